@@ -1,0 +1,69 @@
+"""Sinefield: a signal as one small differentiable function.
+
+Finds a network Φ with sine activations subject to constraints C(x, a(x), Φ, ∇Φ, ∇²Φ, …) = 0 on domains Ω.
+
+>>> import sinefield
+>>> solution = sinefield.solve(sinefield.problems.image("sample:camera", longest=32), passes=1)
+>>> solution.render(scale=2).shape
+(64, 64, 1)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Where each public name lives. They are imported when first used, so that the command line can answer
+# `--help` without waiting for torch.
+_HOMES = {
+    "Siren": "siren",
+    "build": "networks",
+    "Jet": "jet",
+    "jet": "jet",
+    "Grid": "domains",
+    "PointCloud": "domains",
+    "Box": "domains",
+    "Ball": "domains",
+    "Constraint": "constraint",
+    "Problem": "constraint",
+    "Recipe": "recipe",
+    "solve": "solve",
+    "Solution": "solution",
+    "load": "checkpoint",
+}
+_MODULES = ("problems", "metrics", "plots", "networks", "checkpoint")
+
+__all__ = [
+    "Ball", "Box", "Constraint", "Grid", "Jet", "PointCloud", "Problem", "Recipe", "Siren", "Solution", "__version__",
+    "build", "checkpoint", "jet", "load", "metrics", "networks", "plots", "problems", "solve",
+]  # fmt: skip
+
+if TYPE_CHECKING:
+    from sinefield import checkpoint, metrics, networks, plots, problems
+    from sinefield.checkpoint import load
+    from sinefield.constraint import Constraint, Problem
+    from sinefield.domains import Ball, Box, Grid, PointCloud
+    from sinefield.jet import Jet, jet
+    from sinefield.networks import build
+    from sinefield.recipe import Recipe
+    from sinefield.siren import Siren
+    from sinefield.solution import Solution
+    from sinefield.solve import solve
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name in _MODULES:
+        return importlib.import_module(f"sinefield.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sinefield' has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"sinefield.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

@@ -1,0 +1,157 @@
+"""Constraints C(x, a(x), Φ, ∇Φ, ΔΦ, …) = 0, and problems: lists of them.
+
+A constraint is a value: no loop, no input or output, no plot in it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sinefield.domains import ContinuousDomain, Domain, FiniteDomain, Samples
+from sinefield.jet import Jet, jet
+from sinefield.kernels import QUANTITIES
+
+Norm = Callable[[Tensor], Tensor]
+
+
+def mean_square(residual: Tensor) -> Tensor:
+    """Return the mean of the squared residual, the default norm."""
+    return residual.square().mean()
+
+
+def mean_absolute(residual: Tensor) -> Tensor:
+    """Return the mean of the absolute residual, which forgives outliers."""
+    return residual.abs().mean()
+
+
+@dataclass(frozen=True, eq=False)
+class Constraint:
+    """C(x, a(x), Φ, ∇Φ, ΔΦ, …) = 0 for x in Ω.
+
+    The residual's parameters are bound by name: one that names a target of the domain gets that target at
+    the sampled points; any other gets the jet of the field of that name. With a single field, it may have any
+    name: ``lambda u, value: u.value - value``.
+
+    Args:
+        domain: Ω, and the targets a(x) on it.
+        residual: C, a tensor with one row for each point, zero where the constraint holds.
+        name: under which its loss is reported.
+        weight: what its norm is multiplied by in the sum.
+        norm: makes a number of a residual; an average over points.
+        order: computes all derivatives up to this order, in place of those the residual is seen to read.
+    """
+
+    domain: Domain
+    residual: Callable[..., Tensor]
+    name: str = "constraint"
+    weight: float = 1.0
+    norm: Norm = mean_square
+    order: int | None = None
+
+    def bind(self, jets: Mapping[str, Jet], targets: Mapping[str, Tensor]) -> dict[str, Jet | Tensor]:
+        """Return the residual's arguments by name.
+
+        Raises:
+            ValueError: a parameter names neither a field nor a target.
+        """
+        bound: dict[str, Jet | Tensor] = {}
+        for parameter in inspect.signature(self.residual).parameters.values():
+            if parameter.name in targets:
+                bound[parameter.name] = targets[parameter.name]
+            elif parameter.name in jets:
+                bound[parameter.name] = jets[parameter.name]
+            elif len(jets) == 1 and not any(isinstance(each, Jet) for each in bound.values()):
+                bound[parameter.name] = next(iter(jets.values()))
+            elif parameter.default is inspect.Parameter.empty:
+                raise ValueError(
+                    f"the residual of constraint {self.name!r} asks for {parameter.name!r}, which is neither a field "
+                    f"({', '.join(jets)}) nor a target of its domain ({', '.join(targets) or 'none'})"
+                )
+        return bound
+
+    def loss(self, jets: Mapping[str, Jet], targets: Mapping[str, Tensor]) -> Tensor:
+        """Return weight · norm(C), a scalar, for jets and targets at the same points."""
+        return self.weight * self.norm(self.residual(**self.bind(jets, targets)))
+
+    def needs(self, fields: Mapping[str, nn.Module]) -> dict[str, frozenset[str]]:
+        """Return, for each field, which quantities of its jet the residual reads: it is called once, to look.
+
+        Raises:
+            ValueError: the residual does not give one row for each point.
+        """
+        samples = first_samples(self.domain, 2, next(iter(fields.values())))
+        jets = {name: jet(each, samples.points) for name, each in fields.items()}
+        with torch.no_grad():
+            residual = self.residual(**self.bind(jets, samples.targets))
+        if residual.ndim == 0 or len(residual) != len(samples.points):
+            raise ValueError(
+                f"the residual of constraint {self.name!r} must have one row for each of the "
+                f"{len(samples.points)} points, got shape {tuple(residual.shape)}"
+            )
+        if self.order is not None:
+            upto = frozenset(name for name, order in QUANTITIES.items() if order <= self.order)
+            return {name: upto if each.read else frozenset() for name, each in jets.items()}
+        return {name: frozenset(each.read) for name, each in jets.items()}
+
+
+def first_samples(domain: Domain, count: int, like: nn.Module) -> Samples:
+    """Return a few points of a domain, always the same, on the device of the field ``like``."""
+    parameter = next(like.parameters(), None)
+    device = torch.device("cpu") if parameter is None else parameter.device
+    match domain:
+        case FiniteDomain():
+            return moved(domain.at(torch.arange(min(count, domain.size))), device)
+        case ContinuousDomain():
+            return moved(domain.draw(count, torch.Generator().manual_seed(0)), device)
+
+
+def moved(samples: Samples, device: torch.device) -> Samples:
+    """Return samples on ``device``."""
+    return Samples(samples.points.to(device), {name: each.to(device) for name, each in samples.targets.items()})
+
+
+class Signal(Protocol):
+    """How a field is read back as a signal: what is stored with it, so that a file can be rendered."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of signal: ``"image"``."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the coordinate mapping and the value range, as JSON."""
+        ...
+
+    @property
+    def render(self) -> Callable[..., NDArray[np.float32]]:
+        """The function that samples the signal from a field; its options are those of the kind."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A named list of constraints, with the field to look for and how it is read back as a signal.
+
+    Args:
+        name: what is solved, in a word.
+        constraints: C_1 … C_M.
+        network: builds the field to look for, given ω₀ of the first layer.
+        signal: how the field is read back; None for a problem that is not a signal.
+        measure: the metrics of a field, from this many points or, for None, from all of them.
+        reference: the signal itself where there is one, for figures to compare with.
+    """
+
+    name: str
+    constraints: Sequence[Constraint]
+    network: Callable[[float], nn.Module]
+    signal: Signal | None = None
+    measure: Callable[[nn.Module, int | None], dict[str, float]] = field(default=lambda _field, _count: {})
+    reference: Any = None

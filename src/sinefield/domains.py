@@ -1,0 +1,289 @@
+"""Domains Ω: where the points of a constraint come from, and the targets a(x) they carry.
+
+A finite domain (:class:`Grid`, :class:`PointCloud`) holds n points that are visited without replacement; a
+continuous one (:class:`Box`, :class:`Ball` and their boundaries) draws fresh points from the uniform law.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Points of a domain ``(n, d)`` and, by name, the targets there, each ``(n, …)``."""
+
+    points: Tensor
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class FiniteDomain(ABC):
+    """A domain of finitely many points, numbered from 0."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many points there are."""
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """d, the dimension of the points."""
+
+    @property
+    @abstractmethod
+    def target_names(self) -> frozenset[str]:
+        """The names of the targets a(x) that samples carry."""
+
+    @abstractmethod
+    def at(self, index: Tensor) -> Samples:
+        """Return the points numbered ``index`` (``(n,)`` integers) and their targets, on the device of ``index``."""
+
+
+@dataclass(frozen=True, eq=False)
+class ContinuousDomain(ABC):
+    """A domain of infinitely many points, drawn from the uniform law. It carries no targets: a(x) is a formula."""
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """d, the dimension of the points."""
+
+    @abstractmethod
+    def draw(self, count: int, generator: torch.Generator) -> Samples:
+        """Return ``count`` points drawn uniformly."""
+
+
+Domain = FiniteDomain | ContinuousDomain
+
+
+def _checked_targets(targets: Mapping[str, Tensor], size: int, what: str) -> None:
+    for name, values in targets.items():
+        if values.ndim < 2 or len(values) != size:
+            raise ValueError(
+                f"target {name!r} of {what} must have shape ({size}, …) with one row a point, got "
+                f"{tuple(values.shape)}; reshape it, keeping a last axis for the channels"
+            )
+        if values.is_floating_point() and not bool(torch.isfinite(values).all()):
+            raise ValueError(f"target {name!r} of {what} holds NaN or infinity; replace or leave out those points")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Grid(FiniteDomain):
+    """Samples of a signal at the centres of square cells, the longest side spanning [−1, 1].
+
+    With L the largest extent of ``shape``, cell k of axis i has its centre at (2k + 1 − shape[i]) / L, and
+    neighbours are ``spacing`` = 2/L apart along every axis. Axis i of the points is axis i of the array, and
+    points are numbered in C order.
+
+    Args:
+        shape: how many samples there are along each axis.
+        targets: by name, arrays ``(prod(shape), …)`` in C order.
+
+    Raises:
+        ValueError: an empty axis, or a target of another length or with NaN.
+
+    >>> Grid((2, 4)).at(torch.tensor([0, 7])).points.tolist()
+    [[-0.25, -0.75], [0.25, 0.75]]
+    """
+
+    shape: Sequence[int]
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse an empty grid and targets that do not fit it."""
+        if len(self.shape) == 0 or min(self.shape) < 1:
+            raise ValueError(f"a grid needs at least one sample along each axis, got shape {tuple(self.shape)}")
+        _checked_targets(self.targets, self.size, f"the grid {tuple(self.shape)}")
+
+    @property
+    def size(self) -> int:
+        """How many samples there are."""
+        return math.prod(self.shape)
+
+    @property
+    def dimension(self) -> int:
+        """d, the number of axes."""
+        return len(self.shape)
+
+    @property
+    def spacing(self) -> float:
+        """The distance of neighbouring samples, 2/L."""
+        return 2 / max(self.shape)
+
+    @property
+    def target_names(self) -> frozenset[str]:
+        """The names of the targets."""
+        return frozenset(self.targets)
+
+    def at(self, index: Tensor) -> Samples:
+        """Return the samples numbered ``index``; see :class:`FiniteDomain`."""
+        longest = max(self.shape)
+        columns, rest = [], index
+        for extent in reversed(self.shape):
+            columns.append((2 * (rest % extent) + (1 - extent)).to(torch.float32) / longest)
+            rest = rest // extent
+        points = torch.stack(columns[::-1], dim=-1)
+        return Samples(points, {name: values[index] for name, values in self.targets.items()})
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PointCloud(FiniteDomain):
+    """Points given one by one ``(n, d)``, with targets ``(n, …)`` by name.
+
+    Raises:
+        ValueError: no points, another shape, NaN, or a target of another length.
+    """
+
+    points: Tensor
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse points and targets that do not fit together."""
+        if self.points.ndim != 2 or len(self.points) == 0:
+            raise ValueError(f"a point cloud needs points of shape (n, d) with n ≥ 1, got {tuple(self.points.shape)}")
+        _checked_targets({"points": self.points, **self.targets}, len(self.points), "the point cloud")
+
+    @property
+    def size(self) -> int:
+        """How many points there are."""
+        return len(self.points)
+
+    @property
+    def dimension(self) -> int:
+        """d, the dimension of the points."""
+        return int(self.points.shape[1])
+
+    @property
+    def target_names(self) -> frozenset[str]:
+        """The names of the targets."""
+        return frozenset(self.targets)
+
+    def at(self, index: Tensor) -> Samples:
+        """Return the points numbered ``index``; see :class:`FiniteDomain`."""
+        return Samples(self.points[index], {name: values[index] for name, values in self.targets.items()})
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Box(ContinuousDomain):
+    """The box [l_1, u_1] × … × [l_d, u_d]; space-time is a box whose last axis is time.
+
+    Raises:
+        ValueError: bounds of different lengths, or a side that is not positive.
+    """
+
+    lower: Sequence[float]
+    upper: Sequence[float]
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that do not make a box."""
+        if len(self.lower) != len(self.upper) or len(self.lower) == 0:
+            raise ValueError(f"a box needs as many lower as upper bounds, got {self.lower} and {self.upper}")
+        if not all(low < high for low, high in zip(self.lower, self.upper, strict=True)):
+            raise ValueError(
+                f"each lower bound of a box must be below the upper one, got {self.lower} and {self.upper}"
+            )
+
+    @property
+    def dimension(self) -> int:
+        """d, the number of axes."""
+        return len(self.lower)
+
+    @property
+    def boundary(self) -> BoxBoundary:
+        """∂Ω, the faces of the box."""
+        return BoxBoundary(self)
+
+    def draw(self, count: int, generator: torch.Generator) -> Samples:
+        """Return ``count`` points, uniform in the box."""
+        lower, upper = torch.tensor(self.lower), torch.tensor(self.upper)
+        return Samples(lower + (upper - lower) * torch.rand(count, self.dimension, generator=generator))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BoxBoundary(ContinuousDomain):
+    """The faces of a box, each drawn in proportion to its area."""
+
+    box: Box
+
+    @property
+    def dimension(self) -> int:
+        """d, the dimension of the space the faces lie in."""
+        return self.box.dimension
+
+    def draw(self, count: int, generator: torch.Generator) -> Samples:
+        """Return ``count`` points, uniform on the faces."""
+        sides = torch.tensor(self.box.upper) - torch.tensor(self.box.lower)
+        areas = sides.prod() / sides  # of a face perpendicular to each axis
+        axis = torch.multinomial(areas, count, replacement=True, generator=generator)
+        face = torch.randint(0, 2, (count,), generator=generator)
+        points = self.box.draw(count, generator).points
+        ends = torch.tensor([self.box.lower, self.box.upper])
+        points[torch.arange(count), axis] = ends[face, axis]
+        return Samples(points)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Ball(ContinuousDomain):
+    """The ball ‖x − centre‖ ≤ radius.
+
+    Raises:
+        ValueError: no centre, or a radius that is not positive.
+    """
+
+    centre: Sequence[float]
+    radius: float
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a ball."""
+        if len(self.centre) == 0 or not self.radius > 0:
+            raise ValueError(f"a ball needs a centre and a positive radius, got {self.centre} and {self.radius}")
+
+    @property
+    def dimension(self) -> int:
+        """d, the dimension of the points."""
+        return len(self.centre)
+
+    @property
+    def boundary(self) -> Sphere:
+        """∂Ω, the sphere around the ball."""
+        return Sphere(self)
+
+    def draw(self, count: int, generator: torch.Generator) -> Samples:
+        """Return ``count`` points, uniform in the ball."""
+        directions = self.boundary.draw(count, generator).points - torch.tensor(self.centre)
+        # The volume within radius r grows as r^d, so r = U^(1/d) is uniform in volume.
+        shrink = torch.rand(count, 1, generator=generator) ** (1 / self.dimension)
+        return Samples(torch.tensor(self.centre) + directions * shrink)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sphere(ContinuousDomain):
+    """The sphere around a ball."""
+
+    ball: Ball
+
+    @property
+    def dimension(self) -> int:
+        """d, the dimension of the space the sphere lies in."""
+        return self.ball.dimension
+
+    def draw(self, count: int, generator: torch.Generator) -> Samples:
+        """Return ``count`` points, uniform on the sphere."""
+        normal = torch.randn(count, self.dimension, generator=generator)
+        directions = normal / normal.norm(dim=1, keepdim=True)
+        return Samples(torch.tensor(self.ball.centre) + self.ball.radius * directions)

@@ -1,0 +1,1 @@
+"""Files and arrays to tensors and back; the only place that knows pixels."""

@@ -1,0 +1,56 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` to write to, and move it there if nothing fails.
+
+    The file is flushed to the disk before it takes its place; whatever ``path`` held stays until then, and
+    stays if the block raises.
+
+    Args:
+        path: where the file is to be.
+
+    Yields:
+        the temporary file's path, which has the suffix of ``path``.
+
+    Raises:
+        OSError: the folder does not exist or cannot be written to.
+    """
+    target = Path(path)
+    check_writable(target)
+    handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; what the user asked for has the mode any new file would have.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise an OSError that says what to do if a file could not be written at ``path``."""
+    target = Path(path)
+    folder = target.parent
+    if target.is_dir():
+        raise IsADirectoryError(f"cannot write {target}: it is a folder; name a file in it")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"cannot write {target}: there is no folder {folder}; make it first")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"cannot write {target}: no permission to write in {folder}; choose another place")

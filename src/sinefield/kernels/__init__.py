@@ -1,0 +1,28 @@
+"""How a jet is computed: one signature, several kernels, one dispatch.
+
+A kernel is a function ``kernel(field, points, needs) -> dict`` that answers, for points ``(n, d)`` and a field
+with c outputs, each quantity named in ``needs``: ``value (n, c)``, ``jacobian (n, c, d)``, ``laplacian (n, c)``,
+``hessian (n, c, d, d)``. All kernels are judged by the same contract tests against :mod:`.reference` in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+
+from torch import Tensor, nn
+
+from sinefield.kernels import forward, reference
+
+Kernel = Callable[[nn.Module, Tensor, Set[str]], dict[str, Tensor]]
+
+QUANTITIES: dict[str, int] = {"value": 0, "jacobian": 1, "laplacian": 2, "hessian": 2}
+"""What a kernel computes, and the order of derivative each is."""
+
+
+def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
+    """Return the quantities ``needs`` of ``field`` at ``points`` by the fastest kernel that can.
+
+    Fields made of known layers go through :mod:`.forward`; any other module through :mod:`.reference`.
+    """
+    kernel: Kernel = forward.evaluate if forward.supports(field) else reference.evaluate
+    return kernel(field, points, needs)

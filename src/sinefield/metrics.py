@@ -1,0 +1,104 @@
+"""How good a reconstruction is: PSNR, SSIM, relative error, correlation, and what a supervision leaves open."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def psnr(prediction: Tensor, target: Tensor, peak: float) -> float:
+    """Return the peak signal-to-noise ratio 10 log₁₀(peak² / MSE) in dB; infinite for equal signals.
+
+    Args:
+        prediction: of any shape.
+        target: of the same shape.
+        peak: the difference between the largest and the smallest value a signal may have.
+
+    >>> round(psnr(torch.full((4, 1), 0.1), torch.zeros(4, 1), peak=1.0), 4)
+    20.0
+    """
+    error = float((prediction.double() - target.double()).square().mean())
+    return 10 * math.log10(peak**2 / error) if error > 0 else math.inf
+
+
+def ssim(prediction: Tensor, target: Tensor, peak: float) -> float:
+    """Return the structural similarity of two pictures ``(height, width, channels)``, at most 1.
+
+    Gaussian windows of standard deviation 1.5 pixels, as in Wang et al., 2004, section III-C; the mean over
+    channels. Pictures narrower than a window (11 pixels) have none: NaN.
+    """
+    from skimage.metrics import structural_similarity
+
+    if min(target.shape[:2]) < 11:
+        return math.nan
+    return float(
+        structural_similarity(
+            target.numpy(), prediction.numpy(), data_range=peak, channel_axis=-1,
+            gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        )
+    )  # fmt: skip
+
+
+def relative_l2(prediction: Tensor, target: Tensor) -> float:
+    """Return ‖prediction − target‖ / ‖target‖ in the Euclidean norm.
+
+    >>> relative_l2(torch.tensor([3.0, 0.0]), torch.tensor([3.0, 4.0]))
+    0.8
+    """
+    return float((prediction.double() - target.double()).norm() / target.double().norm())
+
+
+def correlation(prediction: Tensor, target: Tensor) -> float:
+    """Return Pearson's correlation of two signals, NaN where either is constant.
+
+    >>> round(correlation(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 6.0])), 6)
+    1.0
+    """
+    left, right = (each.double() - each.double().mean() for each in (prediction, target))
+    scale = float(left.norm() * right.norm())
+    return float((left * right).sum()) / scale if scale > 0 else math.nan
+
+
+def without_constant(error: Tensor) -> Tensor:
+    """Return an error ``(n, c)`` less the constant of each channel, which gradients do not determine."""
+    return error - error.mean(0, keepdim=True)
+
+
+def without_harmonic(error: Tensor, points: Tensor, degree: int = 48) -> Tensor:
+    """Return an error ``(n, c)`` less its best harmonic function, which a Laplacian does not determine.
+
+    Harmonic functions of the plane are real parts of analytic ones; those of polynomials up to ``degree``
+    are projected out, so that what remains is at most a little too large. The basis z^k is orthogonalised
+    as it grows, as its plain powers are hopelessly ill-conditioned: Brubeck, Nakatsukasa, Trefethen,
+    "Vandermonde with Arnoldi", SIAM Review 63 (2021).
+
+    Args:
+        error: values of each channel.
+        points: where, ``(n, 2)``.
+        degree: the highest power of z; less for few points.
+
+    A saddle is harmonic, so nothing of it remains:
+
+    >>> points = torch.rand(200, 2) * 2 - 1
+    >>> saddle = points[:, :1] ** 2 - points[:, 1:] ** 2
+    >>> bool(without_harmonic(saddle, points).abs().max() < 1e-6)
+    True
+    """
+    x = points.double().numpy()
+    z = x[:, 0] + 1j * x[:, 1]
+    degree = min(degree, len(z) // 20)
+    basis = [np.ones_like(z)]
+    for _ in range(degree):
+        power = z * basis[-1]
+        for _ in range(2):  # twice is enough to be orthogonal to rounding
+            known = np.stack(basis, axis=1)
+            power = power - known @ (known.conj().T @ power) / len(z)
+        basis.append(power * (math.sqrt(len(z)) / np.linalg.norm(power)))
+    analytic = np.stack(basis, axis=1)
+    harmonic = np.concatenate([analytic.real, analytic.imag[:, 1:]], axis=1)
+    values = error.double().numpy()
+    solution = np.linalg.lstsq(harmonic, values, rcond=None)[0]
+    return torch.from_numpy(values - harmonic @ solution)

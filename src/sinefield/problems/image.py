@@ -1,0 +1,297 @@
+"""A photograph as a function, found from its values, its gradients, its Laplacian, or any mixture.
+
+With a(x) the picture, scaled to [−1, 1], and pixels at the cell centres of a grid of spacing h:
+
+    value       Φ(x) − a(x) = 0
+    gradient    ∇Φ(x) − ∇ₕa(x) = 0     ∇ₕ the Sobel operator over 8h
+    laplacian   ΔΦ(x) − Δₕa(x) = 0     Δₕ the five-point Laplacian over h²
+
+so that derivative targets are in the units of the field and give the right contrast. Gradients leave a
+constant undetermined in each channel, the Laplacian any harmonic function.
+
+Source: arXiv 2006.09661, sections 4.1 and 4.2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sinefield import metrics
+from sinefield.constraint import Constraint, Problem
+from sinefield.domains import Grid
+from sinefield.io import image as pictures
+from sinefield.io.image import Floats, PixelMap
+from sinefield.jet import Jet, jet
+from sinefield.networks import build
+
+QUANTITIES = ("value", "gradient", "laplacian")
+"""What of a picture can be constrained and rendered."""
+
+Region = tuple[float, float, float, float]
+_READS = {"value": "value", "gradient": "jacobian", "laplacian": "laplacian"}
+_CHUNK = 16_384
+
+
+@dataclass(frozen=True)
+class ImageSignal:
+    """How a field of the plane is read back as a picture.
+
+    Args:
+        pixels: the mapping between pixels and the field's coordinates and values.
+    """
+
+    pixels: PixelMap
+
+    @property
+    def kind(self) -> str:
+        """``"image"``."""
+        return "image"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the mapping as JSON."""
+        return {"kind": self.kind, **asdict(self.pixels)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> ImageSignal:
+        """Return the signal that :meth:`to_json` stored.
+
+        Raises:
+            ValueError: a number is missing, of the wrong kind or out of its range.
+        """
+        try:
+            sizes = [stored[name] for name in ("height", "width", "channels", "bits")]
+            low, high = float(stored["low"]), float(stored["high"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"the stored picture mapping is incomplete or malformed ({error!r})") from error
+        plausible = all(type(each) is int and 1 <= each <= 2**31 for each in sizes)
+        if not (plausible and math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError(f"the stored picture mapping is not plausible: sizes {sizes}, values {low} to {high}")
+        height, width, channels, bits = sizes
+        return cls(PixelMap(height, width, channels, low, high, bits))
+
+    def render(
+        self,
+        field: nn.Module,
+        size: tuple[int, int] | None = None,
+        *,
+        scale: float = 1.0,
+        region: Region | None = None,
+        quantity: str = "value",
+    ) -> Floats:
+        """Return the picture of a field, evaluated at any resolution in blocks of bounded memory.
+
+        Args:
+            field: Φ, from ``(n, 2)`` to ``(n, channels)``.
+            size: width and height in samples; None: those of the region times ``scale``.
+            scale: samples per pixel of the original.
+            region: left, top, right, bottom in pixels of the original; None: all.
+            quantity: ``"value"`` in the units of the file; ``"gradient"``, its norm ‖∇‖ per pixel of the original;
+                ``"laplacian"`` per pixel squared.
+
+        Returns:
+            ``(height, width, channels)``.
+
+        Raises:
+            ValueError: an unknown quantity, an empty region, or a size that is not positive.
+        """
+        if quantity not in QUANTITIES:
+            raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
+        left, top, right, bottom = region or (0.0, 0.0, float(self.pixels.width), float(self.pixels.height))
+        if not (left < right and top < bottom and all(map(math.isfinite, (left, top, right, bottom)))):
+            raise ValueError(
+                f"a region is left, top, right, bottom in pixels, left < right and top < bottom; got {region}"
+            )
+        width, height = size or (round((right - left) * scale), round((bottom - top) * scale))
+        if min(width, height) < 1:
+            raise ValueError(f"the picture to render would be {width} x {height}; both must be at least 1")
+        ys, xs = self.pixels.axes(height, width, region)
+        device = next(field.parameters()).device
+        rendered = np.empty((height * width, self.pixels.channels), dtype=np.float32)
+        with torch.no_grad():
+            for start in range(0, height * width, _CHUNK):
+                index = torch.arange(start, min(start + _CHUNK, height * width))
+                points = torch.stack([ys[index // width], xs[index % width]], dim=-1).to(device)
+                rendered[start : start + len(index)] = self._read(jet(field, points), quantity).cpu().numpy()
+        return rendered.reshape(height, width, -1)
+
+    def _read(self, u: Jet, quantity: str) -> Tensor:
+        contrast, spacing = self.pixels.contrast, self.pixels.spacing
+        if quantity == "value":
+            return self.pixels.to_pixels(u.value)
+        if quantity == "gradient":
+            norm: Tensor = torch.linalg.vector_norm(u.jacobian, dim=-1)
+            return norm * (contrast * spacing)
+        return u.laplacian * (contrast * spacing**2)
+
+
+def sobel(values: Tensor, spacing: float) -> Tensor:
+    """Return the normalised Sobel gradient of samples ``(height, width, c)`` as ``(height, width, c, 2)``.
+
+    Central differences along one axis over 2h, averaged (1, 2, 1)/4 along the other. At the edge the samples
+    are continued quadratically, which makes it the one-sided difference of second order.
+
+    >>> ramp = torch.arange(5.0).reshape(5, 1, 1).expand(5, 4, 1)
+    >>> sobel(ramp, spacing=0.5)[2, 2].tolist()
+    [[2.0, 0.0]]
+    """
+    padded = _continued(values)
+    rows, columns = padded[2:] - padded[:-2], padded[:, 2:] - padded[:, :-2]
+    along_y = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / (8 * spacing)
+    along_x = (columns[:-2] + 2 * columns[1:-1] + columns[2:]) / (8 * spacing)
+    return torch.stack([along_y, along_x], dim=-1)
+
+
+def five_point_laplacian(values: Tensor, spacing: float) -> Tensor:
+    """Return the five-point Laplacian of samples ``(height, width, c)`` over h², of the same shape.
+
+    At the edge the samples are continued quadratically, as in :func:`sobel`.
+
+    >>> bowl = torch.arange(5.0).reshape(5, 1, 1).square().expand(5, 4, 1)
+    >>> five_point_laplacian(bowl, spacing=1.0).unique().tolist()
+    [2.0]
+    """
+    padded = _continued(values)
+    neighbours = padded[2:, 1:-1] + padded[:-2, 1:-1] + padded[1:-1, 2:] + padded[1:-1, :-2]
+    return (neighbours - 4 * values) / spacing**2
+
+
+def _continued(values: Tensor) -> Tensor:
+    """Return samples with one more on each side, on the parabola through the nearest three."""
+    for axis in (0, 1):
+        values = values.movedim(axis, 0)
+        before, after = (3 * (a - b) + c for a, b, c in (values[:3], values[-3:].flip(0)))
+        values = torch.cat([before[None], values, after[None]]).movedim(0, axis)
+    return values
+
+
+_TARGETS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
+    "value": lambda values, _spacing: values,
+    "gradient": sobel,
+    "laplacian": five_point_laplacian,
+}
+
+_RESIDUALS: Mapping[str, Callable[..., Tensor]] = {
+    "value": lambda u, value: u.value - value,
+    "gradient": lambda u, gradient: u.jacobian - gradient,
+    "laplacian": lambda u, laplacian: u.laplacian - laplacian,
+}
+
+
+def targets_of(picture: pictures.Picture, on: Sequence[str]) -> dict[str, Tensor]:
+    """Return what is constrained of a picture, each as ``(height · width, channels, …)`` in field units."""
+    pixels = PixelMap.of(picture)
+    values = pixels.to_field(picture.values).unflatten(0, (pixels.height, pixels.width))
+    return {quantity: _TARGETS[quantity](values, pixels.spacing).flatten(0, 1) for quantity in on}
+
+
+def image(
+    source: str | Path | NDArray[Any] | Tensor,
+    on: Sequence[str] = ("value",),
+    *,
+    network: str = "siren",
+    longest: int | None = None,
+    **settings: int | float | str,
+) -> Problem:
+    """Return the problem of a picture as a function, from its values, gradients, Laplacian or a mixture.
+
+    Each constraint is weighted by 1 / the variance of its target, so that a loss is the part of the target
+    not explained and a mixture is balanced.
+
+    Args:
+        source: a file, ``"sample:camera"``, or an array; see :func:`sinefield.io.image.read`.
+        on: what is constrained, of ``"value"``, ``"gradient"``, ``"laplacian"``.
+        network: which network, of :data:`sinefield.networks.NETWORKS`.
+        longest: fit the picture scaled to this many pixels on its longest side.
+        **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
+
+    Raises:
+        ValueError: nothing or something unknown is constrained, the picture cannot be used, is too small for
+            its derivatives, or has none to fit.
+        FileNotFoundError: there is no such file.
+
+    >>> problem = image("sample:camera", on=["gradient"], longest=32)
+    >>> [each.name for each in problem.constraints]
+    ['gradient']
+    """
+    unknown = [each for each in on if each not in QUANTITIES]
+    if unknown or not on:
+        raise ValueError(f"a picture is fitted on {', '.join(QUANTITIES)} or several of them, got {unknown or 'none'}")
+    on = tuple(dict.fromkeys(on))
+    picture = pictures.read(source)
+    if longest is not None:
+        picture = pictures.resized(picture, longest)
+    pixels = PixelMap.of(picture)
+    if on != ("value",) and min(pixels.height, pixels.width) < 3:
+        raise ValueError(
+            f"{picture.name} is {pixels.width} x {pixels.height} pixels; derivatives need at least 3 each way"
+        )
+    targets = targets_of(picture, on)
+    grid = Grid((pixels.height, pixels.width), targets)
+    constraints = []
+    for quantity in on:
+        spread = float((targets[quantity] - targets[quantity].mean(0)).square().mean())
+        if not spread > 0:
+            raise ValueError(f"the {quantity} of {picture.name} is the same everywhere; fit it on value instead")
+        constraints.append(Constraint(grid, _RESIDUALS[quantity], name=quantity, weight=1 / spread))
+    reference = pixels.to_field(picture.values)
+    build(network, 2, pixels.channels, **settings)  # an unknown network or setting is refused here, not in solve
+    return Problem(
+        name="image",
+        constraints=constraints,
+        network=partial(_network, network, pixels.channels, settings),
+        signal=ImageSignal(pixels),
+        measure=partial(_measure, grid, reference),
+        reference=picture,
+    )
+
+
+def _network(network: str, channels: int, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:
+    frequency = {"first_omega": first_omega} if network == "siren" else {}
+    return build(network, 2, channels, **(frequency | dict(settings)))
+
+
+def _measure(grid: Grid, reference: Tensor, field: nn.Module, count: int | None) -> dict[str, float]:
+    """Return the metrics of a field, from ``count`` points spread over the grid or from all."""
+    generator = torch.Generator().manual_seed(0)
+    everything = count is None or count >= grid.size
+    index = torch.arange(grid.size) if everything else torch.randperm(grid.size, generator=generator)[:count]
+    wanted = sorted({"value"} | {_READS[each] for each in grid.targets})
+    parts: dict[str, list[Tensor]] = {each: [] for each in wanted}
+    device = next(field.parameters()).device
+    training = field.training
+    field.eval()
+    with torch.no_grad():
+        for chunk in index.split(_CHUNK):
+            u = jet(field, grid.at(chunk).points.to(device), wanted)
+            for each in wanted:
+                parts[each].append(getattr(u, each).cpu())
+    field.train(training)
+    found = {each: torch.cat(values) for each, values in parts.items()}
+    target = reference[index]
+    error = found["value"] - target
+    if "value" not in grid.targets:
+        removed = (
+            metrics.without_constant(error)
+            if "gradient" in grid.targets
+            else metrics.without_harmonic(error, grid.at(index).points)
+        )
+        error = removed.to(target.dtype)
+    reached = {"psnr": metrics.psnr(target + error, target, peak=2.0)}
+    if everything and "value" in grid.targets:
+        shape = (*grid.shape, -1)
+        reached["ssim"] = metrics.ssim((target + error).reshape(shape), target.reshape(shape), peak=2.0)
+    if "gradient" in grid.targets:
+        reached["gradient_error"] = metrics.relative_l2(found["jacobian"], grid.targets["gradient"][index])
+    if "laplacian" in grid.targets:
+        reached["laplacian_correlation"] = metrics.correlation(found["laplacian"], grid.targets["laplacian"][index])
+    return reached

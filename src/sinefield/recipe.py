@@ -1,0 +1,141 @@
+"""Recipes: how Φ is found. A recipe is a frozen value: optimiser, rates, schedule, batch, frequency, budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How Φ is found.
+
+    Args:
+        name: under which it is stored with a field.
+        optimiser: ``"adam"``, or ``"muon"``: Muon on the hidden matrices, Adam on the rest.
+        learning_rate: of Adam. A first layer of frequency ω₀ gets 30/ω₀ of it, as its phase moves ω₀/30 as far.
+        matrix_rate: of Muon, the spectral size of a step of a hidden matrix.
+        betas: Adam's averaging of gradients and of their squares.
+        batch: points per step from each domain; None: all points of a finite domain.
+        schedule: ``"constant"``, or ``"cosine"`` from the full rate down to ``final_rate``.
+        final_rate: the fraction of the rate at the end of a cosine.
+        clip: the largest norm of the parameter gradient; None: any.
+        first_omega: ω₀ of the first layer of the field that a problem builds.
+        passes: budget: how often each point is visited; a pass over a continuous domain is 65,536 points.
+        seconds: budget: time spent fitting; it takes the place of ``passes`` in the schedule.
+        psnr: stop as soon as this PSNR in dB is reached.
+
+    Raises:
+        ValueError: a rate, batch or budget that is not positive.
+    """
+
+    name: str
+    optimiser: Literal["adam", "muon"] = "adam"
+    learning_rate: float = 5e-4
+    matrix_rate: float = 5e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    batch: int | None = 1024
+    schedule: Literal["constant", "cosine"] = "cosine"
+    final_rate: float = 0.005
+    clip: float | None = None
+    first_omega: float = 30.0
+    passes: float | None = 20.0
+    seconds: float | None = None
+    psnr: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be followed."""
+        for name in ("learning_rate", "matrix_rate", "batch", "clip", "first_omega", "passes", "seconds", "psnr"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"{name} of a recipe must be a positive number, got {value}")
+        if self.passes is None and self.seconds is None:
+            raise ValueError("a recipe needs a budget: give passes or seconds")
+        if self.optimiser not in ("adam", "muon") or self.schedule not in ("constant", "cosine"):
+            raise ValueError(
+                f"a recipe has optimiser adam or muon and schedule constant or cosine, got {self.optimiser!r} "
+                f"and {self.schedule!r}"
+            )
+
+    def rate_at(self, fraction: float) -> float:
+        """Return the factor of the learning rate after ``fraction`` of the budget.
+
+        >>> Recipe("example", final_rate=0.5).rate_at(1.0)
+        0.5
+        """
+        if self.schedule == "constant":
+            return 1.0
+        cosine = (1 + math.cos(math.pi * min(max(fraction, 0.0), 1.0))) / 2
+        return self.final_rate + (1 - self.final_rate) * cosine
+
+    def changed(self, **changes: Any) -> Recipe:
+        """Return this recipe with some of its settings replaced; ``seconds`` alone lifts the limit on passes.
+
+        Raises:
+            ValueError: a recipe has no such setting, or the value is refused.
+        """
+        if changes.get("seconds") is not None and changes.get("passes") is None:
+            changes["passes"] = None
+        try:
+            return replace(self, **changes)
+        except TypeError as error:
+            raise ValueError(f"a recipe has no such setting: {error}") from error
+
+    def optimisers(self, fields: Sequence[nn.Module]) -> list[torch.optim.Optimizer]:
+        """Return the optimisers of ``fields``, each parameter in one of them."""
+        groups: list[dict[str, Any]] = []
+        matrices: list[nn.Parameter] = []
+        for each in fields:
+            linears = [one for one in each.modules() if isinstance(one, nn.Linear) and one.weight.requires_grad]
+            first = list(linears[0].parameters()) if linears else []
+            hidden = [linear.get_parameter("weight") for linear in linears[1:-1]] if self.optimiser == "muon" else []
+            matrices += hidden
+            placed = {id(one) for one in first + hidden}
+            rest = [one for one in each.parameters() if one.requires_grad and id(one) not in placed]
+            settings: Mapping[str, float] = getattr(each, "settings", {})
+            scale = 30.0 / settings.get("first_omega", 30.0)
+            groups.append({"params": first, "lr": self.learning_rate * scale})
+            groups.append({"params": rest, "lr": self.learning_rate})
+        adam = torch.optim.Adam([group for group in groups if group["params"]], betas=self.betas, fused=True)
+        if not matrices:
+            return [adam]
+        return [adam, torch.optim.Muon(matrices, lr=self.matrix_rate, weight_decay=0.0)]
+
+
+PUBLISHED = Recipe("published", learning_rate=1e-4, betas=(0.9, 0.999), batch=None, schedule="constant", passes=1000)
+"""Full batch, Adam at 1e-4, ω₀ = 30: arXiv 2006.09661 and its released code."""
+
+_FAST: Mapping[int, Recipe] = {
+    0: Recipe("fast", learning_rate=5e-4, batch=1024, first_omega=60.0, passes=20),
+    # Derivatives weigh an error of frequency k by k or k²: the loss is ill-conditioned, Adam has to go slowly
+    # (at 5e-4 it collapses) and leaves low frequencies unfitted. Muon moves every direction of a matrix alike.
+    1: Recipe("fast", "muon", learning_rate=2e-4, matrix_rate=5e-4, batch=2048, passes=60),
+    2: Recipe("fast", "muon", learning_rate=1e-4, matrix_rate=5e-4, batch=2048, passes=40),
+}
+
+RECIPES = ("fast", "published")
+"""The recipes by name, the default first."""
+
+
+def named(name: str, order: int = 0) -> Recipe:
+    """Return a recipe by name, for constraints that read derivatives up to ``order``.
+
+    Args:
+        name: ``"fast"``: mini-batches with a cosine schedule, tuned to quality per second for each order;
+            ``"published"``: the paper's.
+        order: 0 if only values are constrained, 1 for first derivatives, 2 for second ones.
+
+    Raises:
+        ValueError: there is no such recipe.
+
+    >>> named("fast", order=1).optimiser
+    'muon'
+    """
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}; choose one of {', '.join(RECIPES)}")
+    return PUBLISHED if name == "published" else _FAST[min(order, 2)]
