@@ -64,19 +64,19 @@ def save(path: str | Path, field: nn.Module, **header: Any) -> None:
         _check(_blank(network), {name: (tuple(each.shape), each.dtype) for name, each in tensors.items()})
     except ValueError as error:
         raise ValueError(f"a {type(field).__name__} cannot be saved as a field: {error}") from error
-    stored = json.dumps({"version": VERSION, "network": network, **_finite(header)}, sort_keys=True, allow_nan=False)
+    stored = json.dumps({"version": VERSION, "network": network, **finite(header)}, sort_keys=True, allow_nan=False)
     if len(stored) > HEADER_LIMIT:
         raise ValueError(f"the header of {path} would have {len(stored)} bytes; at most {HEADER_LIMIT} are allowed")
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={_KEY: stored})
 
 
-def _finite(value: Any) -> Any:
-    """Return JSON with infinity and NaN, which JSON does not have, as null."""
+def finite(value: Any) -> Any:
+    """Return a JSON value with infinity and NaN, which JSON does not have, as null."""
     if isinstance(value, Mapping):
-        return {name: _finite(each) for name, each in value.items()}
+        return {name: finite(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

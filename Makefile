@@ -1,0 +1,44 @@
+# Two commands for a fresh machine with Python ≥ 3.11 and make:
+#   make demo   fits the cameraman and shows what came out
+#   make test   lints, checks types, builds the documentation and runs the tests
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The demo at full quality; a smoke run passes fewer.
+PASSES ?= 20
+
+.PHONY: demo test lint docs pictures long clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(STAMP)
+	mkdir -p demo
+	$(BIN)/sinefield fit sample:camera --resize 256 --passes $(PASSES) -o demo/camera.safetensors \
+	    --figure demo/camera.png --animate demo/camera.gif
+	$(BIN)/sinefield render demo/camera.safetensors demo/reconstruction.png --scale 2
+	@echo "Look at demo/camera.png (truth beside field), demo/camera.gif (the training), demo/reconstruction.png."
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict --quiet
+
+test: lint docs
+	$(BIN)/pytest
+
+long: $(STAMP)
+	$(BIN)/pytest -m long
+
+pictures: $(STAMP)
+	$(BIN)/python docs/make_pictures.py
+
+clean:
+	rm -rf $(VENV) demo site .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,386 @@
+"""The command line: parse, call one problem and solve, print; nothing else.
+
+Whatever needs torch is imported inside the commands, so that ``--help`` and ``--version`` answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sinefield import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import torch
+
+    from sinefield.solution import Solution
+
+app = typer.Typer(
+    help="Turn a signal into one small differentiable function, and look at it.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# One declaration of each option that several commands share.
+ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="A picture, or sample:camera, sample:astronaut, …")]
+On = Annotated[list[str], typer.Option("--on", help="What to fit: value, gradient or laplacian; repeat for a mixture.")]
+Network = Annotated[str, typer.Option(help="siren, relu, tanh, sigmoid, softplus, elu, selu, relu-nerf, relu-fourier, relu-rbf.")]  # fmt: skip  # noqa: E501
+Width = Annotated[int, typer.Option(min=1, help="Features of each hidden layer.")]
+Depth = Annotated[int, typer.Option(min=0, help="Hidden layers after the first.")]
+FirstOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's first layer. [default: the recipe's]")]
+HiddenOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's other layers. [default: 30]")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast or published.")]
+Passes = Annotated[float | None, typer.Option(help="Budget: how often each pixel is visited. [default: the recipe's]")]
+Seconds = Annotated[float | None, typer.Option(help="Budget: seconds of fitting.")]
+Psnr = Annotated[float | None, typer.Option(help="Stop as soon as this PSNR in dB is reached.")]
+Batch = Annotated[int | None, typer.Option(min=1, help="Pixels a step. [default: the recipe's]")]
+Rate = Annotated[float | None, typer.Option("--learning-rate", help="Adam's learning rate. [default: the recipe's]")]
+Resize = Annotated[int | None, typer.Option(min=2, help="First scale the longest side to this many pixels.")]
+Seed = Annotated[int, typer.Option(help="Of the initial weights and the sampling.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto: cuda where there is one.")]
+FigureOption = Annotated[Path | None, typer.Option("--figure", help="Write the figure here (.png, .pdf, .svg, .jpg).")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+FieldArgument = Annotated[Path, typer.Argument(metavar="FIELD", help="A field file.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"sinefield {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def fit(
+    image: ImageArgument,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The field file. [default: IMAGE.safetensors here]")
+    ] = None,
+    on: On = ["value"],  # noqa: B006 - typer reads the default, nothing changes it
+    network: Network = "siren",
+    width: Width = 256,
+    depth: Depth = 3,
+    first_omega: FirstOmega = None,
+    hidden_omega: HiddenOmega = None,
+    final_activation: Annotated[str | None, typer.Option(help="After a SIREN's last layer: tanh, sigmoid, …")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Of a SIREN's hidden activations, in [0, 1).")] = None,
+    recipe: RecipeName = "fast",
+    passes: Passes = None,
+    seconds: Seconds = None,
+    psnr: Psnr = None,
+    batch: Batch = None,
+    learning_rate: Rate = None,
+    resize: Resize = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    figure: FigureOption = None,
+    animate: Annotated[Path | None, typer.Option(help="Write the training as .gif or .mp4 here.")] = None,
+    log: Annotated[Path | None, typer.Option(help="Write losses and metrics for TensorBoard into this folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the function of a picture, from its values, its gradients or its Laplacian. Ctrl-C stops early and saves."""
+    output = output or Path(f"{Path(image.removeprefix('sample:')).stem}.safetensors")
+    _check_outputs(output, figure, animate)
+    from rich.console import Console
+
+    from sinefield import observers, plots, problems
+    from sinefield.solve import solve
+
+    settings = _given(
+        hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega,
+        final_activation=final_activation, dropout=dropout,
+    )  # fmt: skip
+    changes = _given(passes=passes, seconds=seconds, psnr=psnr, batch=batch, learning_rate=learning_rate)
+    problem = problems.image(image, on, network=network, longest=resize, **settings)
+    film = None if animate is None else observers.Film(problem, animate)
+    board = None if log is None else observers.TensorBoardLog(log)
+    console = Console(stderr=True)
+    bar = observers.ProgressBar(console) if console.is_terminal else None
+    watching = observers.together([each for each in (bar, film, board) if each is not None])
+    with warnings.catch_warnings(record=True) as caught, bar or nullcontext():
+        warnings.simplefilter("always")
+        solution = solve(problem, recipe=recipe, seed=seed, device=_device(device), observe=watching, **changes)
+    solution.save(output)
+    written = {"field": output}
+    if board is not None:
+        board.close()
+    if film is not None and animate is not None:
+        film.save()
+        written["animation"] = animate
+    if figure is not None:
+        plots.save_figure(plots.solution_figure(solution), figure)
+        written["figure"] = figure
+    result = _result(solution) | {"files": {name: str(path) for name, path in written.items()}}
+    _print(result, as_json, _sentence(image, result))
+    if solution.stopped == "diverged":
+        _fail(str(caught[-1].message) if caught else "the fit diverged")
+
+
+@app.command()
+def render(
+    field: FieldArgument,
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="A .png, .jpg, .tiff, .webp or .npy to write.")],
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Width and height in samples, as 1024x768.")] = None,
+    scale: Annotated[float, typer.Option(help="Samples per pixel of the original.")] = 1.0,
+    region: Annotated[
+        str | None, typer.Option(metavar="L,T,R,B", help="Left, top, right, bottom in pixels of the original.")
+    ] = None,
+    quantity: Annotated[str, typer.Option(help="value, gradient (its norm per pixel) or laplacian.")] = "value",
+    device: Device = "auto",
+) -> None:
+    """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
+    from sinefield.io import image as pictures
+
+    pictures.check_suffix(output)
+    _check_outputs(output)
+    samples = _numbers(size, "x", 2, int, "--size", "1024x768") if size else None
+    bounds = _numbers(region, ",", 4, float, "--region", "10,20,110,90") if region else None
+    from sinefield import checkpoint, problems
+
+    loaded, header = checkpoint.read(field)
+    signal = problems.signal_from_json(header.get("signal") or {})
+    values = signal.render(loaded.to(_device(device)), samples, scale=scale, region=bounds, quantity=quantity)
+    pixels = signal.pixels
+    low, high, bits = pixels.low, pixels.high, pixels.bits
+    if quantity != "value":  # black to white: 0 to the largest norm; − to + the largest Laplacian
+        high = float(abs(values).max()) or 1.0
+        low, bits = (0.0 if quantity == "gradient" else -high), 8
+    pictures.write(output, values, low, high, bits)
+    print(f"{output}: {values.shape[1]} x {values.shape[0]}, {quantity} from {values.min():.4g} to {values.max():.4g}")
+
+
+@app.command()
+def compare(
+    image: ImageArgument,
+    networks: Annotated[str, typer.Option(help="Which, with commas between.")] = "siren,relu,tanh,relu-nerf",
+    on: On = ["value"],  # noqa: B006 - typer reads the default, nothing changes it
+    width: Width = 256,
+    depth: Depth = 3,
+    recipe: RecipeName = "fast",
+    passes: Passes = None,
+    seconds: Seconds = None,
+    resize: Resize = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    figure: FigureOption = None,
+    as_json: Json = False,
+) -> None:
+    """Fit several networks to one picture in the same way, and set them side by side."""
+    _check_outputs(figure)
+    from rich.console import Console
+    from rich.table import Table
+
+    from sinefield import observers, plots, problems
+    from sinefield.solve import solve
+
+    names = [each.strip() for each in networks.split(",") if each.strip()]
+    problems_ = {
+        name: problems.image(image, on, network=name, longest=resize, hidden_features=width, hidden_layers=depth)
+        for name in names
+    }
+    console = Console(stderr=True)
+    solutions: dict[str, Solution] = {}
+    for name, problem in problems_.items():
+        bar = observers.ProgressBar(console) if console.is_terminal else None
+        watching = observers.together([bar] if bar else [])
+        with bar or nullcontext():
+            solutions[name] = solve(
+                problem, recipe=recipe, seed=seed, device=_device(device), observe=watching,
+                **_given(passes=passes, seconds=seconds),
+            )  # fmt: skip
+        if solutions[name].stopped == "interrupted":
+            break
+    results = {name: _result(each) for name, each in solutions.items()}
+    if figure is not None:
+        plots.save_figure(plots.comparison_figure(solutions), figure)
+    if as_json:
+        _print({"networks": results, "figure": figure and str(figure)}, as_json=True, sentence="")
+        return
+    metrics = list(next(iter(solutions.values())).metrics)
+    table = Table("network", "parameters", "seconds", *metrics, title=f"{image} fitted on {' + '.join(on)}")
+    for name, each in results.items():
+        shown = [f"{each['metrics'][metric]:.4g}" for metric in metrics]
+        table.add_row(name, f"{each['parameters']:,}", f"{each['seconds']:.1f}", *shown)
+    Console().print(table)
+    if figure is not None:
+        print(figure)
+
+
+@app.command()
+def inspect(
+    field: Annotated[Path | None, typer.Argument(metavar="[FIELD]", help="A field file; none: a new network.")] = None,
+    network: Network = "siren",
+    width: Width = 256,
+    depth: Depth = 3,
+    first_omega: FirstOmega = None,
+    hidden_omega: HiddenOmega = None,
+    inputs: Annotated[int, typer.Option(min=1, help="Coordinates of a new network.")] = 2,
+    seed: Seed = 0,
+    figure: FigureOption = None,
+    as_json: Json = False,
+) -> None:
+    """Show the distribution and spectrum of pre-activations and activations of each layer, beside the theory."""
+    _check_outputs(figure)
+    import torch
+    from rich.console import Console
+    from rich.table import Table
+
+    from sinefield import activations, checkpoint, networks, plots
+
+    if field is not None:
+        module, name = checkpoint.load(field), str(field)
+    else:
+        settings = _given(
+            hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega
+        )
+        torch.manual_seed(seed)
+        module, name = networks.build(network, inputs, 1, **settings), f"{network} {width} x {depth}, as initialised"
+    layers = activations.activations_of(module)
+    rows = [each.summary() for each in layers]
+    if figure is not None:
+        plots.save_figure(plots.activations_figure(layers, name), figure)
+    if as_json:
+        _print({"network": name, "layers": rows}, as_json=True, sentence="")
+        return
+    table = Table(*rows[0], title=name, caption="theory for sines: N(0, 1) from layer 2 on, arcsine at every layer")
+    for row in rows:
+        table.add_row(*(each if isinstance(each, str) else f"{each:.3f}" for each in row.values()))
+    Console().print(table)
+    if figure is not None:
+        print(figure)
+
+
+@app.command()
+def info(field: FieldArgument, as_json: Json = False) -> None:
+    """Tell what is in a field file."""
+    from sinefield import checkpoint
+
+    module, header = checkpoint.read(field)
+    parameters = sum(each.numel() for each in module.parameters())
+    header["parameters"] = parameters
+    network = header["network"]
+    lines = [f"{field}: {network['architecture']}, {parameters:,} parameters, {field.stat().st_size / 1024:.0f} KiB"]
+    lines += [
+        f"  {name:<10} {', '.join(f'{key} {value}' for key, value in each.items())}"
+        if isinstance(each := header[name], dict)
+        else f"  {name:<10} {each}"
+        for name in ("problem", "network", "signal", "recipe", "metrics", "seed", "version", "sinefield")
+        if header.get(name) is not None
+    ]
+    _print(header, as_json, "\n".join(lines))
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _numbers(text: str, separator: str, count: int, kind: type, option: str, example: str) -> Any:
+    try:
+        numbers = tuple(kind(each) for each in text.lower().split(separator))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != count:
+        raise ValueError(f"{option} is {count} numbers with {separator!r} between, as {example}; got {text!r}")
+    return numbers
+
+
+def _check_outputs(*paths: Path | None) -> None:
+    """Refuse, before anything is computed, outputs that could not be written afterwards."""
+    from sinefield.io.files import check_writable
+
+    for path in paths:
+        if path is not None:
+            check_writable(path)
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try cpu") from error
+    return device
+
+
+def _result(solution: Solution) -> dict[str, Any]:
+    field = solution.field
+    return {
+        "network": {"architecture": field.architecture, **field.settings},  # type: ignore[dict-item]
+        "parameters": sum(each.numel() for each in field.parameters() if each.requires_grad),
+        "metrics": dict(solution.metrics),
+        "seconds": solution.seconds,
+        "steps": solution.history[-1].step if solution.history else 0,
+        "passes": solution.history[-1].passes if solution.history else 0.0,
+        "stopped": solution.stopped,
+        "recipe": asdict(solution.recipe),
+        "seed": solution.seed,
+    }
+
+
+def _sentence(image: str, result: Mapping[str, Any]) -> str:
+    names = {"psnr": "PSNR", "ssim": "SSIM", "gradient_error": "relative gradient error"}
+    reached = ", ".join(
+        f"{names.get(name, name.replace('_', ' '))} {value:.2f}{' dB' if name == 'psnr' else ''}"
+        if name == "psnr"
+        else f"{names.get(name, name.replace('_', ' '))} {value:.3f}"
+        for name, value in result["metrics"].items()
+    )
+    why = {"interrupted": ", stopped by you", "diverged": ", which diverged", "psnr": ", as asked"}
+    first = (
+        f"{image}: {reached}, after {result['seconds']:.1f} s and {result['passes']:.1f} passes"
+        f"{why.get(result['stopped'], '')}; {result['parameters']:,} parameters"
+    )
+    return "\n".join([first, *(f"  {name:<10} {path}" for name, path in result["files"].items())])
+
+
+def _print(result: Mapping[str, Any], as_json: bool, sentence: str) -> None:
+    from sinefield.checkpoint import finite
+
+    print(json.dumps(finite(result), indent=2) if as_json else sentence)
+
+
+def _fail(message: str) -> None:
+    """Print one line on standard error and leave with status 2."""
+    print(f"sinefield: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; what a user can mend is told in one line, with exit status 2."""
+    try:
+        app(arguments)
+    except (ValueError, OSError) as error:
+        _fail(str(error))
+    except MemoryError:
+        _fail("memory ran out; use --resize, a smaller --batch or a narrower --width")
+    except KeyboardInterrupt:
+        print("sinefield: stopped; nothing was written", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()
