@@ -11,6 +11,8 @@ Finds a network Φ with sine activations subject to constraints C(x, a(x), Φ, �
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -62,6 +64,19 @@ def __getattr__(name: str) -> Any:
     found = getattr(importlib.import_module(f"sinefield.{_HOMES[name]}"), name)
     globals()[name] = found
     return found
+
+
+class _Package(ModuleType):
+    """This package, in which ``jet`` and ``solve`` are the functions, not the modules they live in.
+
+    Importing a submodule binds it under its name in the package, which would hide the function of that name.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, getattr(value, name) if name in _HOMES and isinstance(value, ModuleType) else value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

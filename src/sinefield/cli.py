@@ -99,10 +99,11 @@ def fit(
 ) -> None:
     """Find the function of a picture, from its values, its gradients or its Laplacian. Ctrl-C stops early and saves."""
     output = output or Path(f"{Path(image.removeprefix('sample:')).stem}.safetensors")
-    _check_outputs(output, figure, animate)
+    _check_outputs(output, animate, figure=figure)
     from rich.console import Console
 
-    from sinefield import observers, plots, problems
+    from sinefield import observers, problems
+    from sinefield.solution import Divergence
     from sinefield.solve import solve
 
     settings = _given(
@@ -116,8 +117,8 @@ def fit(
     console = Console(stderr=True)
     bar = observers.ProgressBar(console) if console.is_terminal else None
     watching = observers.together([each for each in (bar, film, board) if each is not None])
-    with warnings.catch_warnings(record=True) as caught, bar or nullcontext():
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(), bar or nullcontext():
+        warnings.simplefilter("ignore", Divergence)  # said below, in one line
         solution = solve(problem, recipe=recipe, seed=seed, device=_device(device), observe=watching, **changes)
     solution.save(output)
     written = {"field": output}
@@ -127,12 +128,14 @@ def fit(
         film.save()
         written["animation"] = animate
     if figure is not None:
+        from sinefield import plots
+
         plots.save_figure(plots.solution_figure(solution), figure)
         written["figure"] = figure
     result = _result(solution) | {"files": {name: str(path) for name, path in written.items()}}
     _print(result, as_json, _sentence(image, result))
     if solution.stopped == "diverged":
-        _fail(str(caught[-1].message) if caught else "the fit diverged")
+        _fail(solution.advice)
 
 
 @app.command()
@@ -185,7 +188,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Fit several networks to one picture in the same way, and set them side by side."""
-    _check_outputs(figure)
+    _check_outputs(figure=figure)
     from rich.console import Console
     from rich.table import Table
 
@@ -193,6 +196,8 @@ def compare(
     from sinefield.solve import solve
 
     names = [each.strip() for each in networks.split(",") if each.strip()]
+    if not names:
+        raise ValueError("--networks names no network; give some with commas between, as siren,relu")
     problems_ = {
         name: problems.image(image, on, network=name, longest=resize, hidden_features=width, hidden_layers=depth)
         for name in names
@@ -239,7 +244,7 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Show the distribution and spectrum of pre-activations and activations of each layer, beside the theory."""
-    _check_outputs(figure)
+    _check_outputs(figure=figure)
     import torch
     from rich.console import Console
     from rich.table import Table
@@ -304,13 +309,17 @@ def _numbers(text: str, separator: str, count: int, kind: type, option: str, exa
     return numbers
 
 
-def _check_outputs(*paths: Path | None) -> None:
+def _check_outputs(*paths: Path | None, figure: Path | None = None) -> None:
     """Refuse, before anything is computed, outputs that could not be written afterwards."""
     from sinefield.io.files import check_writable
 
-    for path in paths:
+    for path in (*paths, figure):
         if path is not None:
             check_writable(path)
+    if figure is not None:
+        from sinefield import plots
+
+        plots.check_format(figure)
 
 
 def _device(name: str) -> torch.device:

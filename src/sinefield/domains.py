@@ -207,7 +207,7 @@ class Box(ContinuousDomain):
 
     def draw(self, count: int, generator: torch.Generator) -> Samples:
         """Return ``count`` points, uniform in the box."""
-        lower, upper = torch.tensor(self.lower), torch.tensor(self.upper)
+        lower, upper = torch.tensor([self.lower, self.upper], dtype=torch.float32)
         return Samples(lower + (upper - lower) * torch.rand(count, self.dimension, generator=generator))
 
 
@@ -225,12 +225,12 @@ class BoxBoundary(ContinuousDomain):
 
     def draw(self, count: int, generator: torch.Generator) -> Samples:
         """Return ``count`` points, uniform on the faces."""
-        sides = torch.tensor(self.box.upper) - torch.tensor(self.box.lower)
+        ends = torch.tensor([self.box.lower, self.box.upper], dtype=torch.float32)
+        sides = ends[1] - ends[0]
         areas = sides.prod() / sides  # of a face perpendicular to each axis
         axis = torch.multinomial(areas, count, replacement=True, generator=generator)
         face = torch.randint(0, 2, (count,), generator=generator)
         points = self.box.draw(count, generator).points
-        ends = torch.tensor([self.box.lower, self.box.upper])
         points[torch.arange(count), axis] = ends[face, axis]
         return Samples(points)
 
@@ -264,10 +264,10 @@ class Ball(ContinuousDomain):
 
     def draw(self, count: int, generator: torch.Generator) -> Samples:
         """Return ``count`` points, uniform in the ball."""
-        directions = self.boundary.draw(count, generator).points - torch.tensor(self.centre)
+        directions = self.boundary.draw(count, generator).points - torch.tensor(self.centre, dtype=torch.float32)
         # The volume within radius r grows as r^d, so r = U^(1/d) is uniform in volume.
         shrink = torch.rand(count, 1, generator=generator) ** (1 / self.dimension)
-        return Samples(torch.tensor(self.centre) + directions * shrink)
+        return Samples(torch.tensor(self.centre, dtype=torch.float32) + directions * shrink)
 
 
 @final
@@ -286,4 +286,4 @@ class Sphere(ContinuousDomain):
         """Return ``count`` points, uniform on the sphere."""
         normal = torch.randn(count, self.dimension, generator=generator)
         directions = normal / normal.norm(dim=1, keepdim=True)
-        return Samples(torch.tensor(self.ball.centre) + self.ball.radius * directions)
+        return Samples(torch.tensor(self.ball.centre, dtype=torch.float32) + self.ball.radius * directions)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sinefield import plots
 from sinefield.constraint import Problem
 from sinefield.io.files import replacing
 from sinefield.solution import Observer, Progress, Record
@@ -134,6 +133,8 @@ class Film:
 
     def __init__(self, problem: Problem, path: Path, frames: int = 32) -> None:
         check_animation(path)
+        from sinefield import plots  # matplotlib takes half a second to import, and most fits draw nothing
+
         self._sheet = plots.Sheet(plots.Subject.of(problem, longest=128), dpi=72)
         self._path = path
         self._moments = [(index / (frames - 1)) ** 2 for index in range(frames)]

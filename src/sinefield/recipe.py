@@ -114,7 +114,7 @@ _FAST: Mapping[int, Recipe] = {
     0: Recipe("fast", learning_rate=5e-4, batch=1024, first_omega=60.0, passes=20),
     # Derivatives weigh an error of frequency k by k or k²: the loss is ill-conditioned, Adam has to go slowly
     # (at 5e-4 it collapses) and leaves low frequencies unfitted. Muon moves every direction of a matrix alike.
-    1: Recipe("fast", "muon", learning_rate=2e-4, matrix_rate=5e-4, batch=2048, passes=60),
+    1: Recipe("fast", "muon", learning_rate=4e-4, matrix_rate=1e-3, batch=4096, passes=60),
     2: Recipe("fast", "muon", learning_rate=1e-4, matrix_rate=5e-4, batch=2048, passes=40),
 }
 

@@ -87,6 +87,17 @@ class Solution:
         """Time spent fitting."""
         return self.history[-1].seconds if self.history else 0.0
 
+    @property
+    def advice(self) -> str:
+        """What to do after a divergence; empty if there was none."""
+        if self.stopped != "diverged":
+            return ""
+        last = self.history[-1]
+        return (
+            f"the loss became {last.loss} by step {last.step}, and the best field before that is kept; lower the "
+            f"learning rate (it was {self.recipe.learning_rate:g}) or the frequency of the first layer"
+        )
+
     def render(self, size: tuple[int, int] | None = None, **options: Any) -> NDArray[np.float32]:
         """Return the signal sampled from the field at any resolution; see the signal's own ``render``.
 

@@ -170,7 +170,11 @@ def solve(
         search = _Search(system, problem, chosen, seed)
         stopped = search.run(observe)
     main = search.main
-    return Solution(main, system.fields, problem, chosen, search.history, problem.measure(main, None), stopped, seed)
+    metrics = problem.measure(main, None)
+    solution = Solution(main, system.fields, problem, chosen, search.history, metrics, stopped, seed)
+    if stopped == "diverged":
+        warnings.warn(solution.advice, Divergence, stacklevel=2)
+    return solution
 
 
 def _chosen(recipe: str | Recipe, order: int, changes: Mapping[str, Any]) -> Recipe:
@@ -201,7 +205,9 @@ class _Search:
         self.step = 0
         self.history: list[Record] = []
         self.totals: dict[str, Tensor] = {}  # of each loss since the last record
-        self.best = ([each.detach().clone() for each in self.parameters], math.inf)
+        # The loss of a record is that of steps begun at the parameters of the record before, which are kept for it.
+        self.begun = [each.detach().clone() for each in self.parameters]
+        self.best, self.best_loss = self.begun, math.inf
         self.clock = _Clock()
 
     def run(self, observe: Observer | None) -> Stop:
@@ -214,7 +220,8 @@ class _Search:
                 if self.step % record_every == 0 or self.fraction >= 1:
                     record = self.record()
                     if not math.isfinite(record.loss):
-                        return self.diverged(record)
+                        self.restore()
+                        return "diverged"
                     if self.reached(record):
                         return "psnr"
                 if observe is not None:
@@ -258,8 +265,9 @@ class _Search:
         metrics = self.problem.measure(self.main, MEASURED) if math.isfinite(loss) else {}
         record = Record(self.step, self.step / self.steps_per_pass, self.clock.seconds, loss, losses, metrics)
         self.history.append(record)
-        if loss < self.best[1]:
-            self.best = ([each.detach().clone() for each in self.parameters], loss)
+        if loss < self.best_loss:
+            self.best, self.best_loss = self.begun, loss
+        self.begun = [each.detach().clone() for each in self.parameters]
         return record
 
     def reached(self, record: Record) -> bool:
@@ -271,18 +279,11 @@ class _Search:
             and self.problem.measure(self.main, None).get("psnr", -math.inf) >= wanted
         )
 
-    def diverged(self, record: Record) -> Stop:
-        """Put the best parameters back and say what to do."""
+    def restore(self) -> None:
+        """Put the best parameters back."""
         with torch.no_grad():
-            for parameter, kept in zip(self.parameters, self.best[0], strict=True):
+            for parameter, kept in zip(self.parameters, self.best, strict=True):
                 parameter.copy_(kept)
-        warnings.warn(
-            f"the loss became {record.loss} after {record.step} steps; the best field before that is kept. Lower the "
-            f"learning rate (it was {self.recipe.learning_rate:g}) or the first layer's frequency, or clip gradients",
-            Divergence,
-            stacklevel=4,
-        )
-        return "diverged"
 
 
 class _Clock:

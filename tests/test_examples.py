@@ -1,0 +1,49 @@
+"""Tests that every example, and every Python block of the README and the documentation, runs at a small size."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_poisson_equation() -> None:
+    assert load("poisson_equation").main(passes=0.5) < 0.05
+
+
+def test_picture_from_gradients() -> None:
+    assert load("picture_from_gradients").main(passes=3.0, longest=24).metrics["gradient_error"] < 1
+
+
+def test_derivatives_anywhere() -> None:
+    assert load("derivatives_anywhere").main(passes=1.0, longest=24).laplacian.shape == (2, 3)
+
+
+def test_no_example_is_left_out() -> None:
+    tested = set(re.findall(r'load\("(\w+)"\)', Path(__file__).read_text()))
+    assert {path.stem for path in (ROOT / "examples").glob("*.py")} == tested
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    # Budgets and pictures are made small; what is called stays as printed.
+    small = "\n".join(blocks).replace('"photo.png"', '"sample:camera", longest=16')
+    small = re.sub(r"passes=\d+", "passes=0.1", small)
+    exec(compile(small, page.name, "exec"), {})
