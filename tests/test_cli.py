@@ -22,7 +22,7 @@ SMALL = ["--width", "32", "--depth", "1", "--passes", "2", "--device", "cpu"]
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "sinefield.cli", *arguments],
+        [sys.executable, "-m", "sinefield", *arguments],
         cwd=folder, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
@@ -162,7 +162,7 @@ def test_info(field: Path, tmp_path: Path) -> None:
 def test_interrupt_keeps_what_was_found(photo: Path, tmp_path: Path) -> None:
     arguments = ["fit", str(photo), "-o", "f.safetensors", "--seconds", "120", "--log", "log", "--json"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "sinefield.cli", *arguments],
+        [sys.executable, "-m", "sinefield", *arguments],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 100

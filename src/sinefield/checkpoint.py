@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ HEADER_LIMIT = 64 * 1024
 _KEY = "sinefield"
 _LAYER_LIMIT = 4096
 _SIZE_LIMIT = 65_536
+_AGAIN = "fit it again, or get another copy"
 
 
 def save(path: str | Path, field: nn.Module, **header: Any) -> None:
@@ -64,9 +66,13 @@ def save(path: str | Path, field: nn.Module, **header: Any) -> None:
         _check(_blank(network), {name: (tuple(each.shape), each.dtype) for name, each in tensors.items()})
     except ValueError as error:
         raise ValueError(f"a {type(field).__name__} cannot be saved as a field: {error}") from error
-    stored = json.dumps({"version": VERSION, "network": network, **finite(header)}, sort_keys=True, allow_nan=False)
+    if not _all_finite(tensors):
+        raise ValueError(f"cannot save {path}: the field's weights hold NaN or infinity; fit it at a lower rate")
+    stored = json.dumps({**finite(header), "version": VERSION, "network": network}, sort_keys=True, allow_nan=False)
     if len(stored) > HEADER_LIMIT:
-        raise ValueError(f"the header of {path} would have {len(stored)} bytes; at most {HEADER_LIMIT} are allowed")
+        raise ValueError(
+            f"the header of {path} would have {len(stored)} bytes; at most {HEADER_LIMIT} are allowed, store less"
+        )
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={_KEY: stored})
 
@@ -94,12 +100,16 @@ def read(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     """Return the field in a file and its header; raises as :func:`load`."""
     from safetensors import SafetensorError, safe_open
 
+    if Path(path).is_dir():
+        raise ValueError(f"{path} is a folder; give a field file in it")
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no field file {path}; make one with: sinefield fit IMAGE -o {path}")
+    with Path(path).open("rb"):  # an error of permissions that names the file, which safetensors' own does not
+        pass
     try:
         with safe_open(path, framework="pt") as file:
             header = _header(file.metadata() or {})
-            field = _blank(header["network"])
+            field = _blank(header.get("network"))
             names = list(file.keys())
             slices = {name: file.get_slice(name) for name in names}
             dtypes = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -110,14 +120,18 @@ def read(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
             _check(field, stored)
             tensors = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
-        raise ValueError(f"{path} is not a field file, or is damaged or cut short ({error})") from error
+        raise ValueError(f"{path} is not a field file, or is damaged or cut short ({error}); {_AGAIN}") from error
     except ValueError as error:
-        raise ValueError(f"{path} cannot be loaded: {error}") from error
-    if not all(bool(torch.isfinite(each).all()) for each in tensors.values()):
-        raise ValueError(f"{path} cannot be loaded: its weights hold NaN or infinity")
+        raise ValueError(f"{path} cannot be loaded: {' '.join(str(error).split())}; {_AGAIN}") from error
+    if not _all_finite(tensors):
+        raise ValueError(f"{path} cannot be loaded: its weights hold NaN or infinity; {_AGAIN}")
     field.load_state_dict(tensors, assign=True)
     field.eval()
     return field, header
+
+
+def _all_finite(tensors: Mapping[str, torch.Tensor]) -> bool:
+    return all(bool(torch.isfinite(each).all()) for each in tensors.values())
 
 
 def _header(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -126,14 +140,14 @@ def _header(metadata: Mapping[str, str]) -> dict[str, Any]:
     if len(metadata[_KEY]) > HEADER_LIMIT:
         raise ValueError(f"its header has {len(metadata[_KEY])} bytes; at most {HEADER_LIMIT} are allowed")
     try:
-        header = json.loads(metadata[_KEY])
-    except (json.JSONDecodeError, RecursionError) as error:
+        header = finite(json.loads(metadata[_KEY]))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"its header is not JSON ({error})") from error
     if not isinstance(header, dict) or type(header.get("version")) is not int:
         raise ValueError("its header has no version number")
     if not 1 <= header["version"] <= VERSION:
         raise ValueError(
-            f"it has format version {header['version']}, this sinefield reads up to {VERSION}; update sinefield"
+            f"it has format version {header['version']}, this sinefield reads 1 to {VERSION}; update sinefield"
         )
     return header
 
@@ -143,18 +157,21 @@ def _blank(network: Any) -> nn.Module:
     if not isinstance(network, dict) or not isinstance(network.get("settings"), dict):
         raise ValueError("its header describes no network")
     architecture, settings = network.get("architecture"), network["settings"]
-    sizes = [network.get("in_features"), network.get("out_features"), settings.get("hidden_layers", 0)]
+    layers = [network.get("in_features"), network.get("out_features"), settings.get("hidden_layers", 0)]
+    widths = [settings.get("hidden_features", 1), settings.get("frequencies", 0)]
     if not isinstance(architecture, str) or architecture not in NETWORKS:
-        raise ValueError(f"unknown network {architecture!r}; this sinefield knows {', '.join(NETWORKS)}")
-    if not all(type(each) is int and 0 <= each <= _LAYER_LIMIT for each in sizes):
-        raise ValueError(f"inputs, outputs and layers must be integers up to {_LAYER_LIMIT}, got {sizes}")
-    if not all(type(each) in (int, float, str) for each in settings.values()):
-        raise ValueError("the settings of its network must be numbers or strings")
-    if any(type(each) is int and each > _SIZE_LIMIT for each in settings.values()):
-        raise ValueError(f"the settings of its network must be at most {_SIZE_LIMIT}, got {settings}")
+        raise ValueError(f"unknown network {reprlib.repr(architecture)}; this sinefield knows {', '.join(NETWORKS)}")
+    for names, sizes, limit in (
+        ("inputs, outputs and hidden layers", layers, _LAYER_LIMIT),
+        ("hidden features and frequencies", widths, _SIZE_LIMIT),
+    ):
+        if not all(type(each) is int and 0 <= each <= limit for each in sizes):
+            raise ValueError(f"{names} must be integers up to {limit}, got {reprlib.repr(sizes)}")
+    if not all(type(each) in (int, float) or (type(each) is str and len(each) <= 64) for each in settings.values()):
+        raise ValueError(f"the settings of its network must be numbers or short strings, got {reprlib.repr(settings)}")
     with torch.device("meta"):
         try:
-            return build(architecture, sizes[0], sizes[1], **settings)
+            return build(architecture, layers[0], layers[1], **settings)
         except (RuntimeError, TypeError, OverflowError) as error:
             raise ValueError(f"its network cannot be built ({error})") from error
 
@@ -167,7 +184,8 @@ def _check(field: nn.Module, stored: Mapping[str, tuple[tuple[int, ...], torch.d
         differing = sorted(name for name in expected.keys() | shapes if expected.get(name) != shapes.get(name))
         name = differing[0]
         raise ValueError(
-            f"tensor {name!r} has shape {shapes.get(name, 'none')} where its network has {expected.get(name, 'none')}"
+            f"tensor {reprlib.repr(name)} has shape {shapes.get(name, 'none')} where its network has "
+            f"{expected.get(name, 'none')}"
         )
     kinds = {dtype for _, dtype in stored.values()}
     if len(kinds) != 1 or not next(iter(kinds)).is_floating_point:

@@ -53,9 +53,12 @@ class _Stream:
         return self.domain.at(index)
 
     @property
+    def size(self) -> int:
+        return _size(self.domain)
+
+    @property
     def steps_per_pass(self) -> int:
-        size = self.domain.size if isinstance(self.domain, FiniteDomain) else CONTINUOUS_PASS
-        return math.ceil(size / self.batch)
+        return math.ceil(self.size / self.batch)
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,8 @@ def _on(fields: Mapping[str, nn.Module], device: str | torch.device | None) -> d
     return {name: each if device is None else each.to(device) for name, each in fields.items()}
 
 
-def _everything(domain: Domain) -> int:
+def _size(domain: Domain) -> int:
+    """Return how many points make a pass."""
     return domain.size if isinstance(domain, FiniteDomain) else CONTINUOUS_PASS
 
 
@@ -200,7 +204,7 @@ class _Search:
         self.optimisers = recipe.optimisers(list(system.fields.values()))
         self.rates = [(group, group["lr"]) for each in self.optimisers for group in each.param_groups]
         generator = torch.Generator().manual_seed(seed)
-        self.streams = [_Stream(domain, recipe.batch or _everything(domain), generator) for domain, *_ in system.groups]
+        self.streams = [_Stream(domain, recipe.batch or _size(domain), generator) for domain, *_ in system.groups]
         self.steps_per_pass = max(each.steps_per_pass for each in self.streams)
         self.step = 0
         self.history: list[Record] = []
@@ -212,7 +216,10 @@ class _Search:
 
     def run(self, observe: Observer | None) -> Stop:
         """Step until the budget is used, or something else ends the search."""
-        record_every = max(1, self.steps_per_pass // 2)
+        # Twice a pass, and rarely enough that measuring costs a small part of the fit.
+        size = max(stream.size for stream in self.streams)
+        rarely = 4 * min(MEASURED, size) * self.steps_per_pass / size
+        record_every = max(1, self.steps_per_pass // 2, math.ceil(rarely))
         self.clock.start()
         try:
             while (fraction := self.fraction) < 1:

@@ -27,7 +27,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path)
     check_writable(target)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{target.stem[:32]}.", suffix=target.suffix, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -50,6 +50,8 @@ def check_writable(path: str | Path) -> None:
     folder = target.parent
     if target.is_dir():
         raise IsADirectoryError(f"cannot write {target}: it is a folder; name a file in it")
+    if target.exists() and not target.is_file():  # a device such as /dev/null must not be replaced
+        raise FileExistsError(f"cannot write {target}: it is no plain file; choose another name")
     if not folder.is_dir():
         raise FileNotFoundError(f"cannot write {target}: there is no folder {folder}; make it first")
     if not os.access(folder, os.W_OK):

@@ -29,6 +29,7 @@ SAMPLES = (
 """The pictures that scikit-image ships, as ``sample:NAME``."""
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".npy")
+_LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # pixels a side that their encoders take
 _BYTES_PER_VALUE = 24  # the picture as stored, as float32 and as targets of each kind, all alive at once
 
 # EXIF orientation (tag 274): what puts an array of rows upright.
@@ -77,10 +78,11 @@ def read(source: str | Path | NDArray[Any] | Tensor) -> Picture:
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is not a picture, is damaged, is empty, constant, one pixel wide or too large for memory,
-            has other than 1, 3 or 4 channels, or holds NaN or infinity.
+            has other than 1, 3 or 4 channels, or holds NaN, infinity or what 32-bit floats cannot hold.
     """
     if isinstance(source, Tensor):
-        source = source.detach().cpu().numpy()
+        tensor = source.detach().cpu()  # NumPy has no bfloat16
+        source = (tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor).numpy()
     if isinstance(source, np.ndarray):
         return _picture(source, f"an array of shape {source.shape}")
     name = str(source)
@@ -97,13 +99,18 @@ def _read_file(path: Path) -> NDArray[Any]:
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes); give a picture")
     try:
-        return _decode(path)
+        with warnings.catch_warnings():  # of corrupt EXIF and the like, where the pixels may still be whole
+            warnings.simplefilter("ignore")
+            return _decode(path)
     except PermissionError as error:
         raise PermissionError(f"cannot read {path}: permission denied") from error
     except _TooLargeError as error:
         raise ValueError(str(error)) from error
+    except (PIL.Image.DecompressionBombError, MemoryError) as error:
+        raise ValueError(f"{path} is too large to be read at once; crop it or make it smaller first") from error
     except Exception as error:  # decoders raise whatever they like on damaged files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        unknown = isinstance(error, PIL.UnidentifiedImageError)
+        reason = "unknown format" if unknown else " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
             f"{path} cannot be read as a picture ({reason}); it may be damaged, or no PNG, JPEG, TIFF, WebP or NPY"
         ) from error
@@ -115,9 +122,10 @@ def _decode(path: Path) -> NDArray[Any]:
     if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return _read_tiff(path)
     if start[:6] == b"\x93NUMPY":
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-        return array
-    return _read_raster(path, sixteen_bits=start[:4] == b"\x89PNG" and start[24] == 16)
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        _check_memory(path, mapped.shape)
+        return np.array(mapped)
+    return _read_raster(path, sixteen_bits=start[:4] == b"\x89PNG" and start[24:25] == b"\x10")
 
 
 def _sample(name: str) -> NDArray[Any]:
@@ -145,12 +153,14 @@ def _read_tiff(path: Path) -> NDArray[Any]:
 
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
-        if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        if page.photometric not in (0, 1, 2):  # neither grey (MinIsWhite, MinIsBlack) nor RGB: Pillow converts it
             return _read_raster(path, sixteen_bits=False)
         _check_memory(path, page.shape)
         array: NDArray[Any] = page.asarray()
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
             array = np.moveaxis(array, 0, -1)
+        if array.dtype.kind == "u" and 1 < page.bitspersample < 8 * array.dtype.itemsize:  # 4 or 12 bits, say
+            array = np.rint(array * (np.iinfo(array.dtype).max / (2**page.bitspersample - 1))).astype(array.dtype)
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
             array = array.max() - array if array.dtype.kind == "f" else np.invert(array)
         tag = page.tags.get(274)
@@ -158,12 +168,9 @@ def _read_tiff(path: Path) -> NDArray[Any]:
 
 
 def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # memory is checked below instead
-        opened = PIL.Image.open(path)
-    with opened as picture:
+    # Given a name, Pillow maps some TIFFs into memory and then takes the sides of turned ones for each other.
+    with path.open("rb") as file, PIL.Image.open(file) as picture:
         _check_memory(path, (picture.height, picture.width, len(picture.getbands())))
-        orientation = picture.getexif().get(274, 1)
         if sixteen_bits:
             import imagecodecs
 
@@ -172,6 +179,7 @@ def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
             array = np.asarray(picture.convert(_plain_mode(picture)))
             if picture.mode == "I":  # 32-bit integers only ever hold 16 bits of a file
                 array = array.astype(np.uint16)
+        orientation = picture.getexif().get(274, 1)  # Pillow turns some pictures itself, and then forgets this
     return _upright(array, orientation)
 
 
@@ -185,7 +193,9 @@ def _plain_mode(picture: PIL.Image.Image) -> str:
 
 
 def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Return rows of pixels turned as EXIF tag 274 says."""
+    """Return rows of pixels turned as EXIF tag 274 says, and grey with alpha as RGBA."""
+    if array.ndim == 3 and array.shape[2] == 2:
+        array = array[:, :, [0, 0, 0, 1]]
     turn = _UPRIGHT.get(orientation)
     return array if turn is None else turn(array)
 
@@ -194,17 +204,22 @@ def _picture(array: NDArray[Any], name: str) -> Picture:
     if array.ndim == 2:
         array = array[:, :, None]
     _check_shape(array, name)
-    if array.shape[2] == 2:  # grey and alpha
-        array = array[:, :, [0, 0, 0, 1]]
-    low, high, bits = _value_range(array, name)
-    values = np.ascontiguousarray(array, dtype=np.float32)
-    if values.min() == values.max():
-        raise ValueError(f"{name} is constant: every pixel is {values.flat[0]:g}; there is nothing to fit")
-    return Picture(values, low, high, bits, name)
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name} holds {array.dtype}; expected 8- or 16-bit integers, booleans or floats")
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.ascontiguousarray(array, dtype=np.float32)
+        spread = values.max() - values.min()
+    if not np.isfinite(spread):
+        raise ValueError(f"{name} holds NaN, infinity or numbers too large; replace those pixels by numbers first")
+    if spread == 0:
+        raise ValueError(
+            f"{name} is constant: every pixel is {values.flat[0]:g}; there is nothing to fit, give another picture"
+        )
+    return Picture(values, *_value_range(array), name)
 
 
 def _check_shape(array: NDArray[Any], name: str) -> None:
-    if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
         raise ValueError(
             f"{name} is not a picture: expected (height, width) or (height, width, channels) with 1, 3 or 4 "
             f"channels, got shape {array.shape}; put the channels last"
@@ -215,16 +230,12 @@ def _check_shape(array: NDArray[Any], name: str) -> None:
         )
 
 
-def _value_range(array: NDArray[Any], name: str) -> tuple[float, float, int]:
+def _value_range(array: NDArray[Any]) -> tuple[float, float, int]:
     """Return the values of black and white, and the bits of a channel."""
     if array.dtype == bool:
         return 0.0, 1.0, 8
-    if array.dtype in (np.uint8, np.uint16):
+    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
         return 0.0, float(np.iinfo(array.dtype).max), 8 * array.dtype.itemsize
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"{name} holds {array.dtype}; expected 8- or 16-bit integers, booleans or floats")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinity; replace those pixels by numbers first")
     low, high = float(array.min()), float(array.max())
     return (0.0, 1.0, 32) if array.dtype.kind == "f" and low >= 0 and high <= 1 else (low, high, 32)
 
@@ -336,17 +347,25 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
     """
     check_suffix(path)
     suffix = Path(path).suffix.lower()
-    if values.shape[2] == 1:
+    height, width, channels = values.shape
+    if channels == 4 and suffix in (".jpg", ".jpeg"):
+        raise ValueError(f"cannot write {path}: JPEG has no alpha channel; choose .png or .webp")
+    if max(height, width) > (longest := _LONGEST.get(suffix, 2**31)):
+        raise ValueError(f"cannot write {path}: {width} x {height} pixels, {suffix} has up to {longest}; choose .png")
+    if channels == 1:
         values = values[:, :, 0]
     with replacing(path) as temporary:
         if suffix == ".npy":
-            np.save(temporary, values, allow_pickle=False)
+            with temporary.open("wb") as file:  # given a name, NumPy appends .npy to .NPY
+                np.save(file, values, allow_pickle=False)
             return
         if suffix in (".tif", ".tiff") and bits == 32:
             _write_tiff(temporary, values)
             return
         depth = np.uint16 if bits > 8 and suffix in (".png", ".tif", ".tiff") else np.uint8
         peak = float(np.iinfo(depth).max)
+        if not np.isfinite(values).all():
+            raise ValueError(f"cannot write {path}: the values hold NaN or infinity; choose .npy, which keeps them")
         pixels = np.clip(np.rint((values - low) * (peak / (high - low))), 0, peak).astype(depth)
         if suffix in (".tif", ".tiff"):
             _write_tiff(temporary, pixels)
@@ -355,9 +374,9 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
 
             temporary.write_bytes(imagecodecs.png_encode(pixels))
         else:
-            if suffix in (".jpg", ".jpeg") and pixels.ndim == 3 and pixels.shape[2] == 4:
-                raise ValueError(f"cannot write {path}: JPEG has no alpha channel; choose .png or .webp")
-            options = {"lossless": True} if suffix == ".webp" else {"quality": 95} if "jp" in suffix else {}
+            options = (
+                {"lossless": True, "exact": True} if suffix == ".webp" else {"quality": 95} if "jp" in suffix else {}
+            )
             PIL.Image.fromarray(pixels).save(temporary, **options)
 
 

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sinefield.networks import Pointwise, SquaredDistance
+from sinefield.networks import Perceptron, Pointwise, SquaredDistance
+from sinefield.siren import Siren
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,17 @@ class _Series:
 
 
 def supports(field: nn.Module) -> bool:
-    """Return whether ``field`` is a sequence of layers that series can be carried through."""
-    layers = getattr(field, "layers", None)
-    return isinstance(layers, nn.Sequential) and all(
-        isinstance(layer, nn.Linear | nn.Dropout | SquaredDistance | Pointwise) for layer in layers
-    )
+    """Return whether ``field`` is a sequence of layers, and nothing more, that series can be carried through."""
+    if type(field).forward not in (Siren.forward, Perceptron.forward):
+        return False
+    return all(isinstance(layer, nn.Linear | nn.Dropout | SquaredDistance | Pointwise) for layer in _layers(field))
+
+
+def _layers(field: nn.Module) -> nn.Sequential:
+    layers = field.layers
+    if not isinstance(layers, nn.Sequential):
+        raise TypeError(f"the layers of a {type(field).__name__} are no nn.Sequential")
+    return layers
 
 
 def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
@@ -54,8 +61,7 @@ def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Ten
     order = 2 if needs & {"laplacian", "hessian"} else 1 if first is not None else 0
     pairs = tuple((i, j) for i in range(dimension) for j in range(i, dimension)) if "hessian" in needs else ()
     series = _Series(points, first, None, pairs)
-    layers: nn.Sequential = field.layers  # type: ignore[assignment]  # `supports` has seen that it is one
-    for layer in layers:
+    for layer in _layers(field):
         series = _push(layer, series, order)
     return _answer(series, needs, count, dimension)
 

@@ -1,0 +1,98 @@
+"""Where a benchmark ran, how its figures are summed up, printed and kept: as JSON beside the machine's description."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+import sinefield
+from sinefield.checkpoint import finite
+from sinefield.io.files import replacing
+
+RESULTS = Path(__file__).parent / "results"
+CPU_INFORMATION = Path("/proc/cpuinfo")
+
+
+def describe() -> dict[str, Any]:
+    """Return what speed depends on: processor, cores, memory, and what PyTorch was built with."""
+    return {
+        "processor": _processor(),
+        "architecture": platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "cores used": torch.get_num_threads(),
+        "memory GiB": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "mkl": torch.backends.mkl.is_available(),
+        "mkldnn": torch.backends.mkldnn.is_available(),
+        "mkldnn float32 products": torch.backends.mkldnn.matmul.fp32_precision,
+        "sinefield": sinefield.__version__,
+    }
+
+
+def _processor() -> str:
+    if CPU_INFORMATION.exists():
+        for line in CPU_INFORMATION.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return median, minimum and maximum.
+
+    >>> spread([3.0, 1.0, 2.0])
+    {'median': 2.0, 'minimum': 1.0, 'maximum': 3.0}
+    """
+    return {"median": statistics.median(values), "minimum": min(values), "maximum": max(values)}
+
+
+def spreads(runs: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Return the spread of each figure over several runs."""
+    return {key: spread([run[key] for run in runs]) for key in runs[0]}
+
+
+def show(title: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Print rows of the same columns as a table; a spread as its median and range, None as a dash."""
+    cells = [list(rows[0]), *([_cell(each) for each in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    print(f"\n{title}")
+    for name, *rest in cells:
+        print("  ".join([name.ljust(widths[0]), *(each.rjust(w) for each, w in zip(rest, widths[1:], strict=True))]))
+
+
+def _cell(value: object) -> str:
+    match value:
+        case {"median": median, "minimum": minimum, "maximum": maximum}:
+            return f"{median:.4g}" if minimum == maximum else f"{median:.4g} ({minimum:.4g}-{maximum:.4g})"
+        case float():
+            return f"{value:.4g}"
+        case None:
+            return "-"
+    return str(value)
+
+
+def write(name: str, results: Mapping[str, Any], *, smoke: bool) -> None:
+    """Write results beside the machine's description, whole or not at all; those of a smoke run are only printed."""
+    text = json.dumps(finite({"machine": describe(), "results": results}), indent=2)
+    # What holds no list or object itself goes on one line: a spread, a point of a curve.
+    text = re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda found: " ".join(found[0].split()), text)
+    if smoke:
+        print(f"\n{text}")
+        return
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n")
+    print(f"\n{path.relative_to(RESULTS.parent)}")

@@ -1,0 +1,5 @@
+"""The command line, as ``python -m sinefield``."""
+
+from sinefield.cli import main
+
+main()
