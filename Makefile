@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # The demo at full quality; a smoke run passes fewer.
-PASSES ?= 20
+PASSES ?= 16
 
 .PHONY: demo test lint docs pictures long clean
 
