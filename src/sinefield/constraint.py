@@ -68,9 +68,11 @@ class Constraint:
                 bound[parameter.name] = targets[parameter.name]
             elif parameter.name in jets:
                 bound[parameter.name] = jets[parameter.name]
+            elif parameter.default is not inspect.Parameter.empty:
+                continue
             elif len(jets) == 1 and not any(isinstance(each, Jet) for each in bound.values()):
                 bound[parameter.name] = next(iter(jets.values()))
-            elif parameter.default is inspect.Parameter.empty:
+            else:
                 raise ValueError(
                     f"the residual of constraint {self.name!r} asks for {parameter.name!r}, which is neither a field "
                     f"({', '.join(jets)}) nor a target of its domain ({', '.join(targets) or 'none'})"
@@ -85,16 +87,23 @@ class Constraint:
         """Return, for each field, which quantities of its jet the residual reads: it is called once, to look.
 
         Raises:
-            ValueError: the residual does not give one row for each point.
+            ValueError: the residual does not give one row for each point, or mixes points.
         """
-        samples = first_samples(self.domain, 2, next(iter(fields.values())))
+        samples = first_samples(self.domain, 7, next(iter(fields.values())))
+        count = len(samples.points)
         jets = {name: jet(each, samples.points) for name, each in fields.items()}
         with torch.no_grad():
-            residual = self.residual(**self.bind(jets, samples.targets))
-        if residual.ndim == 0 or len(residual) != len(samples.points):
+            shape = tuple(self.residual(**self.bind(jets, samples.targets)).shape)
+            outputs = {each(samples.points).shape[1] for each in fields.values()}
+        if not shape or shape[0] != count:
             raise ValueError(
-                f"the residual of constraint {self.name!r} must have one row for each of the "
-                f"{len(samples.points)} points, got shape {tuple(residual.shape)}"
+                f"the residual of constraint {self.name!r} must have one row for each of the {count} points, got "
+                f"shape {shape}"
+            )
+        if count == 7 and shape[1:2] == (7,) and 7 not in outputs:  # (n,) − (n, 1) is (n, n), and no error says so
+            raise ValueError(
+                f"the residual of constraint {self.name!r} mixes points: for 7 of them it has shape {shape}; "
+                "give everything in it a last axis, as u.value has with (n, 1)"
             )
         if self.order is not None:
             upto = frozenset(name for name, order in QUANTITIES.items() if order <= self.order)

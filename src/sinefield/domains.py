@@ -190,7 +190,7 @@ class Box(ContinuousDomain):
         """Refuse bounds that do not make a box."""
         if len(self.lower) != len(self.upper) or len(self.lower) == 0:
             raise ValueError(f"a box needs as many lower as upper bounds, got {self.lower} and {self.upper}")
-        if not all(low < high for low, high in zip(self.lower, self.upper, strict=True)):
+        if not all(-math.inf < low < high < math.inf for low, high in zip(self.lower, self.upper, strict=True)):
             raise ValueError(
                 f"each lower bound of a box must be below the upper one, got {self.lower} and {self.upper}"
             )
@@ -249,7 +249,7 @@ class Ball(ContinuousDomain):
 
     def __post_init__(self) -> None:
         """Refuse what is not a ball."""
-        if len(self.centre) == 0 or not self.radius > 0:
+        if len(self.centre) == 0 or not all(map(math.isfinite, self.centre)) or not 0 < self.radius < math.inf:
             raise ValueError(f"a ball needs a centre and a positive radius, got {self.centre} and {self.radius}")
 
     @property

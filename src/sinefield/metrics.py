@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -87,18 +86,17 @@ def without_harmonic(error: Tensor, points: Tensor, degree: int = 48) -> Tensor:
     >>> bool(without_harmonic(saddle, points).abs().max() < 1e-6)
     True
     """
-    x = points.double().numpy()
-    z = x[:, 0] + 1j * x[:, 1]
-    degree = min(degree, len(z) // 20)
-    basis = [np.ones_like(z)]
-    for _ in range(degree):
-        power = z * basis[-1]
+    coordinates = points.double()
+    z = torch.complex(coordinates[:, 0], coordinates[:, 1])
+    count = len(z)
+    degree = min(degree, count // 20)
+    basis = z.new_ones(degree + 1, count)
+    for k in range(1, degree + 1):
+        known, power = basis[:k], z * basis[k - 1]
         for _ in range(2):  # twice is enough to be orthogonal to rounding
-            known = np.stack(basis, axis=1)
-            power = power - known @ (known.conj().T @ power) / len(z)
-        basis.append(power * (math.sqrt(len(z)) / np.linalg.norm(power)))
-    analytic = np.stack(basis, axis=1)
-    harmonic = np.concatenate([analytic.real, analytic.imag[:, 1:]], axis=1)
-    values = error.double().numpy()
-    solution = np.linalg.lstsq(harmonic, values, rcond=None)[0]
-    return torch.from_numpy(values - harmonic @ solution)
+            power = power - (known.conj() @ power / count) @ known
+        basis[k] = power * (math.sqrt(count) / torch.linalg.vector_norm(power))
+    harmonic = torch.cat([basis.real, basis.imag[1:]]).mT
+    values = error.double()
+    solution: Tensor = torch.linalg.lstsq(harmonic, values, driver="gelsd").solution
+    return values - harmonic @ solution

@@ -239,7 +239,7 @@ def _encoding(kind: str, dimension: int, frequencies: int, scale: float) -> tupl
         return [SquaredDistance(dimension, centres, scale or 10.0), activation("exponential")], centres
     if kind == "nerf":
         octaves = math.pi * 2.0 ** torch.arange(frequencies or 8)
-        angular = torch.cat([octave * torch.eye(dimension) for octave in octaves])
+        angular = torch.kron(octaves[:, None], torch.eye(dimension))
     elif kind == "fourier":
         angular = 2 * math.pi * (scale or 10.0) * torch.randn(frequencies or 128, dimension)
     else:

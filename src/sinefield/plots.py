@@ -25,7 +25,7 @@ from sinefield.domains import Grid
 from sinefield.io.files import replacing
 from sinefield.io.image import Floats, Picture, PixelMap
 from sinefield.jet import jet
-from sinefield.problems.image import targets_of
+from sinefield.problems.image import evaluating, targets_of
 from sinefield.solution import Record, Solution
 
 FORMATS = (".png", ".pdf", ".svg", ".jpg")
@@ -82,12 +82,11 @@ class Subject:
 
     def panels(self, field: nn.Module) -> Panels:
         """Return what is drawn of a field; what its supervision leaves undetermined is taken from the truth."""
-        device = next(field.parameters()).device
         parts = []
-        with torch.no_grad():
+        with evaluating(field) as like:
             for chunk in self.points.split(8192):
-                u = jet(field, chunk.to(device), ("value", "jacobian", "laplacian"))
-                parts.append((u.value.cpu(), u.jacobian.cpu(), u.laplacian.cpu()))
+                u = jet(field, chunk.to(like), ("value", "jacobian", "laplacian"))
+                parts.append(tuple(each.float().cpu() for each in (u.value, u.jacobian, u.laplacian)))
         value, jacobian, laplacian = (torch.cat(each) for each in zip(*parts, strict=True))
         truth = torch.from_numpy(self.truth.value).flatten(0, 1) * 2 - 1
         if "value" not in self.on:

@@ -54,6 +54,10 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} of a recipe must be a positive number, got {value}")
+        if not (0 <= self.final_rate <= 1 and all(0 <= beta < 1 for beta in self.betas)):
+            raise ValueError(
+                f"final_rate of a recipe lies in [0, 1] and betas in [0, 1), got {self.final_rate} and {self.betas}"
+            )
         if self.passes is None and self.seconds is None:
             raise ValueError("a recipe needs a budget: give passes or seconds")
         if self.optimiser not in ("adam", "muon") or self.schedule not in ("constant", "cosine"):

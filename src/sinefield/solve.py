@@ -70,11 +70,23 @@ class _System:
 
     @classmethod
     def of(cls, fields: Mapping[str, nn.Module], constraints: Sequence[Constraint]) -> _System:
+        names = [each.name for each in constraints]
+        if not fields or not constraints or len(set(names)) < len(names):
+            raise ValueError(
+                f"solve needs a field and constraints of different names, got {len(fields)} fields and "
+                f"constraints {names}; name each with Constraint(…, name=…)"
+            )
         domains = {id(each.domain): each.domain for each in constraints}
         groups = []
         for key, domain in domains.items():
             members = [each for each in constraints if id(each.domain) == key]
             reads = [each.needs(fields) for each in members]
+            for member, read in zip(members, reads, strict=True):
+                if not any(read.values()):
+                    raise ValueError(
+                        f"the residual of constraint {member.name!r} reads nothing of any field; "
+                        "it must depend on u.value, u.gradient or another quantity of a jet"
+                    )
             groups.append((domain, members, {name: frozenset().union(*(r[name] for r in reads)) for name in fields}))
         return cls(fields, groups)
 
@@ -150,6 +162,8 @@ def solve(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if isinstance(unknown, Problem):
+            if constraints:
+                raise ValueError("a problem brings its own constraints; give further ones with a field instead")
             problem = unknown
             # A problem's field depends on the recipe's frequency and the recipe on the order of the
             # constraints, which any field of the problem shows.
@@ -160,15 +174,9 @@ def solve(
             system = _System.of(_on(fields, device), problem.constraints)
         else:
             fields = {"u": unknown} if isinstance(unknown, nn.Module) else dict(unknown)
-            names = [each.name for each in constraints]
-            if not fields or not constraints or len(set(names)) < len(names):
-                raise ValueError(
-                    f"solve needs a field and constraints of different names, got {len(fields)} fields and "
-                    f"constraints {names}; name each with Constraint(…, name=…)"
-                )
+            system = _System.of(_on(fields, device), constraints)
             first = next(iter(fields.values()))
             problem = Problem("constraints", constraints, network=lambda _omega: first)
-            system = _System.of(_on(fields, device), constraints)
             chosen = _chosen(recipe, system.order, changes)
         search = _Search(system, problem, chosen, seed)
         stopped = search.run(observe)
@@ -222,9 +230,11 @@ class _Search:
         record_every = max(1, self.steps_per_pass // 2, math.ceil(rarely))
         self.clock.start()
         try:
-            while (fraction := self.fraction) < 1:
+            fraction = 0.0
+            while fraction < 1:
                 self.descend(self.recipe.rate_at(fraction))
-                if self.step % record_every == 0 or self.fraction >= 1:
+                fraction = self.fraction  # looked at once, so that the last step is always recorded
+                if self.step % record_every == 0 or fraction >= 1:
                     record = self.record()
                     if not math.isfinite(record.loss):
                         self.restore()
@@ -235,9 +245,11 @@ class _Search:
                     seconds = self.clock.stop()
                     passes = self.step / self.steps_per_pass
                     last = self.history[-1] if self.history else None
-                    observe(Progress(self.main, self.step, passes, seconds, min(self.fraction, 1.0), last))
+                    observe(Progress(self.main, self.step, passes, seconds, min(fraction, 1.0), last))
                     self.clock.start()
         except KeyboardInterrupt:
+            if not self.intact:
+                self.restore()
             return "interrupted"
         return "budget"
 
@@ -268,7 +280,7 @@ class _Search:
         steps = self.step - (self.history[-1].step if self.history else 0)
         losses = {name: float(total) / steps for name, total in self.totals.items()}
         self.totals = {}
-        loss = sum(losses.values())
+        loss = sum(losses.values()) if self.intact else math.nan  # a last step can spoil what no loss has seen
         metrics = self.problem.measure(self.main, MEASURED) if math.isfinite(loss) else {}
         record = Record(self.step, self.step / self.steps_per_pass, self.clock.seconds, loss, losses, metrics)
         self.history.append(record)
@@ -285,6 +297,11 @@ class _Search:
             and record.metrics.get("psnr", -math.inf) >= wanted
             and self.problem.measure(self.main, None).get("psnr", -math.inf) >= wanted
         )
+
+    @property
+    def intact(self) -> bool:
+        """Whether the parameters are finite."""
+        return all(bool(torch.isfinite(each).all()) for each in self.parameters)
 
     def restore(self) -> None:
         """Put the best parameters back."""

@@ -42,7 +42,10 @@ def supports(field: nn.Module) -> bool:
     """Return whether ``field`` is a sequence of layers, and nothing more, that series can be carried through."""
     if type(field).forward not in (Siren.forward, Perceptron.forward):
         return False
-    return all(isinstance(layer, nn.Linear | nn.Dropout | SquaredDistance | Pointwise) for layer in _layers(field))
+    return all(
+        type(layer).forward is nn.Linear.forward or isinstance(layer, nn.Dropout | SquaredDistance | Pointwise)
+        for layer in _layers(field)
+    )
 
 
 def _layers(field: nn.Module) -> nn.Sequential:

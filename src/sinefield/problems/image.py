@@ -15,7 +15,8 @@ Source: arXiv 2006.09661, sections 4.1 and 4.2.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -71,9 +72,10 @@ class ImageSignal:
         try:
             sizes = [stored[name] for name in ("height", "width", "channels", "bits")]
             low, high = float(stored["low"]), float(stored["high"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"the stored picture mapping is incomplete or malformed ({error!r})") from error
         plausible = all(type(each) is int and 1 <= each <= 2**31 for each in sizes)
+        plausible = plausible and sizes[2] in (1, 3, 4) and sizes[3] in (8, 16, 32)
         if not (plausible and math.isfinite(low) and math.isfinite(high) and low < high):
             raise ValueError(f"the stored picture mapping is not plausible: sizes {sizes}, values {low} to {high}")
         height, width, channels, bits = sizes
@@ -102,7 +104,8 @@ class ImageSignal:
             ``(height, width, channels)``.
 
         Raises:
-            ValueError: an unknown quantity, an empty region, or a size that is not positive.
+            ValueError: an unknown quantity, an empty region, a size or scale that is not positive, or a field whose
+                outputs are not the channels of the picture.
         """
         if quantity not in QUANTITIES:
             raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
@@ -111,17 +114,24 @@ class ImageSignal:
             raise ValueError(
                 f"a region is left, top, right, bottom in pixels, left < right and top < bottom; got {region}"
             )
+        if not (scale > 0 and math.isfinite(scale)):
+            raise ValueError(f"scale must be a positive number of samples per pixel, got {scale}")
         width, height = size or (round((right - left) * scale), round((bottom - top) * scale))
         if min(width, height) < 1:
             raise ValueError(f"the picture to render would be {width} x {height}; both must be at least 1")
         ys, xs = self.pixels.axes(height, width, region)
-        device = next(field.parameters()).device
         rendered = np.empty((height * width, self.pixels.channels), dtype=np.float32)
-        with torch.no_grad():
+        with evaluating(field) as like:
             for start in range(0, height * width, _CHUNK):
                 index = torch.arange(start, min(start + _CHUNK, height * width))
-                points = torch.stack([ys[index // width], xs[index % width]], dim=-1).to(device)
-                rendered[start : start + len(index)] = self._read(jet(field, points), quantity).cpu().numpy()
+                points = torch.stack([ys[index // width], xs[index % width]], dim=-1).to(like)
+                values = self._read(jet(field, points), quantity)
+                if values.shape[1] != self.pixels.channels:
+                    raise ValueError(
+                        f"the field has {values.shape[1]} outputs and the picture {self.pixels.channels} channels; "
+                        "give a field that was fitted to this picture"
+                    )
+                rendered[start : start + len(index)] = values.float().cpu().numpy()
         return rendered.reshape(height, width, -1)
 
     def _read(self, u: Jet, quantity: str) -> Tensor:
@@ -132,6 +142,22 @@ class ImageSignal:
             norm: Tensor = torch.linalg.vector_norm(u.jacobian, dim=-1)
             return norm * (contrast * spacing)
         return u.laplacian * (contrast * spacing**2)
+
+
+@contextmanager
+def evaluating(field: nn.Module) -> Iterator[Tensor]:
+    """Switch dropout and the recording of gradients off, and the mode back afterwards.
+
+    Yields:
+        a tensor of the device and the precision that points must have.
+    """
+    training = field.training
+    field.eval()
+    try:
+        with torch.no_grad():
+            yield next(field.parameters(), torch.empty(0))
+    finally:
+        field.train(training)
 
 
 def sobel(values: Tensor, spacing: float) -> Tensor:
@@ -240,7 +266,10 @@ def image(
     constraints = []
     for quantity in on:
         spread = float((targets[quantity] - targets[quantity].mean(0)).square().mean())
-        if not spread > 0:
+        # What rounding to single precision leaves of a target that is the same everywhere; one step of one 16-bit
+        # pixel is well above it.
+        rounding = 4 * torch.finfo(torch.float32).eps * (4 / pixels.spacing) ** QUANTITIES.index(quantity)
+        if not float((targets[quantity] - targets[quantity].mean(0)).abs().max()) > rounding:
             raise ValueError(f"the {quantity} of {picture.name} is the same everywhere; fit it on value instead")
         constraints.append(Constraint(grid, _RESIDUALS[quantity], name=quantity, weight=1 / spread))
     reference = pixels.to_field(picture.values)
@@ -267,15 +296,11 @@ def _measure(grid: Grid, reference: Tensor, field: nn.Module, count: int | None)
     index = torch.arange(grid.size) if everything else torch.randperm(grid.size, generator=generator)[:count]
     wanted = sorted({"value"} | {_READS[each] for each in grid.targets})
     parts: dict[str, list[Tensor]] = {each: [] for each in wanted}
-    device = next(field.parameters()).device
-    training = field.training
-    field.eval()
-    with torch.no_grad():
+    with evaluating(field) as like:
         for chunk in index.split(_CHUNK):
-            u = jet(field, grid.at(chunk).points.to(device), wanted)
+            u = jet(field, grid.at(chunk).points.to(like), wanted)
             for each in wanted:
-                parts[each].append(getattr(u, each).cpu())
-    field.train(training)
+                parts[each].append(getattr(u, each).float().cpu())
     found = {each: torch.cat(values) for each, values in parts.items()}
     target = reference[index]
     error = found["value"] - target
