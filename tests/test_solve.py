@@ -686,3 +686,22 @@ def test_the_published_recipe_reaches_its_published_quality() -> None:
         200: pytest.approx(29.9, abs=0.7),
         300: pytest.approx(32.2, abs=0.7),
     }
+
+
+def test_fields_train_with_dropout_and_are_left_without() -> None:
+    field = Siren(1, 1, 16, 1, dropout=0.5)
+    modes: list[bool] = []
+    solve(
+        field,
+        [Constraint(cloud(), lambda u, value: u.value - value)],
+        QUICK,
+        observe=lambda p: modes.append(field.training),
+    )
+    assert modes == [True] * 3
+    assert not field.training
+    assert torch.equal(field(torch.zeros(1, 1)), field(torch.zeros(1, 1)))
+
+
+def test_a_problem_takes_no_further_constraints() -> None:
+    with pytest.raises(ValueError, match="brings its own constraints"):
+        solve(image("sample:camera", longest=8), [Constraint(cloud(), lambda u: u.value)])

@@ -141,7 +141,7 @@ def solve(
         **changes: settings of the recipe to replace, such as ``passes=5`` or ``seconds=10``.
 
     Returns:
-        The solution. The fields given are trained in place.
+        The solution. The fields given are trained in place, and left in evaluation mode.
 
     Raises:
         ValueError: nothing to solve, two constraints of one name, a residual that asks for an unknown name,
@@ -228,6 +228,8 @@ class _Search:
         size = max(stream.size for stream in self.streams)
         rarely = 4 * min(MEASURED, size) * self.steps_per_pass / size
         record_every = max(1, self.steps_per_pass // 2, math.ceil(rarely))
+        for each in self.system.fields.values():
+            each.train()
         self.clock.start()
         try:
             fraction = 0.0
@@ -251,6 +253,9 @@ class _Search:
             if not self.intact:
                 self.restore()
             return "interrupted"
+        finally:
+            for each in self.system.fields.values():
+                each.eval()
         return "budget"
 
     @property

@@ -44,7 +44,7 @@ _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 }
 
 
-class _TooLargeError(ValueError):
+class TooLargeError(ValueError):
     """A picture that memory cannot hold."""
 
 
@@ -104,7 +104,7 @@ def _read_file(path: Path) -> NDArray[Any]:
             return _decode(path)
     except PermissionError as error:
         raise PermissionError(f"cannot read {path}: permission denied") from error
-    except _TooLargeError as error:
+    except TooLargeError as error:
         raise ValueError(str(error)) from error
     except (PIL.Image.DecompressionBombError, MemoryError) as error:
         raise ValueError(f"{path} is too large to be read at once; crop it or make it smaller first") from error
@@ -123,7 +123,7 @@ def _decode(path: Path) -> NDArray[Any]:
         return _read_tiff(path)
     if start[:6] == b"\x93NUMPY":
         mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        _check_memory(path, mapped.shape)
+        check_memory(path, mapped.shape)
         return np.array(mapped)
     return _read_raster(path, sixteen_bits=start[:4] == b"\x89PNG" and start[24:25] == b"\x10")
 
@@ -137,13 +137,14 @@ def _sample(name: str) -> NDArray[Any]:
     return array
 
 
-def _check_memory(path: Path, shape: tuple[int, ...]) -> None:
+def check_memory(what: str | Path, shape: tuple[int, ...], bytes_per_value: int = _BYTES_PER_VALUE) -> None:
+    """Raise a TooLargeError, a ValueError, unless memory can hold what is about to be made."""
     import psutil
 
-    needed, available = float(np.prod(shape, dtype=float)) * _BYTES_PER_VALUE, psutil.virtual_memory().available
+    needed, available = float(np.prod(shape, dtype=float)) * bytes_per_value, psutil.virtual_memory().available
     if needed > available:
-        raise _TooLargeError(
-            f"{path} is too large: {' x '.join(map(str, shape))} values need about {needed / 2**30:.1f} GiB and "
+        raise TooLargeError(
+            f"{what} is too large: {' x '.join(map(str, shape))} values need about {needed / 2**30:.1f} GiB and "
             f"{available / 2**30:.1f} GiB are free; crop it or make it smaller first"
         )
 
@@ -155,7 +156,7 @@ def _read_tiff(path: Path) -> NDArray[Any]:
         page = tiff.pages.first
         if page.photometric not in (0, 1, 2):  # neither grey (MinIsWhite, MinIsBlack) nor RGB: Pillow converts it
             return _read_raster(path, sixteen_bits=False)
-        _check_memory(path, page.shape)
+        check_memory(path, page.shape)
         array: NDArray[Any] = page.asarray()
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
             array = np.moveaxis(array, 0, -1)
@@ -170,7 +171,7 @@ def _read_tiff(path: Path) -> NDArray[Any]:
 def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
     # Given a name, Pillow maps some TIFFs into memory and then takes the sides of turned ones for each other.
     with path.open("rb") as file, PIL.Image.open(file) as picture:
-        _check_memory(path, (picture.height, picture.width, len(picture.getbands())))
+        check_memory(path, (picture.height, picture.width, len(picture.getbands())))
         if sixteen_bits:
             import imagecodecs
 

@@ -104,8 +104,8 @@ class ImageSignal:
             ``(height, width, channels)``.
 
         Raises:
-            ValueError: an unknown quantity, an empty region, a size or scale that is not positive, or a field whose
-                outputs are not the channels of the picture.
+            ValueError: an unknown quantity, an empty region, a size or scale that is not positive, a picture that
+                memory cannot hold, or a field whose outputs are not the channels of the picture.
         """
         if quantity not in QUANTITIES:
             raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
@@ -119,6 +119,8 @@ class ImageSignal:
         width, height = size or (round((right - left) * scale), round((bottom - top) * scale))
         if min(width, height) < 1:
             raise ValueError(f"the picture to render would be {width} x {height}; both must be at least 1")
+        # The floats, and the integers or the scaled floats that a file is written from.
+        pictures.check_memory("the picture to render", (height, width, self.pixels.channels), bytes_per_value=12)
         ys, xs = self.pixels.axes(height, width, region)
         rendered = np.empty((height * width, self.pixels.channels), dtype=np.float32)
         with evaluating(field) as like:
