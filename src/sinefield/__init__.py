@@ -56,7 +56,11 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
+    """Return a public name, imported when it is first used.
+
+    Raises:
+        AttributeError: there is no such name.
+    """
     if name in _MODULES:
         return importlib.import_module(f"sinefield.{name}")
     if name not in _HOMES:
@@ -80,5 +84,5 @@ sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:
-    """List the public names."""
+    """Return the public names."""
     return sorted(__all__)

@@ -97,7 +97,12 @@ def load(path: str | Path) -> nn.Module:
 
 
 def read(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the field in a file and its header; raises as :func:`load`."""
+    """Return the field in a file and its header.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: as for :func:`load`.
+    """
     from safetensors import SafetensorError, safe_open
 
     if Path(path).is_dir():
@@ -153,7 +158,11 @@ def _header(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _blank(network: Any) -> nn.Module:
-    """Return the network a header describes, without memory for its weights."""
+    """Return the network a header describes, without memory for its weights.
+
+    Raises:
+        ValueError: it describes none that can be built.
+    """
     if not isinstance(network, dict) or not isinstance(network.get("settings"), dict):
         raise ValueError("its header describes no network")
     architecture, settings = network.get("architecture"), network["settings"]
@@ -177,7 +186,11 @@ def _blank(network: Any) -> nn.Module:
 
 
 def _check(field: nn.Module, stored: Mapping[str, tuple[tuple[int, ...], torch.dtype]]) -> None:
-    """Raise a ValueError unless the tensors stored are those of ``field``."""
+    """Check that the tensors stored are those of ``field``.
+
+    Raises:
+        ValueError: they are not.
+    """
     expected = {name: tuple(tensor.shape) for name, tensor in field.state_dict().items()}
     shapes = {name: shape for name, (shape, _) in stored.items()}
     if expected != shapes:

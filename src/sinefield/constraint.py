@@ -84,7 +84,7 @@ class Constraint:
         return self.weight * self.norm(self.residual(**self.bind(jets, targets)))
 
     def needs(self, fields: Mapping[str, nn.Module]) -> dict[str, frozenset[str]]:
-        """Return, for each field, which quantities of its jet the residual reads: it is called once, to look.
+        """Return which quantities of each field's jet the residual reads: it is called once, to look.
 
         Raises:
             ValueError: the residual does not give one row for each point, or mixes points.

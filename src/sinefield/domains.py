@@ -100,7 +100,11 @@ class Grid(FiniteDomain):
     targets: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse an empty grid and targets that do not fit it."""
+        """Refuse an empty grid and targets that do not fit it.
+
+        Raises:
+            ValueError: as the class says.
+        """
         if len(self.shape) == 0 or min(self.shape) < 1:
             raise ValueError(f"a grid needs at least one sample along each axis, got shape {tuple(self.shape)}")
         _checked_targets(self.targets, self.size, f"the grid {tuple(self.shape)}")
@@ -149,7 +153,11 @@ class PointCloud(FiniteDomain):
     targets: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse points and targets that do not fit together."""
+        """Refuse points and targets that do not fit together.
+
+        Raises:
+            ValueError: as the class says.
+        """
         if self.points.ndim != 2 or len(self.points) == 0:
             raise ValueError(f"a point cloud needs points of shape (n, d) with n ≥ 1, got {tuple(self.points.shape)}")
         _checked_targets({"points": self.points, **self.targets}, len(self.points), "the point cloud")
@@ -187,7 +195,11 @@ class Box(ContinuousDomain):
     upper: Sequence[float]
 
     def __post_init__(self) -> None:
-        """Refuse bounds that do not make a box."""
+        """Refuse bounds that do not make a box.
+
+        Raises:
+            ValueError: as the class says.
+        """
         if len(self.lower) != len(self.upper) or len(self.lower) == 0:
             raise ValueError(f"a box needs as many lower as upper bounds, got {self.lower} and {self.upper}")
         if not all(-math.inf < low < high < math.inf for low, high in zip(self.lower, self.upper, strict=True)):
@@ -248,7 +260,11 @@ class Ball(ContinuousDomain):
     radius: float
 
     def __post_init__(self) -> None:
-        """Refuse what is not a ball."""
+        """Refuse what is not a ball.
+
+        Raises:
+            ValueError: as the class says.
+        """
         if len(self.centre) == 0 or not all(map(math.isfinite, self.centre)) or not 0 < self.radius < math.inf:
             raise ValueError(f"a ball needs a centre and a positive radius, got {self.centre} and {self.radius}")
 

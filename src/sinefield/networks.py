@@ -48,7 +48,7 @@ class Activation(nn.Module):
         return self.derivatives(a, 0)[0]
 
     def extra_repr(self) -> str:
-        """Show which activation this is in the module's repr."""
+        """Return which activation this is, for the module's repr."""
         return self.name
 
 
@@ -231,6 +231,9 @@ def _encoding(kind: str, dimension: int, frequencies: int, scale: float) -> tupl
     """Return the layers of an encoding and how many features they give.
 
     A Fourier encoding is a fixed affine map and a sine, since cos(a) = sin(a + π/2).
+
+    Raises:
+        ValueError: an unknown kind.
     """
     if kind == "none":
         return [], dimension

@@ -155,7 +155,11 @@ class Film:
         self._frames.append(self._sheet.frame())
 
     def save(self) -> None:
-        """Write the animation, whole or not at all."""
+        """Write the animation, whole or not at all.
+
+        Raises:
+            ValueError: nothing was fitted, so there is no frame.
+        """
         if not self._frames:
             raise ValueError(f"cannot write {self._path}: nothing was fitted, so there is no frame")
         frames = [*self._frames, *[self._frames[-1]] * 12]  # the end stays to be looked at
@@ -166,7 +170,11 @@ class Film:
 
 
 def check_animation(path: Path) -> None:
-    """Raise a ValueError unless ``path`` ends as an animation that can be written here."""
+    """Check the ending of an animation to write.
+
+    Raises:
+        ValueError: it is none of :data:`ANIMATIONS`, or what writes it is not installed.
+    """
     if path.suffix.lower() not in ANIMATIONS:
         raise ValueError(f"cannot write the animation {path}: its ending must be one of {', '.join(ANIMATIONS)}")
     if path.suffix.lower() == ".mp4" and importlib.util.find_spec("av") is None:

@@ -113,7 +113,7 @@ def _shown(panels: Panels, row: int) -> Floats:
 
 
 def _draw(axes: Axes, truth: Panels, panels: Panels, row: int) -> AxesImage:
-    """Draw a panel on the scale of the truth, within which nearly all of it lies."""
+    """Return the image of a panel, drawn on the scale of the truth, within which nearly all of it lies."""
     axes.set_axis_off()
     if row == 0:
         return axes.imshow(_shown(panels, 0), cmap="gray", vmin=0, vmax=1)
@@ -131,7 +131,7 @@ def _panel_width(panels: Panels, height: float) -> float:
 
 
 def _reached(found: Mapping[str, float], on: Sequence[str]) -> dict[str, str]:
-    """Return, by row, the metric that tells how good it is."""
+    """Return the metric that tells how good each row is, by the name of the row."""
     titles = {}
     if "psnr" in found:
         open_ = "" if "value" in on else ", up to a constant" if "gradient" in on else ", up to a harmonic"
@@ -283,7 +283,11 @@ def activations_figure(layers: Sequence[LayerActivations], title: str) -> Figure
 
 
 def check_format(path: str | Path) -> None:
-    """Raise a ValueError unless ``path`` ends as a figure that can be written."""
+    """Check the ending of a figure to write.
+
+    Raises:
+        ValueError: it is none of :data:`FORMATS`.
+    """
     if Path(path).suffix.lower() not in FORMATS:
         raise ValueError(f"cannot write the figure {path}: its ending must be one of {', '.join(FORMATS)}")
 

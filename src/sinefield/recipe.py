@@ -49,7 +49,11 @@ class Recipe:
     psnr: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be followed."""
+        """Refuse what cannot be followed.
+
+        Raises:
+            ValueError: as the class says.
+        """
         for name in ("learning_rate", "matrix_rate", "batch", "clip", "first_omega", "passes", "seconds", "psnr"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):

@@ -50,7 +50,7 @@ class Sine(nn.Module):
         return (sine, slope) if order == 1 else (sine, slope, -(self.omega**2) * sine)
 
     def extra_repr(self) -> str:
-        """Show ω in the module's repr."""
+        """Return ω, for the module's repr."""
         return f"omega={self.omega:g}"
 
 

@@ -96,7 +96,7 @@ class _System:
         return max(QUANTITIES[quantity] for *_, reads in self.groups for need in reads.values() for quantity in need)
 
     def accumulate(self, batches: Sequence[Samples], device: torch.device) -> dict[str, Tensor]:
-        """Add the gradient of the weighted sum over ``batches`` to the parameters; return its terms, detached."""
+        """Return the terms of the weighted sum over ``batches``; its gradient is added to that of the parameters."""
         terms: dict[str, Tensor] = {}
         for (_, members, reads), batch in zip(self.groups, batches, strict=True):
             count = len(batch.points)
@@ -223,7 +223,7 @@ class _Search:
         self.clock = _Clock()
 
     def run(self, observe: Observer | None) -> Stop:
-        """Step until the budget is used, or something else ends the search."""
+        """Return what ended the search: steps are taken until the budget is used, or something else happens."""
         # Twice a pass, and rarely enough that measuring costs a small part of the fit.
         size = max(stream.size for stream in self.streams)
         rarely = 4 * min(MEASURED, size) * self.steps_per_pass / size
@@ -281,7 +281,7 @@ class _Search:
         self.step += 1
 
     def record(self) -> Record:
-        """Note what the steps since the last record reached, and keep the parameters if they are the best so far."""
+        """Return what the steps since the last record reached, and keep the parameters if they are the best so far."""
         steps = self.step - (self.history[-1].step if self.history else 0)
         losses = {name: float(total) / steps for name, total in self.totals.items()}
         self.totals = {}

@@ -45,7 +45,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(path: str | Path) -> None:
-    """Raise an OSError that says what to do if a file could not be written at ``path``."""
+    """Check that a file could be written at ``path``.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+        FileExistsError: it is no ordinary file.
+        FileNotFoundError: its folder does not exist.
+        PermissionError: its folder cannot be written to.
+    """
     target = Path(path)
     folder = target.parent
     if target.is_dir():

@@ -138,7 +138,11 @@ def _sample(name: str) -> NDArray[Any]:
 
 
 def check_memory(what: str | Path, shape: tuple[int, ...], bytes_per_value: int = _BYTES_PER_VALUE) -> None:
-    """Raise a TooLargeError, a ValueError, unless memory can hold what is about to be made."""
+    """Check that memory can hold what is about to be made.
+
+    Raises:
+        TooLargeError: it cannot.
+    """
     import psutil
 
     needed, available = float(np.prod(shape, dtype=float)) * bytes_per_value, psutil.virtual_memory().available
@@ -324,7 +328,11 @@ class PixelMap:
 
 
 def check_suffix(path: str | Path) -> None:
-    """Raise a ValueError unless ``path`` ends as a picture that :func:`write` can write."""
+    """Check the ending of a picture to write.
+
+    Raises:
+        ValueError: :func:`write` knows no such format.
+    """
     if Path(path).suffix.lower() not in _SUFFIXES:
         raise ValueError(f"cannot write {path}: its ending must be one of {', '.join(_SUFFIXES)}")
 

@@ -89,7 +89,7 @@ def _padded(derivatives: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | None, Ten
 
 
 def _push_affine(layer: nn.Linear, series: _Series) -> _Series:
-    """W v + b, W J_i, W S_ij as one matrix product."""
+    """Return W v + b, W J_i, W S_ij, as one matrix product."""
     parts = [part for part in (series.first, series.second) if part is not None]
     stacked = torch.cat([series.value, *(part.flatten(0, 1) for part in parts)]) if parts else series.value
     if not parts:
@@ -105,7 +105,7 @@ def _push_affine(layer: nn.Linear, series: _Series) -> _Series:
 
 
 def _chain(series: _Series, value: Tensor, slope: Tensor | None, curvature: Tensor | None) -> _Series:
-    """Apply the chain rule of a pointwise map whose value and derivatives at the series are given."""
+    """Return the series after a pointwise map whose value and derivatives at it are given: the chain rule."""
     first = None if series.first is None or slope is None else slope * series.first
     second = None if series.second is None or slope is None else slope * series.second
     if curvature is not None and series.first is not None:
@@ -123,7 +123,7 @@ def _products(left: Tensor, right: Tensor, pairs: tuple[tuple[int, int], ...]) -
 
 
 def _push_squared_distance(layer: SquaredDistance, series: _Series, order: int) -> _Series:
-    """Dq[J_i], and Dq[S_ij] + D²q[J_i, J_j]."""
+    """Return q, Dq[J_i], and Dq[S_ij] + D²q[J_i, J_j]."""
     first = None if series.first is None else layer.differential(series.value, series.first)
     second = None if series.second is None else layer.differential(series.value, series.second)
     if order == 2 and series.first is not None:
