@@ -60,11 +60,12 @@ def ratios(found: Mapping[str, Sequence[float]], name: str, reference: str) -> d
 
 
 def solving(problem: sinefield.Problem, size: int, recipe: str, passes: float) -> Measurement:
-    """Return the measurement of the seconds a point of ``solve``, from its first record on."""
+    """Return the measurement of the seconds a point of ``solve``, from its first step on."""
 
     def measure() -> float:
-        history = sinefield.solve(problem, recipe=recipe, passes=passes).history
-        first, last = history[0], history[-1]
+        seen: list[Any] = []
+        sinefield.solve(problem, recipe=recipe, passes=passes, observe=seen.append)
+        first, last = seen[0], seen[-1]
         return (last.seconds - first.seconds) / ((last.passes - first.passes) * size)
 
     return measure

@@ -540,8 +540,8 @@ def test_an_interruption_before_the_first_record() -> None:
 
     solution = solve(small(), [Constraint(cloud(100), fit)], QUICK, batch=1, observe=observe)
     assert solution.stopped == "interrupted"
-    assert solution.history == []
-    assert solution.seconds == 0.0
+    assert [each.step for each in solution.history] == [1]  # what was done is told all the same
+    assert solution.seconds > 0
 
 
 def test_other_errors_of_an_observer_are_not_swallowed() -> None:

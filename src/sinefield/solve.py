@@ -250,9 +250,7 @@ class _Search:
                     observe(Progress(self.main, self.step, passes, seconds, min(fraction, 1.0), last))
                     self.clock.start()
         except KeyboardInterrupt:
-            if not self.intact:
-                self.restore()
-            return "interrupted"
+            return self.interrupted()
         finally:
             for each in self.system.fields.values():
                 each.eval()
@@ -302,6 +300,14 @@ class _Search:
             and record.metrics.get("psnr", -math.inf) >= wanted
             and self.problem.measure(self.main, None).get("psnr", -math.inf) >= wanted
         )
+
+    def interrupted(self) -> Stop:
+        """Return that the search was interrupted, once what it found is noted, or put right."""
+        if not self.intact:
+            self.restore()
+        elif self.step > (self.history[-1].step if self.history else 0):
+            self.record()
+        return "interrupted"
 
     @property
     def intact(self) -> bool:
