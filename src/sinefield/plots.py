@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -195,11 +196,20 @@ def _draw_convergence(loss: Axes, decibels: Axes, history: Sequence[Record]) -> 
     loss.clear()
     decibels.clear()
     seconds = [each.seconds for each in history]
-    loss.semilogy(seconds, [each.loss for each in history], color=_INK, lw=1.8)
+    few = "o" if len(history) < 3 else ""  # a line through one point is not seen
+    loss.semilogy(seconds, [each.loss for each in history], color=_INK, lw=1.8, marker=few)
+    # Whole decades, labelled only there: the first frame of a film sets the layout of all, so that the labels
+    # of its axes must be as wide as those that will come.
+    losses = [each.loss for each in history] or [1e-3, 1.0]
+    least, greatest = (math.log10(max(each, 1e-30)) for each in (min(losses), max(losses)))
+    loss.set_ylim(10.0 ** math.floor(least), 10.0 ** math.floor(greatest + 1))
+    loss.yaxis.set_minor_formatter(NullFormatter())
+    if not history:
+        decibels.set_ylim(10, 40)
     loss.set_xlabel("seconds of fitting")
     loss.set_ylabel("loss: the part of the target not explained", color=_INK)
     loss.grid(visible=True, which="both", alpha=0.15)
-    decibels.plot(seconds, [each.metrics.get("psnr", math.nan) for each in history], color=_ACCENT, lw=1.8)
+    decibels.plot(seconds, [each.metrics.get("psnr", math.nan) for each in history], color=_ACCENT, lw=1.8, marker=few)
     decibels.yaxis.set_label_position("right")
     decibels.yaxis.tick_right()
     decibels.set_ylabel("PSNR (dB)", color=_ACCENT)
