@@ -54,6 +54,12 @@ def test_help_and_version_answer_without_torch(tmp_path: Path) -> None:
     assert sinefield.__version__ in found.stdout
 
 
+def test_help_tells_the_defaults_that_are_found_later(tmp_path: Path) -> None:
+    shown = " ".join(run(tmp_path, "fit", "--help").stdout.replace("│", " ").split())
+    assert "(default: IMAGE.safetensors here)" in shown
+    assert shown.count("(default: the recipe's)") == 4
+
+
 def test_fit_writes_field_figure_animation_and_log(photo: Path, tmp_path: Path) -> None:
     found = run(
         tmp_path, "fit", str(photo), "-o", "f.safetensors", *SMALL, "--figure", "f.png", "--animate", "f.gif",
@@ -177,7 +183,12 @@ def test_interrupt_keeps_what_was_found(photo: Path, tmp_path: Path) -> None:
 
 
 def test_divergence_gives_advice_and_keeps_the_best_field(photo: Path, tmp_path: Path) -> None:
-    found = run(tmp_path, "fit", str(photo), "-o", "f.safetensors", "--learning-rate", "1e30", "--passes", "60")
+    found = run(
+        tmp_path, "fit", str(photo), "-o", "f.safetensors", "--learning-rate", "1e30", "--passes", "60",
+        "--figure", "f.png", "--animate", "f.gif",
+    )  # fmt: skip
+    assert (tmp_path / "f.png").exists()
+    assert (tmp_path / "f.gif").exists()
     assert found.returncode == 2
     assert "learning rate" in found.stderr
     assert len(found.stderr.splitlines()) == 1
@@ -226,6 +237,7 @@ def bad_inputs(folder: Path) -> dict[str, list[str]]:
         "device": ["fit", "good.png", "--device", "toaster"],
         "figure ending": ["fit", "good.png", "--figure", "figure.docx"],
         "animation ending": ["fit", "good.png", "--animate", "film.avi"],
+        "log is a file": ["fit", "good.png", "--log", "text.png"],
         "no folder": ["fit", "good.png", "-o", "nowhere/f.safetensors"],
         "output folder": ["fit", "good.png", "-o", "folder"],
         "no field": ["render", "missing.safetensors", "o.png"],

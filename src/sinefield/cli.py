@@ -38,14 +38,14 @@ On = Annotated[list[str], typer.Option("--on", help="What to fit: value, gradien
 Network = Annotated[str, typer.Option(help="siren, relu, tanh, sigmoid, softplus, elu, selu, relu-nerf, relu-fourier, relu-rbf.")]  # fmt: skip  # noqa: E501
 Width = Annotated[int, typer.Option(min=1, help="Features of each hidden layer.")]
 Depth = Annotated[int, typer.Option(min=0, help="Hidden layers after the first.")]
-FirstOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's first layer. [default: the recipe's]")]
-HiddenOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's other layers. [default: 30]")]
+FirstOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's first layer. (default: the recipe's)")]
+HiddenOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's other layers. (default: 30)")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast or published.")]
-Passes = Annotated[float | None, typer.Option(help="Budget: how often each pixel is visited. [default: the recipe's]")]
+Passes = Annotated[float | None, typer.Option(help="Budget: how often each pixel is visited. (default: the recipe's)")]
 Seconds = Annotated[float | None, typer.Option(help="Budget: seconds of fitting.")]
 Psnr = Annotated[float | None, typer.Option(help="Stop as soon as this PSNR in dB is reached.")]
-Batch = Annotated[int | None, typer.Option(min=1, help="Pixels a step. [default: the recipe's]")]
-Rate = Annotated[float | None, typer.Option("--learning-rate", help="Adam's learning rate. [default: the recipe's]")]
+Batch = Annotated[int | None, typer.Option(min=1, help="Pixels a step. (default: the recipe's)")]
+Rate = Annotated[float | None, typer.Option("--learning-rate", help="Adam's learning rate. (default: the recipe's)")]
 Resize = Annotated[int | None, typer.Option(min=2, help="First scale the longest side to this many pixels.")]
 Seed = Annotated[int, typer.Option(help="Of the initial weights and the sampling.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto: cuda where there is one.")]
@@ -73,7 +73,7 @@ def _options(
 def fit(
     image: ImageArgument,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The field file. [default: IMAGE.safetensors here]")
+        Path | None, typer.Option("-o", "--output", help="The field file. (default: IMAGE.safetensors here)")
     ] = None,
     on: On = ["value"],  # noqa: B006 - typer reads the default, nothing changes it
     network: Network = "siren",

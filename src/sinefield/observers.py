@@ -93,11 +93,14 @@ class TensorBoardLog:
 
     Raises:
         ValueError: TensorBoard is not installed.
+        NotADirectoryError: there is a file of that name.
     """
 
     def __init__(self, folder: Path) -> None:
         if importlib.util.find_spec("tensorboard") is None:
             raise ValueError("--log needs TensorBoard; install it with: pip install 'sinefield[log]'")
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(f"cannot write the log to {folder}: it is a file; name a folder")
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer: Any = SummaryWriter(str(folder))

@@ -200,7 +200,7 @@ def _draw_convergence(loss: Axes, decibels: Axes, history: Sequence[Record]) -> 
     loss.semilogy(seconds, [each.loss for each in history], color=_INK, lw=1.8, marker=few)
     # Whole decades, labelled only there: the first frame of a film sets the layout of all, so that the labels
     # of its axes must be as wide as those that will come.
-    losses = [each.loss for each in history] or [1e-3, 1.0]
+    losses = [each.loss for each in history if math.isfinite(each.loss)] or [1e-3, 1.0]
     least, greatest = (math.log10(max(each, 1e-30)) for each in (min(losses), max(losses)))
     loss.set_ylim(10.0 ** math.floor(least), 10.0 ** math.floor(greatest + 1))
     loss.yaxis.set_minor_formatter(NullFormatter())
