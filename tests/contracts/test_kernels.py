@@ -23,8 +23,9 @@ from sinefield.networks import NETWORKS, activation, build
 from sinefield.siren import Sine, Siren
 
 MODULES: dict[str, Any] = {
-    each.name: importlib.import_module(f"sinefield.kernels.{each.name}")
+    each.name: module
     for each in pkgutil.iter_modules(kernels.__path__)
+    if hasattr(module := importlib.import_module(f"sinefield.kernels.{each.name}"), "evaluate")
 }
 FAST = sorted(set(MODULES) - {"reference"})
 ALL = sorted(MODULES)

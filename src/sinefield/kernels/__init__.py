@@ -11,7 +11,7 @@ from collections.abc import Callable, Set
 
 from torch import Tensor, nn
 
-from sinefield.kernels import forward, reference
+from sinefield.kernels import forward, fused, reference
 
 Kernel = Callable[[nn.Module, Tensor, Set[str]], dict[str, Tensor]]
 
@@ -22,7 +22,14 @@ QUANTITIES: dict[str, int] = {"value": 0, "jacobian": 1, "laplacian": 2, "hessia
 def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
     """Return the quantities ``needs`` of ``field`` at ``points`` by the fastest kernel that can.
 
-    Fields made of known layers go through :mod:`.forward`; any other module through :mod:`.reference`.
+    SIRENs go through :mod:`.fused`; other fields made of known layers through :mod:`.forward`; any other module
+    through :mod:`.reference`.
     """
-    kernel: Kernel = forward.evaluate if forward.supports(field) else reference.evaluate
+    kernel: Kernel
+    if fused.supports(field):
+        kernel = fused.evaluate
+    elif forward.supports(field):
+        kernel = forward.evaluate
+    else:
+        kernel = reference.evaluate
     return kernel(field, points, needs)

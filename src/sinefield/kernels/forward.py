@@ -14,14 +14,14 @@ Source of the collapsed Laplacian: Li et al., "Forward Laplacian", 2023, arXiv 2
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from sinefield.networks import Perceptron, Pointwise, SquaredDistance
-from sinefield.siren import Siren
+from sinefield.siren import Sine, Siren
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ def supports(field: nn.Module) -> bool:
         return False
     return all(
         type(layer).forward is nn.Linear.forward or isinstance(layer, nn.Dropout | SquaredDistance | Pointwise)
-        for layer in _layers(field)
+        for layer in layers_of(field)
     )
 
 
-def _layers(field: nn.Module) -> nn.Sequential:
+def layers_of(field: nn.Module) -> nn.Sequential:
     layers = field.layers
     if not isinstance(layers, nn.Sequential):
         raise TypeError(f"the layers of a {type(field).__name__} are no nn.Sequential")
@@ -57,22 +57,36 @@ def _layers(field: nn.Module) -> nn.Sequential:
 
 def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
     """Return the quantities ``needs`` of ``field`` at ``points``; see :mod:`sinefield.kernels` for shapes."""
-    count, dimension = points.shape
-    first = None
-    if needs - {"value"}:
-        first = torch.eye(dimension, dtype=points.dtype, device=points.device).unsqueeze(1)  # (d, 1, d)
-    order = 2 if needs & {"laplacian", "hessian"} else 1 if first is not None else 0
-    pairs = tuple((i, j) for i in range(dimension) for j in range(i, dimension)) if "hessian" in needs else ()
-    series = _Series(points, first, None, pairs)
-    for layer in _layers(field):
+    series, order = _start(points, needs)
+    for layer in layers_of(field):
         series = _push(layer, series, order)
-    return _answer(series, needs, count, dimension)
+    return _answer(series, needs, *points.shape)
+
+
+def of_siren(
+    points: Tensor, maps: Sequence[tuple[Tensor, Tensor]], omegas: Sequence[float], needs: Set[str]
+) -> dict[str, Tensor]:
+    """Return the same of sin(ω (W x + b)) for each of ``maps`` in turn but the last, which no sine follows."""
+    series, order = _start(points, needs)
+    *hidden, last = zip(maps, omegas, strict=True)
+    for (weight, bias), omega in hidden:
+        series = _push(Sine(omega), _push_affine(weight, bias, series), order)
+    return _answer(_push_affine(*last[0], series), needs, *points.shape)
+
+
+def _start(points: Tensor, needs: Set[str]) -> tuple[_Series, int]:
+    """Return the series of x itself, and the order that is needed."""
+    dimension = points.shape[1]
+    order = 2 if needs & {"laplacian", "hessian"} else 1 if "jacobian" in needs else 0
+    pairs = tuple((i, j) for i in range(dimension) for j in range(i, dimension)) if "hessian" in needs else ()
+    first = torch.eye(dimension, dtype=points.dtype, device=points.device).unsqueeze(1) if order else None  # (d, 1, d)
+    return _Series(points, first, None, pairs), order
 
 
 def _push(layer: nn.Module, series: _Series, order: int) -> _Series:
     match layer:
         case nn.Linear():
-            return _push_affine(layer, series)
+            return _push_affine(layer.weight, layer.bias, series)
         case nn.Dropout():
             mask = layer(torch.ones_like(series.value))
             return _chain(series, series.value * mask, mask, None)
@@ -88,15 +102,15 @@ def _padded(derivatives: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | None, Ten
     return value, slope, curvature  # type: ignore[return-value]  # the first is always there
 
 
-def _push_affine(layer: nn.Linear, series: _Series) -> _Series:
+def _push_affine(weight: Tensor, bias: Tensor | None, series: _Series) -> _Series:
     """Return W v + b, W J_i, W S_ij, as one matrix product."""
     parts = [part for part in (series.first, series.second) if part is not None]
     stacked = torch.cat([series.value, *(part.flatten(0, 1) for part in parts)]) if parts else series.value
     if not parts:
-        return _Series(nn.functional.linear(stacked, layer.weight, layer.bias), None, None, series.pairs)
-    rows = nn.functional.linear(stacked, layer.weight)
+        return _Series(nn.functional.linear(stacked, weight, bias), None, None, series.pairs)
+    rows = nn.functional.linear(stacked, weight)
     pieces = rows.split([len(series.value), *(part.shape[0] * part.shape[1] for part in parts)])
-    value = pieces[0] if layer.bias is None else pieces[0] + layer.bias
+    value = pieces[0] if bias is None else pieces[0] + bias
     first, second = (
         None if part is None else piece.unflatten(0, part.shape[:2])
         for part, piece in zip((series.first, series.second), (*pieces[1:], None)[:2], strict=True)

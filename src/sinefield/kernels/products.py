@@ -1,0 +1,99 @@
+"""Matrix products at the machine's speed.
+
+PyTorch multiplies float32 matrices on a CPU with MKL, which takes a slow path on processors that are not Intel's.
+oneDNN, which comes with PyTorch too, is up to twice as fast there. The switch that selects it permits rounding the
+factors to bfloat16, which some processors do and others do not: so it is used only where a trial on the
+running machine shows that it is faster and rounds no worse than twice what the default does.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+_TRIAL = (1024, 256, 256)  # rows, inputs and outputs: a hidden layer of the usual width and batch
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What float32 products are like on this machine.
+
+    Args:
+        default: FLOP per second of PyTorch's default product.
+        onednn: FLOP per second of oneDNN's; 0 where it is not available or not exact enough.
+    """
+
+    default: float
+    onednn: float
+
+    @property
+    def use_onednn(self) -> bool:
+        """Whether oneDNN is exact enough and clearly the faster one."""
+        return self.onednn > 1.1 * self.default
+
+    @property
+    def best(self) -> float:
+        """FLOP per second of the faster one: the peak that a fit can be compared with."""
+        return max(self.default, self.onednn)
+
+
+@contextmanager
+def fast_products(device: torch.device) -> Iterator[None]:
+    """Let float32 products inside run at the machine's speed; PyTorch's setting is put back afterwards."""
+    if device.type != "cpu" or not trial(torch.get_num_threads()).use_onednn:
+        yield
+        return
+    with _onednn():
+        yield
+
+
+@contextmanager
+def _onednn() -> Iterator[None]:
+    settings = torch.backends.mkldnn.matmul
+    before = settings.fp32_precision
+    settings.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before
+
+
+@cache
+def trial(threads: int) -> Trial:  # noqa: ARG001 - the speed depends on it
+    """Return the speed of float32 products with so many threads, tried once and then remembered."""
+    rows, inputs, outputs = _TRIAL
+    generator = torch.Generator().manual_seed(0)
+    left = torch.randn(rows, inputs, generator=generator)
+    right = torch.randn(inputs, outputs, generator=generator)
+    exact = left.double() @ right.double()
+    wide = left.double().T @ exact  # the product of a weight's gradient sums over the rows
+
+    def error() -> float:
+        along = (left @ right - exact).norm() / exact.norm()
+        across = (left.T @ exact.float() - wide).norm() / wide.norm()
+        return float(torch.maximum(along, across))
+
+    work = 2 * rows * inputs * outputs
+    default, default_error = work / _seconds(lambda: left @ right), error()
+    if not torch.backends.mkldnn.is_available():
+        return Trial(default, 0.0)
+    with _onednn():
+        onednn, onednn_error = work / _seconds(lambda: left @ right), error()
+    return Trial(default, onednn if onednn_error <= 2 * default_error else 0.0)
+
+
+def _seconds(product: Callable[[], Tensor]) -> float:
+    """Return the median time of a product, the first ones left out."""
+    times = []
+    for _ in range(12):
+        start = time.perf_counter()
+        product()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[4:])
