@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sinefield import kernels
 from sinefield import recipe as recipes
 from sinefield.constraint import Constraint, Problem, moved
 from sinefield.domains import Domain, FiniteDomain, Samples
@@ -23,11 +24,11 @@ from sinefield.solution import Divergence, Observer, Progress, Record, Solution,
 CONTINUOUS_PASS = 65_536
 """How many points of a continuous domain count as one pass over it."""
 
+STOCK = 65_536
+"""How many points of a finite domain are looked up at a time."""
+
 MEASURED = 4096
 """From how many points metrics are estimated while fitting."""
-
-BLOCK = 16_384
-"""The most points whose activations are held at a time; larger batches accumulate their gradient over blocks."""
 
 
 @dataclass
@@ -37,8 +38,8 @@ class _Stream:
     domain: Domain
     batch: int
     generator: torch.Generator
-    _order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
-    _next: int = 0
+    _order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))  # of what is left of the pass
+    _stock: list[Samples] = field(default_factory=list)  # the next batches, last first
 
     def take(self) -> Samples:
         if not isinstance(self.domain, FiniteDomain):
@@ -46,11 +47,18 @@ class _Stream:
         size = self.domain.size
         if self.batch >= size:
             return self.domain.at(torch.arange(size))
-        if self._next >= len(self._order):
-            self._order, self._next = torch.randperm(size, generator=self.generator), 0
-        index = self._order[self._next : self._next + self.batch]
-        self._next += self.batch
-        return self.domain.at(index)
+        if not self._stock:
+            self._refill(self.domain)
+        return self._stock.pop()
+
+    def _refill(self, domain: FiniteDomain) -> None:
+        """Look up points for many batches at once, which takes far less time than one by one."""
+        if len(self._order) == 0:
+            self._order = torch.randperm(domain.size, generator=self.generator)
+        count = max(STOCK // self.batch, 1) * self.batch
+        samples, self._order = domain.at(self._order[:count]), self._order[count:]
+        starts = range(0, len(samples.points), self.batch)
+        self._stock = [_rows(samples, start, start + self.batch) for start in reversed(starts)]
 
     @property
     def size(self) -> int:
@@ -100,15 +108,22 @@ class _System:
         terms: dict[str, Tensor] = {}
         for (_, members, reads), batch in zip(self.groups, batches, strict=True):
             count = len(batch.points)
-            for start in range(0, count, BLOCK):
-                block = moved(_rows(batch, start, start + BLOCK), device)
+            size = min(kernels.block_size(each, reads[name]) for name, each in self.fields.items())
+            for start in range(0, count, size):
+                block = moved(_rows(batch, start, start + size), device)
                 share = len(block.points) / count  # norms are averages, so blocks add up by their share
-                jets = {name: jet(each, block.points, reads[name]) for name, each in self.fields.items()}
-                losses = {each.name: share * each.loss(jets, block.targets) for each in members}
-                torch.stack(list(losses.values())).sum().backward()
-                for name, loss in losses.items():
-                    terms[name] = terms[name] + loss.detach() if name in terms else loss.detach()
+                for name, loss in self._descend(block, members, reads, share).items():
+                    terms[name] = terms[name] + loss if name in terms else loss
         return terms
+
+    def _descend(
+        self, block: Samples, members: Sequence[Constraint], reads: Mapping[str, frozenset[str]], share: float
+    ) -> dict[str, Tensor]:
+        """Return the terms of one block; their gradient is added, and all that it took is forgotten."""
+        jets = {name: jet(each, block.points, reads[name]) for name, each in self.fields.items()}
+        losses = {each.name: share * each.loss(jets, block.targets) for each in members}
+        torch.stack(list(losses.values())).sum().backward()
+        return {name: loss.detach() for name, loss in losses.items()}
 
 
 def _rows(samples: Samples, start: int, stop: int) -> Samples:

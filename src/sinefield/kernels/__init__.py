@@ -19,6 +19,10 @@ QUANTITIES: dict[str, int] = {"value": 0, "jacobian": 1, "laplacian": 2, "hessia
 """What a kernel computes, and the order of derivative each is."""
 
 
+BLOCK = 16_384
+"""The most points whose activations are held at a time where no kernel knows better."""
+
+
 def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
     """Return the quantities ``needs`` of ``field`` at ``points`` by the fastest kernel that can.
 
@@ -33,3 +37,8 @@ def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Ten
     else:
         kernel = reference.evaluate
     return kernel(field, points, needs)
+
+
+def block_size(field: nn.Module, needs: Set[str]) -> int:
+    """Return how many points of ``field`` are best evaluated and differentiated at a time."""
+    return fused.block_size(field, needs) if fused.supports(field) else BLOCK

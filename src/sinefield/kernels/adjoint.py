@@ -28,7 +28,8 @@ from itertools import combinations_with_replacement
 import torch
 from torch import Tensor
 
-from sinefield.kernels.sweep import Affine, Rows, Shape, Sweep
+from sinefield.kernels import stages
+from sinefield.kernels.sweep import Affine, Rows, Run, Shape, Sweep
 
 
 class AdjointSweep(Sweep):
@@ -40,10 +41,13 @@ class AdjointSweep(Sweep):
         like: the kind of number, and where.
         tangents: whether P is.
         keep: whether to have the memory that :meth:`differentiate` needs.
+        run: how stages are run.
     """
 
-    def __init__(self, shape: Shape, count: int, like: Tensor, *, tangents: bool, keep: bool) -> None:
-        super().__init__(shape, count, like)
+    def __init__(
+        self, shape: Shape, count: int, like: Tensor, *, tangents: bool, keep: bool, run: Run = stages.plainly
+    ) -> None:
+        super().__init__(shape, count, like, run)
         self.tangents = tangents
         self.pairs = list(combinations_with_replacement(range(shape.inputs), 2)) if tangents else []
         rows = 1 + (shape.inputs if tangents else 0)
@@ -58,8 +62,7 @@ class AdjointSweep(Sweep):
         self.after = self.layers(forward)  # s, T
         apart = 0 if keep else 1
         self.above, self.below = self.layers(back, apart=apart), self.layers(back, apart=apart)  # g, q
-        spare = 1 + shape.inputs + len(self.pairs) if tangents else 0
-        self.scratch = self.layers(lambda width: self.room(spare, width=width), apart=1)
+        self.scratch = self.spare(3) if tangents else []
         if keep:
             self.rising = self.layers(back, apart=2)  # q̄, then ḡ
             self.falling = self.layers(forward, apart=2)  # h̄, T̄, then p̄, P̄
@@ -71,7 +74,7 @@ class AdjointSweep(Sweep):
         """Return how many numbers are in memory for a point, if they are kept."""
         rows = 1 + (shape.inputs if tangents else 0)
         kept = 2 * rows + 2 * shape.outputs + 1 + (rows if tangents else 0)
-        spare = 1 + shape.inputs * (shape.inputs + 3) // 2 if tangents else 0
+        spare = 3 if tangents else 0
         return kept * sum(shape.widths) + (2 * shape.outputs + 2 * rows + spare) * max(shape.widths)
 
     # ---- forward
@@ -85,11 +88,13 @@ class AdjointSweep(Sweep):
                 torch.addmm(affine.bias, points, affine.weight.t(), out=before.value)
             else:
                 torch.mm(self.after[index - 1].flat, affine.weight.t(), out=before.flat)
-                before.value.add_(affine.bias)
-            torch.sin(before.value, out=after.value)
-            before.value.cos_()
             if self.tangents and affine is not hidden[-1]:
-                torch.mul(self._slopes(index, hidden[0]), before.value, out=after.rest)
+                bias = affine.bias if index else None
+                self.run(stages.jacobian, before.value, bias, self._slopes(index, hidden[0]), after.value, after.rest)
+            else:
+                if index:
+                    before.value.add_(affine.bias)
+                self.run(stages.value, before.value, after.value)
         answer = {"value": torch.addmm(last.bias, self.after[-1].value, last.weight.t())}
         answer["jacobian"], curvature = self._descend(maps)
         if self.tangents:
@@ -105,9 +110,12 @@ class AdjointSweep(Sweep):
         curvature = self._like.new_zeros(self.shape.outputs, len(self.pairs), self.count)
         for index in reversed(range(len(self.after))):
             below, adjoint = self.below[index], self._adjoint(index, maps)
-            torch.mul(adjoint, self.before[index].value, out=below.all)
             if self.tangents:
-                self._curve(index, maps[0], adjoint, curvature)
+                slopes, scratch = self._slopes(index, maps[0]), self.scratch[index]
+                before, sine = self.before[index].value, self.after[index].value
+                self.run(stages.hessian, adjoint, below.all, before, sine, slopes, curvature, scratch)
+            else:
+                torch.mul(adjoint, self.before[index].value, out=below.all)
             if index > 0:
                 torch.mm(below.flat, maps[index].weight, out=self.above[index - 1].flat)
         return torch.matmul(below.all, maps[0].weight).permute(1, 0, 2), curvature
@@ -119,20 +127,6 @@ class AdjointSweep(Sweep):
     def _slopes(self, index: int, first: Affine) -> Tensor:
         """Return P, ``(d, n or 1, h)``."""
         return first.weight.t().unsqueeze(1) if index == 0 else self.before[index].rest
-
-    def _curve(self, index: int, first: Affine, adjoint: Tensor, curvature: Tensor) -> None:
-        """Take a layer's share from the second derivatives."""
-        inputs, slopes, sine = self.shape.inputs, self._slopes(index, first), self.after[index].value
-        weight, bent, products = self.scratch[index].split([1, inputs, len(self.pairs)])
-        for g, second in zip(adjoint, curvature, strict=True):
-            torch.mul(g, sine, out=weight[0])
-            torch.mul(slopes, weight, out=bent)
-            start = 0
-            for i in range(inputs):
-                stop = start + inputs - i
-                torch.mul(bent[i], slopes[i:], out=products[start:stop])
-                start = stop
-            second.sub_(products.sum(-1))
 
     # ---- backward
 
@@ -158,12 +152,15 @@ class AdjointSweep(Sweep):
             if index > 0:
                 torch.mm(self.rising[index - 1].flat, maps[index].weight.t(), out=rising.flat)
                 sums[index].weight.addmm_(self.below[index].flat.t(), self.rising[index - 1].flat)
-            torch.mul(rising.value, adjoint[0], out=turn)
-            for each, g in zip(rising.rest, adjoint[1:], strict=True):
-                turn.addcmul_(each, g)
-            rising.all.mul_(self.before[index].value)
+            cosine = self.before[index].value
             if self.tangents:
-                self._bend(index, maps, curvature)
+                slopes, sine, scratch = self._slopes(index, maps[0]), self.after[index].value, self.scratch[index]
+                self.run(
+                    stages.rise_bent,
+                    rising.all, adjoint, cosine, turn, sine, slopes, curvature, self.bends[index].all, scratch,
+                )  # fmt: skip
+            else:
+                self.run(stages.rise, rising.all, adjoint, cosine, turn)
         sums[-1].weight.add_(rising.all.sum(1))
 
     def _curvature(self, gradients: Mapping[str, Tensor]) -> Tensor:
@@ -175,27 +172,6 @@ class AdjointSweep(Sweep):
         if "laplacian" in gradients:
             total.diagonal(dim1=2, dim2=3).add_(gradients["laplacian"].unsqueeze(-1))
         return (total + total.mT).permute(1, 2, 3, 0).contiguous().unsqueeze(-1)
-
-    def _bend(self, index: int, maps: Sequence[Affine], curvature: Tensor) -> None:
-        """Subtract s E from ḡ, and write Σ_k g E and Σ_k g F."""
-        inputs = self.shape.inputs
-        slopes, sine, bends = self._slopes(index, maps[0]), self.after[index].value, self.bends[index].all
-        both = self.scratch[index][: 1 + inputs]
-        energy, forces = both[0], both[1:]
-        for k, g in enumerate(self._adjoint(index, maps)):
-            for force, row in zip(forces, curvature[k], strict=True):
-                torch.mul(slopes[0], row[0], out=force)
-                for slope, each in zip(slopes[1:], row[1:], strict=True):
-                    force.addcmul_(slope, each)
-            torch.mul(slopes[0], forces[0], out=energy)
-            for slope, force in zip(slopes[1:], forces[1:], strict=True):
-                energy.addcmul_(slope, force)
-            energy.mul_(0.5)
-            self.rising[index].all[k].addcmul_(sine, energy, value=-1)
-            if k == 0:
-                torch.mul(both, g, out=bends)
-            else:
-                bends.addcmul_(both, g)
 
     def _fall(
         self, gradient: Tensor | None, points: Tensor, maps: Sequence[Affine], sums: Sequence[Affine]
@@ -209,20 +185,17 @@ class AdjointSweep(Sweep):
             sums[-1].weight.addmm_(gradient.t(), self.after[-1].value)
             sums[-1].bias.add_(gradient.sum(0))
         for index in range(top, -1, -1):
-            falling, cosine, sine, turn = self.falling[index], self.before[index].value, self.after[index].value, self.turns[index]
+            falling, turn = self.falling[index], self.turns[index]
+            cosine, sine = self.before[index].value, self.after[index].value
             if index < top:
                 torch.mm(self.falling[index + 1].flat, maps[index + 1].weight, out=falling.flat)
                 sums[index + 1].weight.addmm_(self.falling[index + 1].flat.t(), self.after[index].flat)
             if self.tangents:
-                bends = self.bends[index]
-                falling.value.sub_(bends.value)
-                if index == top:  # T of the last sine goes nowhere
-                    torch.mul(bends.rest, sine, out=falling.rest).neg_()
-                else:
-                    for slope, each in zip(self._slopes(index, maps[0]), falling.rest, strict=True):
-                        turn.addcmul_(slope, each)
-                    falling.rest.mul_(cosine).addcmul_(sine, bends.rest, value=-1)
-            falling.value.mul_(cosine).addcmul_(sine, turn, value=-1)
+                slopes = self._slopes(index, maps[0]) if index < top else None
+                bends = self.bends[index].all
+                self.run(stages.fall_bent, falling.value, falling.rest, cosine, sine, turn, slopes, bends)
+            else:
+                self.run(stages.fall, falling.value, cosine, sine, turn)
             sums[index].bias.add_(falling.value.sum(0))
         sums[0].weight.addmm_(falling.value.t(), points)
         if self.tangents:

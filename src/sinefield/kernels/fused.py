@@ -8,7 +8,9 @@ does not grow with the points. What is differentiated twice goes through :mod:`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +20,26 @@ from torch import Tensor, nn
 from sinefield.kernels import forward
 from sinefield.kernels.adjoint import AdjointSweep
 from sinefield.kernels.products import fast_products
-from sinefield.kernels.sweep import Affine, Loan, Shape, Sweep
+from sinefield.kernels.stages import plainly
+from sinefield.kernels.sweep import Affine, Loan, Run, Shape, Sweep
 from sinefield.kernels.tangent import TangentSweep
 from sinefield.siren import Sine, Siren
 
 BLOCK_BYTES = 40 << 20
 """How much memory the activations of a block may take: about what the caches of a processor hold."""
+
+
+_run: ContextVar[Run] = ContextVar("how stages are run", default=plainly)
+
+
+@contextmanager
+def running(run: Run) -> Iterator[None]:
+    """Have the stages of jets that are begun inside run by ``run``."""
+    token = _run.set(run)
+    try:
+        yield
+    finally:
+        _run.reset(token)
 
 
 @dataclass(frozen=True)
@@ -33,17 +49,20 @@ class _Way:
     shape: Shape
     order: int  # of derivatives carried forward
     adjoint: bool  # whether derivatives are carried back too
+    run: Run  # how stages are run
 
     @classmethod
     def to(cls, shape: Shape, needs: Set[str]) -> _Way:
+        """Return the cheapest way to ``needs``, stages being run as :func:`running` says."""
+        run = _run.get()
         if "hessian" in needs:
-            return cls(shape, 1, adjoint=True)
+            return cls(shape, 1, True, run)
         if "laplacian" in needs:
-            return cls(shape, 2, adjoint=False)
+            return cls(shape, 2, False, run)
         if "jacobian" in needs:  # c rows back, or d rows forward
             back = shape.outputs < shape.inputs
-            return cls(shape, 0 if back else 1, adjoint=back)
-        return cls(shape, 0, adjoint=False)
+            return cls(shape, 0 if back else 1, back, run)
+        return cls(shape, 0, False, run)
 
     def block(self, like: Tensor) -> int:
         """Return how many points a block has."""
@@ -59,20 +78,20 @@ class _Way:
 
         def make() -> Sweep:
             if self.adjoint:
-                return AdjointSweep(self.shape, count, like, tangents=self.order == 1, keep=keep)
-            return TangentSweep(self.shape, count, like, self.order, keep=keep)
+                return AdjointSweep(self.shape, count, like, tangents=self.order == 1, keep=keep, run=self.run)
+            return TangentSweep(self.shape, count, like, self.order, keep=keep, run=self.run)
 
         return Loan((self, count, like.dtype, like.device, keep), make)
 
 
-def _taken_apart(field: nn.Module) -> tuple[list[nn.Linear], list[float]] | None:
+def _taken_apart(field: nn.Module) -> tuple[list[Any], list[float]] | None:
     """Return the affine maps of a SIREN and the ω that each is multiplied by, or None for any other field."""
-    if type(field).forward is not Siren.forward or not forward.supports(field):
+    if type(field).forward is not Siren.forward:
         return None
     # Dropout that drops nothing leaves everything as it is.
     layers = [each for each in forward.layers_of(field) if each.training or not isinstance(each, nn.Dropout)]
-    maps = [each for each in layers[::2] if isinstance(each, nn.Linear) and each.bias is not None]
-    sines = [each for each in layers[1::2] if isinstance(each, Sine) and type(each).forward is Sine.forward]
+    maps = [each for each in layers[::2] if type(each).forward is nn.Linear.forward and each.bias is not None]
+    sines = [each for each in layers[1::2] if type(each).forward is Sine.forward]
     if len(maps) < 2 or len(maps) != len(sines) + 1 or len(maps) + len(sines) != len(layers):
         return None
     return maps, [*(each.omega for each in sines), 1.0]

@@ -15,7 +15,11 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor
 
+from sinefield.kernels.stages import plainly
+
 T = TypeVar("T")
+Run = Callable[..., None]
+"""Runs a stage of :mod:`.stages` with its arguments."""
 
 IDLE_BYTES: Final = 160 << 20
 """How much memory idle sweeps may hold together."""
@@ -45,10 +49,11 @@ class Sweep(ABC):
         shape: of the network.
         count: n, how many points.
         like: a tensor of the same kind on the same device.
+        run: how stages are run, with what arguments.
     """
 
-    def __init__(self, shape: Shape, count: int, like: Tensor) -> None:
-        self.shape, self.count, self._like = shape, count, like.new_empty(0)
+    def __init__(self, shape: Shape, count: int, like: Tensor, run: Run) -> None:
+        self.shape, self.count, self._like, self.run = shape, count, like.new_empty(0), run
         self.nbytes = 0
 
     def room(self, *rows: int, width: int) -> Tensor:
@@ -64,6 +69,10 @@ class Sweep(ABC):
             shared = apart and index >= apart and self.shape.widths[index - apart] == width
             made.append(made[index - apart] if shared else make(width))
         return made
+
+    def spare(self, rows: int) -> list[Tensor | None]:
+        """Return memory for intermediate results, shared by the layers; compiled stages need none."""
+        return list(self.layers(lambda width: self.room(rows, width=width) if self.run is plainly else None, apart=1))
 
     @abstractmethod
     def evaluate(self, points: Tensor, maps: Sequence[Affine]) -> dict[str, Tensor]:

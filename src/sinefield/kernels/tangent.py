@@ -22,7 +22,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from sinefield.kernels.sweep import Affine, Rows, Shape, Sweep
+from sinefield.kernels import stages
+from sinefield.kernels.sweep import Affine, Rows, Run, Shape, Sweep
 
 
 class _Taylor(Rows):
@@ -42,10 +43,13 @@ class TangentSweep(Sweep):
         like: the kind of number, and where.
         order: 0 for the value, 1 for the Jacobian too, 2 for the Laplacian too.
         keep: whether to keep what :meth:`differentiate` needs; otherwise all layers share their memory.
+        run: how stages are run.
     """
 
-    def __init__(self, shape: Shape, count: int, like: Tensor, order: int, *, keep: bool) -> None:
-        super().__init__(shape, count, like)
+    def __init__(
+        self, shape: Shape, count: int, like: Tensor, order: int, *, keep: bool, run: Run = stages.plainly
+    ) -> None:
+        super().__init__(shape, count, like, run)
         self.order, self.keep = order, keep
         first, rows = self.rows_of(shape, order)
 
@@ -55,7 +59,7 @@ class TangentSweep(Sweep):
         self.before = self.layers(memory, apart=0 if keep else 1)  # the value's row holds p, then c
         self.after = self.layers(memory, apart=0 if keep else 1)
         self.adjoints = self.layers(memory, apart=2) if keep else []
-        self.scratch = self.layers(lambda width: self.room(shape.inputs + 1, width=width), apart=1) if order else []
+        self.scratch = self.spare(shape.inputs + 1) if order else []
 
     @staticmethod
     def rows_of(shape: Shape, order: int) -> tuple[slice, int]:
@@ -82,12 +86,7 @@ class TangentSweep(Sweep):
                 torch.addmm(affine.bias, self.after[index - 1].flat, weight, out=before.flat)
             else:
                 torch.mm(self.after[index - 1].flat, weight, out=before.flat)
-                before.value.add_(affine.bias)
-            torch.sin(before.value, out=after.value)
-            if self.keep or self.order:
-                before.value.cos_()
-            if self.order:
-                self._derive(index, hidden[0])
+            self._forward_sine(index, maps)
         outputs = torch.mm(self.after[-1].flat, last.weight.t()).unflatten(0, (-1, self.count))
         answer = {"value": outputs[0] + last.bias}
         if self.order:
@@ -100,24 +99,18 @@ class TangentSweep(Sweep):
         """Return P, ``(d, n or 1, h)``."""
         return first.weight.t().unsqueeze(1) if index == 0 else self.before[index].first
 
-    def _derive(self, index: int, first: Affine) -> None:
-        """Write H and S."""
-        before, after, slopes = self.before[index], self.after[index], self._slopes(index, first)
-        torch.mul(slopes, before.value, out=after.first)
-        if self.order == 2:
-            squares = self._squares(index, slopes)
-            if index == 0:
-                torch.mul(after.value, squares, out=after.laplacian[0]).neg_()
-            else:
-                torch.mul(before.laplacian, before.value, out=after.laplacian)
-                after.laplacian[0].addcmul_(after.value, squares, value=-1)
-
-    def _squares(self, index: int, slopes: Tensor) -> Tensor:
-        """Return Σ_i P_i², ``(n or 1, h)``, in scratch."""
-        squares = torch.mul(slopes[0], slopes[0], out=self.scratch[index][-1, : slopes.shape[1]])
-        for slope in slopes[1:]:
-            squares.addcmul_(slope, slope)
-        return squares
+    def _forward_sine(self, index: int, maps: Sequence[Affine]) -> None:
+        before, after = self.before[index], self.after[index]
+        if self.order == 0:
+            self.run(stages.value if self.keep else stages.value_alone, before.value, after.value)
+            return
+        slopes, bias = self._slopes(index, maps[0]), maps[index].bias if index else None
+        if self.order == 1:
+            self.run(stages.jacobian, before.value, bias, slopes, after.value, after.first)
+            return
+        curvature, second = before.laplacian[0] if index else None, after.laplacian[0]
+        scratch = self.scratch[index]
+        self.run(stages.laplacian, before.value, bias, slopes, curvature, after.value, after.first, second, scratch)
 
     def differentiate(
         self, gradients: Mapping[str, Tensor], points: Tensor, maps: Sequence[Affine], sums: Sequence[Affine]
@@ -130,7 +123,7 @@ class TangentSweep(Sweep):
             adjoint = self.adjoints[index]
             sums[index + 1].weight.addmm_(outgoing.t(), self.after[index].flat)
             torch.mm(outgoing, maps[index + 1].weight, out=adjoint.flat)
-            self._through_sine(index, maps[0])
+            self._back_through_sine(index, maps[0])
             sums[index].bias.add_(adjoint.value.sum(0))
             outgoing = adjoint.flat
         sums[0].weight.addmm_(adjoint.value.t(), points)
@@ -150,24 +143,17 @@ class TangentSweep(Sweep):
             incoming[-1] = gradients["laplacian"]
         return incoming
 
-    def _through_sine(self, index: int, first: Affine) -> None:
-        """Turn h̄, H̄, S̄ into p̄, P̄, Q̄, in place."""
+    def _back_through_sine(self, index: int, first: Affine) -> None:
         before, adjoint, sine = self.before[index], self.adjoints[index], self.after[index].value
         if self.order == 0:
-            adjoint.value.mul_(before.value)
+            self.run(stages.value_back, adjoint.value, before.value)
             return
         slopes, scratch = self._slopes(index, first), self.scratch[index]
-        bends, turn = scratch[:-1], scratch[-1]
-        if self.order == 2:
-            torch.mul(slopes, adjoint.laplacian, out=bends)
-            for slope, bend in zip(slopes, bends, strict=True):
-                adjoint.value.addcmul_(slope, bend, value=-1)
-        torch.mul(slopes[0], adjoint.first[0], out=turn)
-        for slope, each in zip(slopes[1:], adjoint.first[1:], strict=True):
-            turn.addcmul_(slope, each)
-        if self.order == 2 and index > 0:
-            turn.addcmul_(before.laplacian[0], adjoint.laplacian[0])
-        adjoint.all.mul_(before.value)
-        adjoint.value.addcmul_(sine, turn, value=-1)
-        if self.order == 2:
-            adjoint.first.addcmul_(sine, bends, value=-2)
+        if self.order == 1:
+            self.run(stages.jacobian_back, adjoint.value, adjoint.first, before.value, sine, slopes, scratch)
+            return
+        curvature, second = before.laplacian[0] if index else None, adjoint.laplacian[0]
+        self.run(
+            stages.laplacian_back,
+            adjoint.value, adjoint.first, second, before.value, sine, slopes, curvature, scratch,
+        )  # fmt: skip
