@@ -57,6 +57,26 @@ Observer = Callable[[Progress], None]
 Stop = Literal["budget", "psnr", "interrupted", "diverged"]
 
 
+@dataclass(frozen=True)
+class Speed:
+    """What a fit computed in a second.
+
+    Args:
+        points: at which constraints were evaluated and differentiated.
+        flop: of that, 6 for each weight and row carried; sines, the optimiser and metrics are left out.
+        peak: FLOP per second of the machine's fastest float32 product; NaN where it is not known.
+    """
+
+    points: float
+    flop: float
+    peak: float
+
+    @property
+    def fraction(self) -> float:
+        """The part of the machine's peak that was used."""
+        return self.flop / self.peak
+
+
 @dataclass(frozen=True, eq=False)
 class Solution:
     """A field, and how it was found.
@@ -71,6 +91,7 @@ class Solution:
         stopped: why the search ended: its ``budget`` was used, the ``psnr`` reached, it was ``interrupted``
             or it ``diverged``.
         seed: of the initial weights and of the sampling.
+        speed: what was computed in a second.
     """
 
     field: nn.Module
@@ -81,6 +102,7 @@ class Solution:
     metrics: Mapping[str, float]
     stopped: Stop
     seed: int
+    speed: Speed
 
     @property
     def seconds(self) -> float:

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 
+import torch
 from torch import Tensor, nn
 
-from sinefield.kernels import forward, fused, reference
+from sinefield.kernels import compiled, forward, fused, products, reference
+from sinefield.kernels.fused import executing
+from sinefield.kernels.sweep import PLAIN, Execution
+
+__all__ = ["BLOCK", "QUANTITIES", "Execution", "Kernel", "block_size", "evaluate", "executing", "execution", "memory", "work"]
 
 Kernel = Callable[[nn.Module, Tensor, Set[str]], dict[str, Tensor]]
 
 QUANTITIES: dict[str, int] = {"value": 0, "jacobian": 1, "laplacian": 2, "hessian": 2}
 """What a kernel computes, and the order of derivative each is."""
-
 
 BLOCK = 16_384
 """The most points whose activations are held at a time where no kernel knows better."""
@@ -26,8 +30,8 @@ BLOCK = 16_384
 def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
     """Return the quantities ``needs`` of ``field`` at ``points`` by the fastest kernel that can.
 
-    SIRENs go through :mod:`.fused`; other fields made of known layers through :mod:`.forward`; any other module
-    through :mod:`.reference`.
+    SIRENs go through :mod:`.fused`, executed as :func:`executing` says; other fields made of known layers through
+    :mod:`.forward`; any other module through :mod:`.reference`.
     """
     kernel: Kernel
     if fused.supports(field):
@@ -39,6 +43,34 @@ def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Ten
     return kernel(field, points, needs)
 
 
+def execution(device: torch.device, *, compile_stages: bool, round_backward: bool) -> Execution:
+    """Return how jets are to be computed on ``device``: what is asked for, as far as the machine gains by it."""
+    run = compiled.run if compile_stages and compiled.available() else PLAIN.run
+    if round_backward and device.type == "cpu":
+        round_backward = products.trial(torch.get_num_threads()).use_rounded
+    return Execution(run, round_backward)
+
+
 def block_size(field: nn.Module, needs: Set[str]) -> int:
     """Return how many points of ``field`` are best evaluated and differentiated at a time."""
     return fused.block_size(field, needs) if fused.supports(field) else BLOCK
+
+
+def work(field: nn.Module, dimension: int, needs: Set[str]) -> int:
+    """Return the FLOP of evaluating and differentiating a point: 6 for each weight and row, sines left out."""
+    weights = sum(each.numel() for each in field.parameters() if each.ndim == 2)
+    return 6 * weights * (fused.rows(field, needs) if fused.supports(field) else _rows(dimension, needs))
+
+
+def memory(field: nn.Module, dimension: int, needs: Set[str], count: int) -> int:
+    """Return about how many bytes ``count`` points take while they are evaluated and differentiated."""
+    if fused.supports(field):
+        return fused.memory(field, needs, count)
+    features = sum(each.out_features for each in field.modules() if isinstance(each, nn.Linear))
+    each_kept = 4  # of each row: before and after an activation, a slope, a gradient
+    return 4 * each_kept * features * _rows(dimension, needs) * min(count, BLOCK)
+
+
+def _rows(dimension: int, needs: Set[str]) -> int:
+    order = max(QUANTITIES[name] for name in needs)
+    return (1, 1 + dimension, 1 + dimension + dimension * (dimension + 1) // 2)[order]

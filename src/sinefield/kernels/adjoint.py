@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from sinefield.kernels import stages
-from sinefield.kernels.sweep import Affine, Rows, Run, Shape, Sweep
+from sinefield.kernels.sweep import PLAIN, Affine, Execution, Rows, Shape, Sweep
 
 
 class AdjointSweep(Sweep):
@@ -41,30 +41,30 @@ class AdjointSweep(Sweep):
         like: the kind of number, and where.
         tangents: whether P is.
         keep: whether to have the memory that :meth:`differentiate` needs.
-        run: how stages are run.
+        execution: how it is computed.
     """
 
     def __init__(
-        self, shape: Shape, count: int, like: Tensor, *, tangents: bool, keep: bool, run: Run = stages.plainly
+        self, shape: Shape, count: int, like: Tensor, *, tangents: bool, keep: bool, execution: Execution = PLAIN
     ) -> None:
-        super().__init__(shape, count, like, run)
+        rows = 1 + (shape.inputs if tangents else 0)
+        super().__init__(shape, count, like, execution, max(rows, shape.outputs))
         self.tangents = tangents
         self.pairs = list(combinations_with_replacement(range(shape.inputs), 2)) if tangents else []
-        rows = 1 + (shape.inputs if tangents else 0)
 
         def forward(width: int) -> Rows:
             return Rows(self.room(rows, width=width))
 
-        def back(width: int) -> Rows:
+        def outputs(width: int) -> Rows:
             return Rows(self.room(shape.outputs, width=width))
 
         self.before = self.layers(forward)  # p, then c; P
         self.after = self.layers(forward)  # s, T
         apart = 0 if keep else 1
-        self.above, self.below = self.layers(back, apart=apart), self.layers(back, apart=apart)  # g, q
+        self.above, self.below = self.layers(outputs, apart=apart), self.layers(outputs, apart=apart)  # g, q
         self.scratch = self.spare(3) if tangents else []
         if keep:
-            self.rising = self.layers(back, apart=2)  # q̄, then ḡ
+            self.rising = self.layers(outputs, apart=2)  # q̄, then ḡ
             self.falling = self.layers(forward, apart=2)  # h̄, T̄, then p̄, P̄
             self.turns = self.layers(lambda width: self.room(width=width))  # c̄
             self.bends = self.layers(forward) if tangents else []  # Σ_k g E, Σ_k g F
@@ -150,8 +150,8 @@ class AdjointSweep(Sweep):
         for index, turn in enumerate(self.turns):
             rising, adjoint = self.rising[index], self._adjoint(index, maps)
             if index > 0:
-                torch.mm(self.rising[index - 1].flat, maps[index].weight.t(), out=rising.flat)
-                sums[index].weight.addmm_(self.below[index].flat.t(), self.rising[index - 1].flat)
+                self.back(self.rising[index - 1].flat, maps[index].weight.t(), out=rising.flat)
+                self.add(sums[index].weight, self.below[index].flat, self.rising[index - 1].flat)
             cosine = self.before[index].value
             if self.tangents:
                 slopes, sine, scratch = self._slopes(index, maps[0]), self.after[index].value, self.scratch[index]
@@ -188,8 +188,8 @@ class AdjointSweep(Sweep):
             falling, turn = self.falling[index], self.turns[index]
             cosine, sine = self.before[index].value, self.after[index].value
             if index < top:
-                torch.mm(self.falling[index + 1].flat, maps[index + 1].weight, out=falling.flat)
-                sums[index + 1].weight.addmm_(self.falling[index + 1].flat.t(), self.after[index].flat)
+                self.back(self.falling[index + 1].flat, maps[index + 1].weight, out=falling.flat)
+                self.add(sums[index + 1].weight, self.falling[index + 1].flat, self.after[index].flat)
             if self.tangents:
                 slopes = self._slopes(index, maps[0]) if index < top else None
                 bends = self.bends[index].all

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from sinefield.kernels import fused
 from sinefield.kernels.fused import supports
 from sinefield.kernels.stages import plainly
+from sinefield.kernels.sweep import Execution
 
 __all__ = ["available", "evaluate", "run", "supports"]
 
@@ -54,5 +55,5 @@ def _compiled(stage: Callable[..., None]) -> Callable[..., None]:
 
 def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
     """Return the quantities ``needs`` of ``field`` at ``points``; see :mod:`sinefield.kernels` for shapes."""
-    with fused.running(run):
+    with fused.executing(Execution(run)):
         return fused.evaluate(field, points, needs)

@@ -49,6 +49,11 @@ def supports(field: nn.Module) -> bool:
 
 
 def layers_of(field: nn.Module) -> nn.Sequential:
+    """Return the layers of one of our networks.
+
+    Raises:
+        TypeError: they are no sequence.
+    """
     layers = field.layers
     if not isinstance(layers, nn.Sequential):
         raise TypeError(f"the layers of a {type(field).__name__} are no nn.Sequential")

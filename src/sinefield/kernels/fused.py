@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from sinefield.kernels import forward
 from sinefield.kernels.adjoint import AdjointSweep
 from sinefield.kernels.products import fast_products
-from sinefield.kernels.stages import plainly
-from sinefield.kernels.sweep import Affine, Loan, Run, Shape, Sweep
+from sinefield.kernels.sweep import PLAIN, Affine, Execution, Loan, Shape, Sweep
 from sinefield.kernels.tangent import TangentSweep
 from sinefield.siren import Sine, Siren
 
@@ -29,17 +28,17 @@ BLOCK_BYTES = 40 << 20
 """How much memory the activations of a block may take: about what the caches of a processor hold."""
 
 
-_run: ContextVar[Run] = ContextVar("how stages are run", default=plainly)
+_execution: ContextVar[Execution] = ContextVar("how jets are computed", default=PLAIN)
 
 
 @contextmanager
-def running(run: Run) -> Iterator[None]:
-    """Have the stages of jets that are begun inside run by ``run``."""
-    token = _run.set(run)
+def executing(execution: Execution) -> Iterator[None]:
+    """Have the jets that are begun inside computed in a certain way."""
+    token = _execution.set(execution)
     try:
         yield
     finally:
-        _run.reset(token)
+        _execution.reset(token)
 
 
 @dataclass(frozen=True)
@@ -49,37 +48,48 @@ class _Way:
     shape: Shape
     order: int  # of derivatives carried forward
     adjoint: bool  # whether derivatives are carried back too
-    run: Run  # how stages are run
+    execution: Execution
 
     @classmethod
     def to(cls, shape: Shape, needs: Set[str]) -> _Way:
-        """Return the cheapest way to ``needs``, stages being run as :func:`running` says."""
-        run = _run.get()
+        """Return the cheapest way to ``needs``, executed as :func:`executing` says."""
+        execution = _execution.get()
         if "hessian" in needs:
-            return cls(shape, 1, True, run)
+            return cls(shape, 1, True, execution)
         if "laplacian" in needs:
-            return cls(shape, 2, False, run)
+            return cls(shape, 2, False, execution)
         if "jacobian" in needs:  # c rows back, or d rows forward
             back = shape.outputs < shape.inputs
-            return cls(shape, 0 if back else 1, back, run)
-        return cls(shape, 0, False, run)
+            return cls(shape, 0 if back else 1, back, execution)
+        return cls(shape, 0, False, execution)
 
-    def block(self, like: Tensor) -> int:
-        """Return how many points a block has."""
+    @property
+    def rows(self) -> int:
+        """How many rows are carried for a point."""
+        forward_rows = (1, 1 + self.shape.inputs, 2 + self.shape.inputs)[self.order]
+        return forward_rows + (self.shape.outputs if self.adjoint else 0)
+
+    def bytes_per_point(self, like: Tensor) -> int:
+        """Return how much memory a point takes while it is evaluated and differentiated."""
         if self.adjoint:
             numbers = AdjointSweep.numbers_per_point(self.shape, tangents=self.order == 1)
         else:
             numbers = TangentSweep.numbers_per_point(self.shape, self.order)
+        return numbers * like.element_size()
+
+    def block(self, like: Tensor) -> int:
+        """Return how many points a block has."""
         room = BLOCK_BYTES if like.device.type == "cpu" else 32 * BLOCK_BYTES
-        return max(64, room // (numbers * like.element_size()) // 64 * 64)
+        return max(64, room // self.bytes_per_point(like) // 64 * 64)
 
     def sweep(self, count: int, like: Tensor, *, keep: bool) -> Loan:
         """Borrow a sweep for ``count`` points."""
 
         def make() -> Sweep:
             if self.adjoint:
-                return AdjointSweep(self.shape, count, like, tangents=self.order == 1, keep=keep, run=self.run)
-            return TangentSweep(self.shape, count, like, self.order, keep=keep, run=self.run)
+                tangents = self.order == 1
+                return AdjointSweep(self.shape, count, like, tangents=tangents, keep=keep, execution=self.execution)
+            return TangentSweep(self.shape, count, like, self.order, keep=keep, execution=self.execution)
 
         return Loan((self, count, like.dtype, like.device, keep), make)
 
@@ -94,7 +104,7 @@ def _taken_apart(field: nn.Module) -> tuple[list[Any], list[float]] | None:
     sines = [each for each in layers[1::2] if type(each).forward is Sine.forward]
     if len(maps) < 2 or len(maps) != len(sines) + 1 or len(maps) + len(sines) != len(layers):
         return None
-    return maps, [*(each.omega for each in sines), 1.0]
+    return maps, [*(float(each.omega) for each in sines), 1.0]  # type: ignore[arg-type]  # they are sines
 
 
 def supports(field: nn.Module) -> bool:
@@ -110,6 +120,27 @@ def block_size(field: nn.Module, needs: Set[str]) -> int:
     """
     maps, _ = _checked(field)
     return _Way.to(_shape(maps), needs).block(maps[0].weight)
+
+
+def memory(field: nn.Module, needs: Set[str], count: int) -> int:
+    """Return how many bytes ``count`` points take while they are evaluated and differentiated.
+
+    Raises:
+        TypeError: this kernel does not take such a field.
+    """
+    maps, _ = _checked(field)
+    way, like = _Way.to(_shape(maps), needs), maps[0].weight
+    return min(count, way.block(like)) * way.bytes_per_point(like)
+
+
+def rows(field: nn.Module, needs: Set[str]) -> int:
+    """Return how many rows of features are carried for each point.
+
+    Raises:
+        TypeError: this kernel does not take such a field.
+    """
+    maps, _ = _checked(field)
+    return _Way.to(_shape(maps), needs).rows
 
 
 def _checked(field: nn.Module) -> tuple[list[nn.Linear], list[float]]:
@@ -137,7 +168,7 @@ def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Ten
     names, way = sorted(needs), _Way.to(_shape(maps), needs)
     parameters = [each for one in maps for each in (one.weight, one.bias)]
     if torch.is_grad_enabled() and any(each.requires_grad for each in (points, *parameters)):
-        found: Sequence[Tensor] = _Jet.apply(points, way, names, omegas, *parameters)
+        found: Sequence[Tensor] = _Jet.apply(points, way, names, omegas, *parameters)  # type: ignore[no-untyped-call]
     else:
         with torch.no_grad():
             found = _in_blocks(points, _folded(parameters, omegas), way, names)
@@ -152,10 +183,8 @@ def _folded(parameters: Sequence[Tensor], omegas: Sequence[float]) -> list[Affin
 def _in_blocks(points: Tensor, maps: Sequence[Affine], way: _Way, names: Sequence[str]) -> tuple[Tensor, ...]:
     """Return quantities, nothing kept."""
     size = way.block(points)
-    parts: list[dict[str, Tensor]] = []
     with fast_products(points.device):
-        for block in points.split(size):
-            parts.append(way.sweep(len(block), points, keep=False).sweep.evaluate(block, maps))
+        parts = [way.sweep(len(each), points, keep=False).sweep.evaluate(each, maps) for each in points.split(size)]
     return tuple(parts[0][name] if len(parts) == 1 else torch.cat([each[name] for each in parts]) for name in names)
 
 

@@ -28,10 +28,12 @@ class Trial:
     Args:
         default: FLOP per second of PyTorch's default product.
         onednn: FLOP per second of oneDNN's; 0 where it is not available or not exact enough.
+        rounded: FLOP per second of products of bfloat16 factors.
     """
 
     default: float
     onednn: float
+    rounded: float
 
     @property
     def use_onednn(self) -> bool:
@@ -42,6 +44,11 @@ class Trial:
     def best(self) -> float:
         """FLOP per second of the faster one: the peak that a fit can be compared with."""
         return max(self.default, self.onednn)
+
+    @property
+    def use_rounded(self) -> bool:
+        """Whether products of bfloat16 factors repay rounding them."""
+        return self.rounded > 1.4 * self.best
 
 
 @contextmanager
@@ -56,7 +63,7 @@ def fast_products(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def _onednn() -> Iterator[None]:
-    settings = torch.backends.mkldnn.matmul
+    settings = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # made at run time
     before = settings.fp32_precision
     settings.fp32_precision = "bf16"
     try:
@@ -72,21 +79,24 @@ def trial(threads: int) -> Trial:  # noqa: ARG001 - the speed depends on it
     generator = torch.Generator().manual_seed(0)
     left = torch.randn(rows, inputs, generator=generator)
     right = torch.randn(inputs, outputs, generator=generator)
-    exact = left.double() @ right.double()
-    wide = left.double().T @ exact  # the product of a weight's gradient sums over the rows
+    adjoint = torch.randn(rows, outputs, generator=generator)
+    exact, wide = left.double() @ right.double(), left.double().T @ adjoint.double()
 
     def error() -> float:
+        """Return the larger relative error of a layer's product and of that of its weights' gradient."""
         along = (left @ right - exact).norm() / exact.norm()
-        across = (left.T @ exact.float() - wide).norm() / wide.norm()
+        across = (left.T @ adjoint - wide).norm() / wide.norm()
         return float(torch.maximum(along, across))
 
     work = 2 * rows * inputs * outputs
+    low_left, low_right = left.bfloat16(), right.bfloat16()
     default, default_error = work / _seconds(lambda: left @ right), error()
+    rounded = work / _seconds(lambda: low_left @ low_right)
     if not torch.backends.mkldnn.is_available():
-        return Trial(default, 0.0)
+        return Trial(default, 0.0, rounded)
     with _onednn():
         onednn, onednn_error = work / _seconds(lambda: left @ right), error()
-    return Trial(default, onednn if onednn_error <= 2 * default_error else 0.0)
+    return Trial(default, onednn if onednn_error <= 2 * default_error else 0.0, rounded)
 
 
 def _seconds(product: Callable[[], Tensor]) -> float:

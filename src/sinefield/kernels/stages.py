@@ -105,7 +105,13 @@ def laplacian_back(
 
 
 def hessian(
-    above: Tensor, below: Tensor, cosine: Tensor, sine: Tensor, slopes: Tensor, curvature: Tensor, scratch: Tensor | None
+    above: Tensor,
+    below: Tensor,
+    cosine: Tensor,
+    sine: Tensor,
+    slopes: Tensor,
+    curvature: Tensor,
+    scratch: Tensor | None,
 ) -> None:
     """Write q, and take Σ (g s P_i P_j) from the second derivatives ``curvature`` ``(c, pairs, n)``."""
     mul(above, cosine, out=below)

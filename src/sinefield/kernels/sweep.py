@@ -18,11 +18,26 @@ from torch import Tensor
 from sinefield.kernels.stages import plainly
 
 T = TypeVar("T")
-Run = Callable[..., None]
-"""Runs a stage of :mod:`.stages` with its arguments."""
+
+@dataclass(frozen=True)
+class Execution:
+    """How a sweep computes what it computes.
+
+    Args:
+        run: runs a stage of :mod:`.stages` with its arguments.
+        rounded: whether backward products of hidden layers take factors rounded to bfloat16. A gradient is then
+            right to some thousandths of its size; values and jets are not touched.
+    """
+
+    run: Callable[..., None] = plainly
+    rounded: bool = False
+
 
 IDLE_BYTES: Final = 160 << 20
 """How much memory idle sweeps may hold together."""
+
+
+PLAIN: Final = Execution()
 
 
 @dataclass(frozen=True)
@@ -49,16 +64,23 @@ class Sweep(ABC):
         shape: of the network.
         count: n, how many points.
         like: a tensor of the same kind on the same device.
-        run: how stages are run, with what arguments.
+        execution: how it is computed.
+        rows: the most rows a point has, and with them products.
     """
 
-    def __init__(self, shape: Shape, count: int, like: Tensor, run: Run) -> None:
-        self.shape, self.count, self._like, self.run = shape, count, like.new_empty(0), run
+    def __init__(self, shape: Shape, count: int, like: Tensor, execution: Execution, rows: int) -> None:
+        self.shape, self.count, self._like, self.execution = shape, count, like.new_empty(0), execution
+        self.run = execution.run
         self.nbytes = 0
+        part = rows * count * max(shape.widths) if execution.rounded else 0
+        self._rounded = [self._allocated((part,), torch.bfloat16) for _ in range(3)]
 
     def room(self, *rows: int, width: int) -> Tensor:
         """Return memory ``(*rows, n, width)`` with arbitrary contents."""
-        memory = self._like.new_empty(*rows, self.count, width)
+        return self._allocated((*rows, self.count, width), self._like.dtype)
+
+    def _allocated(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        memory = torch.empty(shape, dtype=dtype, device=self._like.device)
         self.nbytes += memory.nbytes
         return memory
 
@@ -72,7 +94,28 @@ class Sweep(ABC):
 
     def spare(self, rows: int) -> list[Tensor | None]:
         """Return memory for intermediate results, shared by the layers; compiled stages need none."""
-        return list(self.layers(lambda width: self.room(rows, width=width) if self.run is plainly else None, apart=1))
+        if self.execution.run is not plainly:
+            return [None] * len(self.shape.widths)
+        return list(self.layers(lambda width: self.room(rows, width=width), apart=1))
+
+    def back(self, left: Tensor, right: Tensor, out: Tensor) -> None:
+        """Write ``left @ right``, rows times weights, on the way back."""
+        if not self.execution.rounded:
+            torch.mm(left, right, out=out)
+            return
+        product = self._rounded[2][: out.numel()].view(out.shape)
+        torch.mm(self._round(0, left), right.bfloat16(), out=product)
+        out.copy_(product)
+
+    def add(self, total: Tensor, left: Tensor, right: Tensor) -> None:
+        """Add ``leftᵀ @ right``, rows by rows, to the gradient of a hidden map's weights."""
+        if self.execution.rounded:
+            total.add_(torch.mm(self._round(0, left).t(), self._round(1, right)))
+        else:
+            total.addmm_(left.t(), right)
+
+    def _round(self, place: int, factor: Tensor) -> Tensor:
+        return self._rounded[place][: factor.numel()].view(factor.shape).copy_(factor)
 
     @abstractmethod
     def evaluate(self, points: Tensor, maps: Sequence[Affine]) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from sinefield.kernels import stages
-from sinefield.kernels.sweep import Affine, Rows, Run, Shape, Sweep
+from sinefield.kernels.sweep import PLAIN, Affine, Execution, Rows, Shape, Sweep
 
 
 class _Taylor(Rows):
@@ -43,13 +43,13 @@ class TangentSweep(Sweep):
         like: the kind of number, and where.
         order: 0 for the value, 1 for the Jacobian too, 2 for the Laplacian too.
         keep: whether to keep what :meth:`differentiate` needs; otherwise all layers share their memory.
-        run: how stages are run.
+        execution: how it is computed.
     """
 
     def __init__(
-        self, shape: Shape, count: int, like: Tensor, order: int, *, keep: bool, run: Run = stages.plainly
+        self, shape: Shape, count: int, like: Tensor, order: int, *, keep: bool, execution: Execution = PLAIN
     ) -> None:
-        super().__init__(shape, count, like, run)
+        super().__init__(shape, count, like, execution, self.rows_of(shape, order)[1])
         self.order, self.keep = order, keep
         first, rows = self.rows_of(shape, order)
 
@@ -78,8 +78,7 @@ class TangentSweep(Sweep):
         """Return value, Jacobian and Laplacian up to the order; see :class:`Sweep`."""
         *hidden, last = maps
         for index, affine in enumerate(hidden):
-            before, after = self.before[index], self.after[index]
-            weight = affine.weight.t()
+            before, weight = self.before[index], affine.weight.t()
             if index == 0:
                 torch.addmm(affine.bias, points, weight, out=before.value)
             elif self.order == 0:
@@ -121,8 +120,12 @@ class TangentSweep(Sweep):
         outgoing = incoming.flatten(0, 1)
         for index in reversed(range(len(self.after))):
             adjoint = self.adjoints[index]
-            sums[index + 1].weight.addmm_(outgoing.t(), self.after[index].flat)
-            torch.mm(outgoing, maps[index + 1].weight, out=adjoint.flat)
+            if index + 1 == len(self.after):  # the outputs are few
+                sums[-1].weight.addmm_(outgoing.t(), self.after[-1].flat)
+                torch.mm(outgoing, maps[-1].weight, out=adjoint.flat)
+            else:
+                self.add(sums[index + 1].weight, outgoing, self.after[index].flat)
+                self.back(outgoing, maps[index + 1].weight, out=adjoint.flat)
             self._back_through_sine(index, maps[0])
             sums[index].bias.add_(adjoint.value.sum(0))
             outgoing = adjoint.flat

@@ -1,0 +1,110 @@
+"""How long a fit will take, and how much memory: tried on a few steps before it begins."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from sinefield import kernels
+from sinefield.constraint import Constraint, Problem
+from sinefield.descent import Descent
+from sinefield.domains import FiniteDomain
+from sinefield.recipe import Recipe
+from sinefield.solve import prepared
+
+_TRIED = 3  # steps, the first of which is not counted
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a fit will take on this machine.
+
+    Args:
+        seconds: of fitting, without what comes before and after.
+        passes: over the points.
+        points_per_second: at which constraints are evaluated and differentiated.
+        memory: bytes, besides what Python and PyTorch take themselves.
+    """
+
+    seconds: float
+    passes: float
+    points_per_second: float
+    memory: int
+
+    def __str__(self) -> str:
+        """Return the estimate in a line."""
+        return (
+            f"about {self.seconds:.0f} s for {self.passes:.3g} passes at {self.points_per_second:,.0f} points/s, "
+            f"{self.memory / 2**20:.0f} MiB"
+        )
+
+
+def estimate(
+    unknown: Problem | nn.Module | Mapping[str, nn.Module],
+    constraints: Sequence[Constraint] = (),
+    recipe: str | Recipe = "fast",
+    *,
+    device: str | torch.device | None = None,
+    **changes: Any,
+) -> Estimate:
+    """Return what :func:`sinefield.solve` with the same arguments will take; no parameter is changed.
+
+    Args:
+        unknown: as for ``solve``.
+        constraints: as for ``solve``.
+        recipe: as for ``solve``.
+        device: as for ``solve``.
+        **changes: as for ``solve``.
+
+    Raises:
+        ValueError: as for ``solve``.
+
+    >>> from sinefield.domains import Box
+    >>> from sinefield.siren import Siren
+    >>> interval = Constraint(Box([-1.0], [1.0]), lambda u: u.gradient - 1)
+    >>> estimate(Siren(1, 1, hidden_features=8), [interval], passes=2).passes
+    2
+    """
+    with torch.random.fork_rng():
+        system, problem, chosen = prepared(unknown, constraints, recipe, changes, seed=0, device=device)
+        descent = Descent(system, problem, chosen, seed=0)
+        with kernels.executing(descent.execution(compiled=False)):
+            seconds = [_seconds(descent) for _ in range(_TRIED)][1:]
+    points = sum(min(each.batch, each.size) for each in descent.streams)
+    per_second = points / min(seconds)
+    per_pass = points * descent.steps_per_pass
+    passes = chosen.passes if chosen.passes is not None else math.inf
+    if chosen.seconds is not None:
+        passes = min(passes, chosen.seconds * per_second / per_pass)
+    return Estimate(passes * per_pass / per_second, passes, per_second, _memory(descent))
+
+
+def _seconds(descent: Descent) -> float:
+    """Return the seconds of a step, short of changing the parameters."""
+    device = descent.parameters[0].device
+    start = time.perf_counter()
+    descent.system.accumulate([stream.take() for stream in descent.streams], device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    seconds = time.perf_counter() - start
+    for each in descent.parameters:
+        each.grad = None
+    return seconds
+
+
+def _memory(descent: Descent) -> int:
+    # A parameter with its gradient, two moments, and the copies that a record and the best so far keep.
+    parameters = sum(6 * each.nbytes for each in descent.parameters)
+    targets: int = sum(
+        each.nbytes
+        for stream in descent.streams
+        if isinstance(stream.domain, FiniteDomain)
+        for each in getattr(stream.domain, "targets", {}).values()
+    )
+    return parameters + targets + descent.system.memory([stream.batch for stream in descent.streams])
