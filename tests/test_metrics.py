@@ -88,6 +88,27 @@ class TestAgreement:
             found.append(((2 * mx * my + c1) * (2 * xy + c2) / ((mx**2 + my**2 + c1) * (xx + yy + c2))).mean())
         assert metrics.ssim(prediction, target, peak) == pytest.approx(np.mean(found), abs=1e-6)
 
+    @pytest.mark.parametrize("shape", [(11, 11, 1), (11, 40, 1), (64, 64, 1), (37, 52, 3), (90, 24, 4)])
+    @pytest.mark.parametrize("peak", [1.0, 2.0, 255.0])
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_ssim_is_that_of_scikit_image(self, shape: tuple[int, ...], peak: float, dtype: torch.dtype) -> None:
+        prediction, target = (peak * each.to(dtype) for each in pair(*shape))
+        expected = skimage.metrics.structural_similarity(
+            target.numpy(), prediction.numpy(), data_range=peak, channel_axis=-1,
+            gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        )  # fmt: skip
+        assert metrics.ssim(prediction, target, peak) == pytest.approx(expected, abs=1e-6)
+
+    def test_ssim_of_smooth_pictures_that_differ_by_little(self) -> None:
+        y, x = torch.meshgrid(torch.linspace(0, 3, 80), torch.linspace(0, 2, 60), indexing="ij")
+        target = torch.stack([torch.sin(x + y), torch.cos(x * y)], dim=-1)
+        prediction = target + 0.003 * torch.sin(40 * x)[..., None]
+        expected = skimage.metrics.structural_similarity(
+            target.double().numpy(), prediction.double().numpy(), data_range=2.0, channel_axis=-1,
+            gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        )  # fmt: skip
+        assert metrics.ssim(prediction, target, 2.0) == pytest.approx(expected, abs=1e-9)
+
     def test_ssim_of_equals_is_one_and_of_small_pictures_undefined(self) -> None:
         _, target = pair(11, 11, 1)
         assert metrics.ssim(target, target, 1.0) == pytest.approx(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import socket
 import struct
 import tracemalloc
 import zlib
@@ -283,20 +282,6 @@ class TestFiles:
         (tmp_path / "photo.jpg").write_bytes(png(noise(3), 2))
         assert np.array_equal(colours(tmp_path / "photo.jpg"), noise(3))
         assert np.array_equal(read(str(tmp_path / "photo.jpg")).values, noise(3))
-
-    def test_every_sample_is_in_the_wheel(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def offline(*_: Any) -> None:
-            raise AssertionError("a sample is downloaded")
-
-        monkeypatch.setattr(socket.socket, "connect", offline)
-        monkeypatch.setattr(socket, "getaddrinfo", offline)
-        for name in pictures.SAMPLES:
-            picture = read(f"sample:{name}")
-            assert picture.name == f"sample:{name}"
-            assert min(picture.values.shape[:2]) > 100
-
-    def test_camera_is_the_usual_one(self) -> None:
-        assert read("sample:camera").values.shape == (512, 512, 1)
 
 
 class TestArrays:

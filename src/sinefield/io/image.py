@@ -19,14 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sinefield.io.files import replacing
+from sinefield.io.resampling import resampled
+from sinefield.io.samples import file_of
 
 Floats = NDArray[np.float32]
-
-SAMPLES = (
-    "astronaut", "brick", "camera", "cell", "chelsea", "clock", "coffee", "coins", "grass", "gravel", "horse",
-    "hubble_deep_field", "immunohistochemistry", "logo", "moon", "page", "retina", "rocket", "text",
-)  # fmt: skip
-"""The pictures that scikit-image ships, as ``sample:NAME``."""
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".npy")
 _LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # pixels a side that their encoders take
@@ -71,9 +67,9 @@ def read(source: str | Path | NDArray[Any] | Tensor) -> Picture:
     """Return the picture in a file, an array or a tensor.
 
     Args:
-        source: a path; ``"sample:NAME"`` for a picture of :data:`SAMPLES`; or an array ``(height, width)`` or
-            ``(height, width, channels)`` of 8- or 16-bit integers, booleans or floats. Floats within [0, 1]
-            have that range, others the one they span.
+        source: a path; ``"sample:NAME"`` for a picture of :data:`sinefield.io.samples.SAMPLES`; or an array
+            ``(height, width)`` or ``(height, width, channels)`` of 8- or 16-bit integers, booleans or floats.
+            Floats within [0, 1] have that range, others the one they span.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -129,10 +125,11 @@ def _decode(path: Path) -> NDArray[Any]:
 
 
 def _sample(name: str) -> NDArray[Any]:
+    path = file_of(name)
+    if path is not None:
+        return _decode(path)
     import skimage.data
 
-    if name not in SAMPLES:
-        raise ValueError(f"there is no sample {name!r}; choose one of {', '.join(SAMPLES)}")
     array: NDArray[Any] = getattr(skimage.data, name)()
     return array
 
@@ -251,15 +248,12 @@ def resized(picture: Picture, longest: int) -> Picture:
     Raises:
         ValueError: the new size is below 2 pixels a side.
     """
-    from skimage.transform import resize
-
     height, width, _ = picture.values.shape
     factor = longest / max(height, width)
     size = (round(height * factor), round(width * factor))
     if min(size) < 2:
         raise ValueError(f"{picture.name} resized to {size[1]} x {size[0]} pixels is too small; 2 are needed each way")
-    values = resize(picture.values, size, anti_aliasing=True).astype(np.float32)
-    return Picture(values, picture.low, picture.high, picture.bits, picture.name)
+    return Picture(resampled(picture.values, *size), picture.low, picture.high, picture.bits, picture.name)
 
 
 @dataclass(frozen=True)

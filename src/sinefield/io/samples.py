@@ -1,0 +1,51 @@
+"""Pictures to try things on, which scikit-image ships, as ``sample:NAME``."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+_FILES = {
+    "astronaut": "astronaut.png",
+    "brick": "brick.png",
+    "camera": "camera.png",
+    "cell": "cell.png",
+    "chelsea": "chelsea.png",
+    "clock": "clock_motion.png",
+    "coffee": "coffee.png",
+    "coins": "coins.png",
+    "grass": "grass.png",
+    "gravel": "gravel.png",
+    "horse": "",  # scikit-image thresholds the file
+    "hubble_deep_field": "hubble_deep_field.jpg",
+    "immunohistochemistry": "ihc.png",
+    "logo": "logo.png",
+    "moon": "moon.png",
+    "page": "page.png",
+    "retina": "retina.jpg",
+    "rocket": "rocket.jpg",
+    "text": "text.png",
+}
+
+SAMPLES = tuple(_FILES)
+"""The names of the pictures."""
+
+
+def file_of(name: str) -> Path | None:
+    """Return the file that holds a picture as it is; None where only ``skimage.data`` can tell.
+
+    ``skimage.data`` reads the same files, but takes long to import.
+
+    Raises:
+        ValueError: there is no sample of that name.
+
+    >>> file_of("clock").name
+    'clock_motion.png'
+    """
+    if name not in _FILES:
+        raise ValueError(f"there is no sample {name!r}; choose one of {', '.join(SAMPLES)}")
+    package = importlib.util.find_spec("skimage")
+    if package is None or package.origin is None or not _FILES[name]:
+        return None
+    path = Path(package.origin).parent / "data" / _FILES[name]
+    return path if path.is_file() else None
