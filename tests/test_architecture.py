@@ -31,7 +31,10 @@ ARROWS: dict[str, set[str]] = {
     "constraint": {"jet", "domains", "kernels"},
     "checkpoint": {"networks", "io"},
     "solution": {"checkpoint", "constraint", "recipe", "__init__"},
-    "solve": {"solution", "constraint", "domains", "jet", "kernels", "recipe"},
+    "system": {"constraint", "domains", "jet", "kernels"},
+    "descent": {"constraint", "kernels", "recipe", "solution", "system"},
+    "solve": {"solution", "constraint", "descent", "kernels", "recipe", "system"},
+    "estimate": {"constraint", "descent", "domains", "kernels", "recipe", "solve"},
     "problems": {"constraint", "domains", "io", "metrics", "jet", "networks"},
     "activations": {"networks", "siren"},
     "plots": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
 import os
@@ -14,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sinefield import kernels
+from sinefield import descent, kernels, system
 from sinefield.constraint import Constraint, Problem, mean_absolute
 from sinefield.domains import Box, Grid, PointCloud
 from sinefield.jet import Jet
@@ -24,7 +23,6 @@ from sinefield.siren import Siren
 from sinefield.solution import Divergence, Progress, Solution
 from sinefield.solve import solve
 
-LOOP = importlib.import_module("sinefield.solve")
 LINE = Box([-1.0], [1.0])
 QUICK = Recipe("quick", learning_rate=1e-3, batch=None, schedule="constant", passes=3)
 
@@ -269,7 +267,7 @@ def test_one_step_of_adam_is_that_of_the_formula() -> None:
 
 
 def gradients_after_one_step(block: int, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    monkeypatch.setattr(LOOP, "BLOCK", block)
+    monkeypatch.setattr(kernels, "block_size", lambda *_: block)
     points = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None]
     data = PointCloud(points, {"value": torch.sin(2 * points)})
     found: list[list[Tensor]] = []
@@ -294,7 +292,7 @@ def test_blocks_add_up_to_the_whole_gradient(block: int, monkeypatch: pytest.Mon
 def test_blocks_are_no_larger_than_allowed(
     monkeypatch: pytest.MonkeyPatch, sweeps: list[tuple[nn.Module, int, set[str]]]
 ) -> None:
-    monkeypatch.setattr(LOOP, "BLOCK", 4)
+    monkeypatch.setattr(kernels, "block_size", lambda *_: 4)
     solve(small(), [Constraint(cloud(10), fit)], QUICK, passes=1)
     assert [count for _, count, _ in sweeps][-3:] == [4, 4, 2]
 
@@ -349,7 +347,7 @@ def test_a_full_batch_is_the_domain_in_order(batch: int | None) -> None:
 
 
 def test_continuous_domains_are_drawn_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LOOP, "CONTINUOUS_PASS", 64)
+    monkeypatch.setattr(system, "CONTINUOUS_PASS", 64)
     batches = visited(LINE, QUICK.changed(batch=16, passes=2))
     assert [len(each) for each in batches] == [16] * 8  # a pass is 64 points
     assert len(torch.cat(batches).unique()) > 100
@@ -446,7 +444,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(LOOP, "time", SimpleNamespace(perf_counter=made.perf_counter))
+    monkeypatch.setattr(descent, "time", SimpleNamespace(perf_counter=made.perf_counter))
     return made
 
 

@@ -219,12 +219,15 @@ class Clock:
 
     @property
     def seconds(self) -> float:
+        """How many so far."""
         running = 0.0 if self._started is None else time.perf_counter() - self._started
         return self._before + running
 
     def start(self) -> None:
+        """Begin to count."""
         self._started = time.perf_counter()
 
     def stop(self) -> float:
+        """Return the seconds so far, counting no further."""
         self._before, self._started = self.seconds, None
         return self._before

@@ -87,7 +87,11 @@ def prepared(
     seed: int,
     device: str | torch.device | None,
 ) -> tuple[System, Problem, Recipe]:
-    """Return what :func:`solve` solves, with its fields on ``device``; its arguments and errors are those of it."""
+    """Return what :func:`solve` solves, with its fields on ``device``; the arguments are those of it.
+
+    Raises:
+        ValueError: as for ``solve``.
+    """
     if not isinstance(unknown, Problem):
         fields = {"u": unknown} if isinstance(unknown, nn.Module) else dict(unknown)
         system = System.of(_on(fields, device), constraints)

@@ -125,9 +125,7 @@ class System:
         """Return about how many bytes a step takes, with that many points of each group."""
         return max(
             sum(
-                kernels.memory(self.fields[name], domain.dimension, need, count)
-                for name, need in reads.items()
-                if need
+                kernels.memory(self.fields[name], domain.dimension, need, count) for name, need in reads.items() if need
             )
             for (domain, _, reads), count in zip(self.groups, counts, strict=True)
         )

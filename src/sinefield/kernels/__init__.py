@@ -16,7 +16,10 @@ from sinefield.kernels import compiled, forward, fused, products, reference
 from sinefield.kernels.fused import executing
 from sinefield.kernels.sweep import PLAIN, Execution
 
-__all__ = ["BLOCK", "QUANTITIES", "Execution", "Kernel", "block_size", "evaluate", "executing", "execution", "memory", "work"]
+__all__ = [
+    "BLOCK", "QUANTITIES", "Execution", "Kernel",
+    "block_size", "evaluate", "executing", "execution", "memory", "work",
+]  # fmt: skip
 
 Kernel = Callable[[nn.Module, Tensor, Set[str]], dict[str, Tensor]]
 

@@ -106,7 +106,7 @@ class AdjointSweep(Sweep):
         return answer
 
     def _descend(self, maps: Sequence[Affine]) -> tuple[Tensor, Tensor]:
-        """Carry adjoints back; return the Jacobian and the second derivatives ``(c, pairs, n)``."""
+        """Return the Jacobian and the second derivatives ``(c, pairs, n)``, carrying adjoints back."""
         curvature = self._like.new_zeros(self.shape.outputs, len(self.pairs), self.count)
         for index in reversed(range(len(self.after))):
             below, adjoint = self.below[index], self._adjoint(index, maps)
@@ -133,7 +133,11 @@ class AdjointSweep(Sweep):
     def differentiate(
         self, gradients: Mapping[str, Tensor], points: Tensor, maps: Sequence[Affine], sums: Sequence[Affine]
     ) -> Tensor:
-        """Add the gradient by the maps to ``sums``; see :class:`Sweep`."""
+        """Add the gradient by the maps to ``sums``; see :class:`Sweep`.
+
+        Returns:
+            The gradient by the phases of the first sine.
+        """
         self._rise(gradients, maps, sums)
         return self._fall(gradients.get("value"), points, maps, sums)
 
@@ -173,10 +177,8 @@ class AdjointSweep(Sweep):
             total.diagonal(dim1=2, dim2=3).add_(gradients["laplacian"].unsqueeze(-1))
         return (total + total.mT).permute(1, 2, 3, 0).contiguous().unsqueeze(-1)
 
-    def _fall(
-        self, gradient: Tensor | None, points: Tensor, maps: Sequence[Affine], sums: Sequence[Affine]
-    ) -> Tensor:
-        """Go down the layers, back through what went up."""
+    def _fall(self, gradient: Tensor | None, points: Tensor, maps: Sequence[Affine], sums: Sequence[Affine]) -> Tensor:
+        """Return the gradient by the first phases, going down the layers, back through what went up."""
         falling, top = self.falling[-1], len(self.after) - 1
         if gradient is None:
             falling.value.zero_()

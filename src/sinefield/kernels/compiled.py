@@ -23,34 +23,38 @@ from sinefield.kernels.sweep import Execution
 
 __all__ = ["available", "evaluate", "run", "supports"]
 
-_broken = False  # whether compiling has failed in this process
+_works: dict[Callable[..., None], bool] = {}  # of each stage that was tried: whether it could be compiled
 
 
 def available() -> bool:
-    """Return whether stages can probably be compiled: there is a C++ compiler, and it has not failed yet."""
-    if _broken or sys.platform == "win32":
+    """Return whether stages can probably be compiled: there is a C++ compiler, and none has failed yet."""
+    if sys.platform == "win32" or not all(_works.values()):
         return False
     return any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "g++", "clang++"))
 
 
 def run(stage: Callable[..., None], *arguments: Tensor | None) -> None:
     """Run a stage compiled, or as it stands where that cannot be."""
-    global _broken
-    if not _broken:
+    if _works.get(stage, True):
         try:
-            _compiled(stage)(*arguments)
-        except Exception:  # noqa: BLE001 - whatever keeps a compiler from working; nothing has been written yet
-            _broken = True
+            if stage in _works:
+                _compiled(stage)(*arguments)
+            else:
+                with warnings.catch_warnings():  # whoever has warnings raised has not asked for those of a compiler
+                    warnings.simplefilter("ignore")
+                    _compiled(stage)(*arguments)
+        except Exception:  # whatever keeps a compiler from working; nothing has been written yet
+            # What has worked before may have met more shapes than are compiled, and works for the others.
+            _works.setdefault(stage, False)
         else:
+            _works[stage] = True
             return
     plainly(stage, *arguments)
 
 
 @functools.cache
 def _compiled(stage: Callable[..., None]) -> Callable[..., None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return torch.compile(stage, dynamic=False, fullgraph=True)
+    return torch.compile(stage, dynamic=True, fullgraph=True)
 
 
 def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:

@@ -83,7 +83,7 @@ class _Way:
         return max(64, room // self.bytes_per_point(like) // 64 * 64)
 
     def sweep(self, count: int, like: Tensor, *, keep: bool) -> Loan:
-        """Borrow a sweep for ``count`` points."""
+        """Return the loan of a sweep for ``count`` points."""
 
         def make() -> Sweep:
             if self.adjoint:

@@ -19,6 +19,7 @@ from sinefield.kernels.stages import plainly
 
 T = TypeVar("T")
 
+
 @dataclass(frozen=True)
 class Execution:
     """How a sweep computes what it computes.
@@ -33,7 +34,7 @@ class Execution:
     rounded: bool = False
 
 
-IDLE_BYTES: Final = 160 << 20
+IDLE_BYTES: Final = 96 << 20
 """How much memory idle sweeps may hold together."""
 
 

@@ -114,7 +114,11 @@ class TangentSweep(Sweep):
     def differentiate(
         self, gradients: Mapping[str, Tensor], points: Tensor, maps: Sequence[Affine], sums: Sequence[Affine]
     ) -> Tensor:
-        """Add the gradient by the maps to ``sums``; see :class:`Sweep`."""
+        """Add the gradient by the maps to ``sums``; see :class:`Sweep`.
+
+        Returns:
+            The gradient by the phases of the first sine.
+        """
         incoming = self._incoming(gradients)
         sums[-1].bias.add_(incoming[0].sum(0))
         outgoing = incoming.flatten(0, 1)

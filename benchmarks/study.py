@@ -1,0 +1,103 @@
+"""What the studies of recipes share: pictures, seeds, and a comparison at equal time.
+
+A variant is a recipe, and perhaps another network. All get the time that the base recipe takes for its passes: what a
+point costs each of them is measured first, taking turns, and its passes are set accordingly. What a variant reaches
+then does not depend on what else the machine does. The pictures to choose by and those to check the choice with are
+different ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+
+import machine
+import sinefield
+from sinefield import Problem, Recipe
+
+CHOSEN_BY = ("camera", "coins", "brick", "astronaut", "coffee", "chelsea")  # three grey, three in colour
+CHECKED_WITH = ("moon", "rocket", "immunohistochemistry")
+LONGEST = 160  # pixels
+PASSES = 8.0  # of the base recipe
+SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A recipe to try.
+
+    Args:
+        recipe: how Φ is found.
+        change: made to the field before it is fitted.
+    """
+
+    recipe: Recipe
+    change: Callable[[nn.Module], nn.Module] = lambda field: field
+
+    def fit(self, problem: Problem, seed: int, passes: float) -> sinefield.Solution:
+        """Return what is reached after so many passes."""
+        changed = replace(problem, network=lambda omega: self.change(problem.network(omega)))
+        return sinefield.solve(changed, recipe=self.recipe, seed=seed, passes=passes, compiled=False)
+
+
+def costs(variants: Mapping[str, Variant], problem: Problem, repeats: int) -> dict[str, float]:
+    """Return the seconds of a pass over ``problem`` of each variant: medians of turns."""
+    found: dict[str, list[float]] = {name: [] for name in variants}
+    for variant in variants.values():
+        variant.fit(problem, 0, 0.5)
+    for _ in range(repeats):
+        for name, variant in variants.items():
+            found[name].append(variant.fit(problem, 0, 1.0).seconds)
+    return {name: statistics.median(each) for name, each in found.items()}
+
+
+def study(name: str, description: str | None, base: str, variants: Mapping[str, Variant]) -> None:
+    """Compare variants at equal time, print and write what they reach."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
+    smoke = parser.parse_args().smoke
+    longest, passes, seeds, repeats = (24, 1.0, SEEDS[:1], 1) if smoke else (LONGEST, PASSES, SEEDS, 5)
+    pictures = (CHOSEN_BY[:1], CHECKED_WITH[:1]) if smoke else (CHOSEN_BY, CHECKED_WITH)
+    problems = {each: sinefield.problems.image(f"sample:{each}", longest=longest) for part in pictures for each in part}
+    cost = costs(variants, problems["camera"], repeats)
+    reached = {
+        variant: {
+            picture: [
+                variants[variant].fit(problem, seed, passes * cost[base] / cost[variant]).metrics["psnr"]
+                for seed in seeds
+            ]
+            for picture, problem in problems.items()
+        }
+        for variant in variants
+    }
+    rows = [_summary(each, cost, reached, base, pictures) for each in variants]
+    results = {
+        "longest": longest, "passes of the base": passes, "seeds": seeds, "base": base,
+        "variants": {each: {"psnr": reached[each], **row} for each, row in zip(variants, rows, strict=True)},
+    }  # fmt: skip
+    machine.write(f"study_{name}", results, smoke=smoke)
+    machine.show(f"PSNR in dB over {base!r}, at equal time", rows)
+
+
+def _summary(
+    name: str, cost: Mapping[str, float], reached: Mapping[str, Any], base: str, pictures: Sequence[Sequence[str]]
+) -> dict[str, Any]:
+    def gain(part: Sequence[str]) -> dict[str, float]:
+        gains = [
+            mine - theirs
+            for each in part
+            for mine, theirs in zip(reached[name][each], reached[base][each], strict=True)
+        ]
+        return {"median": statistics.median(gains), "minimum": min(gains), "maximum": max(gains)}
+
+    return {
+        "variant": name,
+        "time of a pass": cost[name] / cost[base],
+        "gain, chosen by": gain(pictures[0]),
+        "gain, checked with": gain(pictures[1]),
+    }
