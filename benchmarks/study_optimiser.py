@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from pytorch_optimizer import SOAP
 from torch import nn
 
 from sinefield import Recipe, recipe
+from sinefield.optimisers import Optimiser
 from study import Variant, study
 
 BASE = recipe.named("fast")
@@ -19,7 +19,7 @@ BASE = recipe.named("fast")
 class Soap(Recipe):
     """The recipe with SOAP (arXiv 2409.11321) on all parameters, its bases renewed every 10 steps."""
 
-    def optimisers(self, fields: Sequence[nn.Module]) -> list[torch.optim.Optimizer]:
+    def optimisers(self, fields: Sequence[nn.Module]) -> list[Optimiser]:
         """Return SOAP, with the same rates for the first layer as Adam has."""
         groups: list[dict[str, Any]] = [
             {"params": group["params"], "lr": group["lr"]}

@@ -22,7 +22,8 @@ ARROWS: dict[str, set[str]] = {
     "__init__": set(),  # it imports its public names when they are used
     "siren": set(),
     "domains": set(),
-    "recipe": set(),
+    "optimisers": set(),
+    "recipe": {"optimisers"},
     "metrics": set(),
     "io": set(),
     "networks": {"siren"},

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import torch
 from torch import nn
+
+from sinefield.optimisers import Adam, Muon, Optimiser
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Recipe:
         except TypeError as error:
             raise ValueError(f"a recipe has no such setting: {error}") from error
 
-    def optimisers(self, fields: Sequence[nn.Module]) -> list[torch.optim.Optimizer]:
+    def optimisers(self, fields: Sequence[nn.Module]) -> list[Optimiser]:
         """Return the optimisers of ``fields``, each parameter in one of them."""
         groups: list[dict[str, Any]] = []
         matrices: list[nn.Parameter] = []
@@ -118,10 +119,8 @@ class Recipe:
             scale = 30.0 / settings.get("first_omega", 30.0)
             groups.append({"params": first, "lr": self.learning_rate * scale})
             groups.append({"params": rest, "lr": self.learning_rate})
-        adam = torch.optim.Adam([group for group in groups if group["params"]], betas=self.betas, fused=True)
-        if not matrices:
-            return [adam]
-        return [adam, torch.optim.Muon(matrices, lr=self.matrix_rate, weight_decay=0.0)]
+        adam = Adam([group for group in groups if group["params"]], self.betas)
+        return [adam, Muon(matrices, self.matrix_rate)] if matrices else [adam]
 
 
 PUBLISHED = Recipe("published", learning_rate=1e-4, betas=(0.9, 0.999), batch=None, schedule="constant", passes=1000)
