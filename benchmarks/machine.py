@@ -7,7 +7,8 @@ import os
 import platform
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,41 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 def spreads(runs: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     """Return the spread of each figure over several runs."""
     return {key: spread([run[key] for run in runs]) for key in runs[0]}
+
+
+# ---- measuring, the methods taking turns
+
+Measurement = Callable[[], float]
+
+
+def interleaved(methods: Mapping[str, Measurement], repeats: int) -> dict[str, list[float]]:
+    """Return what each method measures, taking turns."""
+    found: dict[str, list[float]] = {name: [] for name in methods}
+    for _ in range(repeats):
+        for name, measure in methods.items():
+            found[name].append(measure())
+    return found
+
+
+def seconds_per_call(action: Callable[[], object], count: int) -> Measurement:
+    """Return the measurement of the mean time of an action, which is warmed up here."""
+    action()
+
+    def measure() -> float:
+        start = time.perf_counter()
+        for _ in range(count):
+            action()
+        return (time.perf_counter() - start) / count
+
+    return measure
+
+
+def ratios(found: Mapping[str, Sequence[float]], name: str, reference: str) -> dict[str, float]:
+    """Return how many times the reference's measurement each of a method's is, turn by turn."""
+    return spread([each / base for each, base in zip(found[name], found[reference], strict=True)])
+
+
+# ---- printing and keeping
 
 
 def show(title: str, rows: Sequence[Mapping[str, object]]) -> None:

@@ -53,6 +53,19 @@ def laplacian(values: Tensor, points: Tensor) -> Tensor:
     return divergence
 
 
+def jacobian(values: Tensor, points: Tensor) -> Tensor:
+    """Return ∂Φ_k/∂x_i ``(n, c, d)`` by differentiating each output, as the released code does."""
+    rows = [torch.autograd.grad(each.sum(), points, create_graph=True)[0] for each in values.unbind(1)]
+    return torch.stack(rows, dim=1)
+
+
+def hessian(values: Tensor, points: Tensor) -> Tensor:
+    """Return ∂²Φ_k/∂x_i∂x_j ``(n, c, d, d)`` by differentiating each first derivative, as the released code does."""
+    first = jacobian(values, points)
+    rows = [jacobian(each, points) for each in first.unbind(1)]
+    return torch.stack(rows, dim=1)
+
+
 class Fit:
     """A network in training on all pixels at once: mean squared error, Adam at 1e-4.
 

@@ -1,9 +1,9 @@
 """What the studies of recipes share: pictures, seeds, and a comparison at equal time.
 
-A variant is a recipe, and perhaps another network. All get the time that the base recipe takes for its passes: what a
-point costs each of them is measured first, taking turns, and its passes are set accordingly. What a variant reaches
-then does not depend on what else the machine does. The pictures to choose by and those to check the choice with are
-different ones.
+A variant is a recipe, and perhaps another network. All get the time that the base recipe takes for its passes: where
+variants differ in what a point costs, that is measured first, taking turns, and their passes are set accordingly. What
+a variant reaches then does not depend on what else the machine does. The pictures to choose by and those to check the
+choice with are different ones.
 """
 
 from __future__ import annotations
@@ -46,25 +46,27 @@ class Variant:
 
 
 def costs(variants: Mapping[str, Variant], problem: Problem, repeats: int) -> dict[str, float]:
-    """Return the seconds of a pass over ``problem`` of each variant: medians of turns."""
+    """Return the seconds of a pass over ``problem`` of each variant: the least of several turns."""
     found: dict[str, list[float]] = {name: [] for name in variants}
     for variant in variants.values():
         variant.fit(problem, 0, 0.5)
     for _ in range(repeats):
         for name, variant in variants.items():
             found[name].append(variant.fit(problem, 0, 1.0).seconds)
-    return {name: statistics.median(each) for name, each in found.items()}
+    return {name: min(each) for name, each in found.items()}
 
 
-def study(name: str, description: str | None, base: str, variants: Mapping[str, Variant]) -> None:
-    """Compare variants at equal time, print and write what they reach."""
+def study(
+    name: str, description: str | None, base: str, variants: Mapping[str, Variant], *, same_cost: bool = False
+) -> None:
+    """Compare variants at equal time, print and write what they reach; ``same_cost``: a pass takes all as long."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
     smoke = parser.parse_args().smoke
     longest, passes, seeds, repeats = (24, 1.0, SEEDS[:1], 1) if smoke else (LONGEST, PASSES, SEEDS, 5)
     pictures = (CHOSEN_BY[:1], CHECKED_WITH[:1]) if smoke else (CHOSEN_BY, CHECKED_WITH)
     problems = {each: sinefield.problems.image(f"sample:{each}", longest=longest) for part in pictures for each in part}
-    cost = costs(variants, problems["camera"], repeats)
+    cost = dict.fromkeys(variants, 1.0) if same_cost else costs(variants, problems["camera"], repeats)
     reached = {
         variant: {
             picture: [

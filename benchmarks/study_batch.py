@@ -7,7 +7,7 @@ import math
 from sinefield import recipe
 from study import Variant, study
 
-BASE = recipe.named("fast")
+BASE = recipe.named("fast").changed(first_omega=75.0)
 VARIANTS = {
     f"{size} points, rate x {factor:.2g}": Variant(
         BASE.changed(batch=size, learning_rate=5e-4 * factor * math.sqrt(size / 1024))

@@ -11,4 +11,4 @@ VARIANTS = {
 }
 
 if __name__ == "__main__":
-    study("omega", __doc__, "ω₀ 75", VARIANTS)
+    study("omega", __doc__, "ω₀ 75", VARIANTS, same_cost=True)

@@ -13,7 +13,7 @@ from sinefield import Recipe, recipe
 from sinefield.optimisers import Optimiser
 from study import Variant, study
 
-BASE = recipe.named("fast")
+BASE = recipe.named("fast").changed(first_omega=75.0)
 
 
 class Soap(Recipe):

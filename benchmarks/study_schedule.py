@@ -5,7 +5,7 @@ from __future__ import annotations
 from sinefield import recipe
 from study import Variant, study
 
-BASE = recipe.named("fast")
+BASE = recipe.named("fast").changed(first_omega=75.0)
 VARIANTS = {
     "cosine to 0.005": Variant(BASE.changed(final_rate=0.005)),
     "cosine to 0.1": Variant(BASE.changed(final_rate=0.1)),
@@ -21,4 +21,4 @@ VARIANTS = {
 }
 
 if __name__ == "__main__":
-    study("schedule", __doc__, "cosine to 0.005", VARIANTS)
+    study("schedule", __doc__, "cosine to 0.005", VARIANTS, same_cost=True)

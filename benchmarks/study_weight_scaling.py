@@ -11,7 +11,7 @@ from torch import nn
 from sinefield import recipe
 from study import Variant, study
 
-BASE = recipe.named("fast")
+BASE = recipe.named("fast").changed(first_omega=75.0)
 
 
 def scaling(factor: float, rate: float, omega: float) -> Variant:
@@ -29,9 +29,9 @@ def scaling(factor: float, rate: float, omega: float) -> Variant:
 
 VARIANTS = {
     f"weights x {factor:g}, ω₀ {omega:g}": scaling(factor, 5e-4, omega)
-    for omega in (40.0, 75.0)
-    for factor in (1.0, 1.25, 1.5, 2.0)
+    for omega in (50.0, 75.0, 100.0)
+    for factor in (1.0, 1.25, 1.5, 1.75)
 }
 
 if __name__ == "__main__":
-    study("weight_scaling", __doc__, "weights x 1, ω₀ 75", VARIANTS)
+    study("weight_scaling", __doc__, "weights x 1, ω₀ 75", VARIANTS, same_cost=True)

@@ -1,4 +1,4 @@
-"""How many points a second does training reach, and what does a Laplacian cost?
+"""How many points a second does training reach?
 
 A 256 x 3 network of the plane is trained on the values of the cameraman: forward, backward and Adam. Work is
 counted as 6 FLOP per weight and point, sines left out: 2 forward, 4 backward. The methods take turns, so that
@@ -12,8 +12,7 @@ float32 matrices says how much the machine could do.
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,47 +23,18 @@ import machine
 import peers
 import sinefield
 
-Measurement = Callable[[], float]
 PUBLISHED = "published, plain PyTorch"
-NESTED = "nested autograd, plain PyTorch"
-
-
-def interleaved(methods: Mapping[str, Measurement], repeats: int) -> dict[str, list[float]]:
-    """Return what each method measures, taking turns."""
-    found: dict[str, list[float]] = {name: [] for name in methods}
-    for _ in range(repeats):
-        for name, measure in methods.items():
-            found[name].append(measure())
-    return found
-
-
-def seconds_per_call(action: Callable[[], object], count: int) -> Measurement:
-    """Return the measurement of the mean time of an action, which is warmed up here."""
-    action()
-
-    def measure() -> float:
-        start = time.perf_counter()
-        for _ in range(count):
-            action()
-        return (time.perf_counter() - start) / count
-
-    return measure
-
-
-def ratios(found: Mapping[str, Sequence[float]], name: str, reference: str) -> dict[str, float]:
-    """Return how many times the reference's measurement each of a method's is, turn by turn."""
-    return machine.spread([each / base for each, base in zip(found[name], found[reference], strict=True)])
 
 
 # ---- training on values
 
 
-def solving(problem: sinefield.Problem, size: int, recipe: str, passes: float) -> Measurement:
+def solving(problem: sinefield.Problem, size: int, recipe: str, passes: float, **options: Any) -> machine.Measurement:
     """Return the measurement of the seconds a point of ``solve``, from its first step on."""
 
     def measure() -> float:
         seen: list[Any] = []
-        sinefield.solve(problem, recipe=recipe, passes=passes, observe=seen.append)
+        sinefield.solve(problem, recipe=recipe, passes=passes, observe=seen.append, **options)
         first, last = seen[0], seen[-1]
         return (last.seconds - first.seconds) / ((last.passes - first.passes) * size)
 
@@ -76,16 +46,19 @@ def training(longest: int, steps: int, passes: int, repeats: int, peak: float) -
     problem = sinefield.problems.image("sample:camera", longest=longest)
     size = peers.grid_of(problem).size
 
-    def stepping(fit: peers.Fit) -> Measurement:
-        measure = seconds_per_call(fit.step, steps)
+    def stepping(fit: peers.Fit) -> machine.Measurement:
+        measure = machine.seconds_per_call(fit.step, steps)
         return lambda: measure() / size
 
-    found = interleaved(
+    found = machine.interleaved(
         {
             PUBLISHED: stepping(peers.published(problem)),
             "siren-pytorch": stepping(peers.siren_pytorch(problem)),
-            "sinefield, published": solving(problem, size, "published", steps + 1),
-            "sinefield, fast": solving(problem, size, "fast", passes),
+            "sinefield, published": solving(problem, size, "published", steps + 1, compiled=False),
+            "sinefield, fast": solving(problem, size, "fast", passes, compiled=False),
+            "sinefield, fast, float32": solving(problem, size, "fast", passes, compiled=False, backward="float32"),
+            "sinefield, batches of 4,096": solving(problem, size, "fast", passes, compiled=False, batch=4096),
+            "sinefield, batches of 4,096, compiled": solving(problem, size, "fast", passes, compiled=True, batch=4096),
         },
         repeats,
     )
@@ -99,7 +72,7 @@ def training(longest: int, steps: int, passes: int, repeats: int, peak: float) -
                 "points/s": machine.spread(each),
                 "GFLOP/s": (reached := machine.spread([rate * flop / 1e9 for rate in each])),
                 "part of product": reached["median"] / peak,
-                "times published": ratios(rates, name, PUBLISHED),
+                "times published": machine.ratios(rates, name, PUBLISHED),
             }
             for name, each in rates.items()
         },
@@ -109,46 +82,6 @@ def training(longest: int, steps: int, passes: int, repeats: int, peak: float) -
 def flop_per_point(field: nn.Module) -> int:
     """Return the work of a training step on a point: 6 FLOP a weight, biases and sines left out."""
     return 6 * sum(each.numel() for each in field.parameters() if each.ndim == 2)
-
-
-# ---- the loss of a Laplacian
-
-
-def laplacian_loss(count: int, steps: int, repeats: int) -> dict[str, Any]:
-    """Return the time of forward and backward of the loss mean (ΔΦ)² at ``count`` points of the plane."""
-    points = torch.rand(count, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    torch.manual_seed(0)
-    plain, field = peers.published_network(2, 1), sinefield.Siren(2, 1)
-    nn.utils.vector_to_parameters(nn.utils.parameters_to_vector(plain.parameters()), field.parameters())
-
-    def nested() -> Tensor:
-        plain.zero_grad()
-        inputs = points.clone().requires_grad_()
-        loss = peers.laplacian(plain(inputs), inputs).square().mean()
-        loss.backward()
-        return loss.detach()
-
-    def jets() -> Tensor:
-        field.zero_grad()
-        loss = sinefield.jet(field, points, ["laplacian"]).laplacian.square().mean()
-        loss.backward()
-        return loss.detach()
-
-    torch.testing.assert_close(jets(), nested(), rtol=1e-3, atol=0.0)
-    found = interleaved(
-        {NESTED: seconds_per_call(nested, steps), "forward jets, sinefield": seconds_per_call(jets, steps)}, repeats
-    )
-    speeds = {name: [1 / each for each in seconds] for name, seconds in found.items()}
-    return {
-        "points": count,
-        "methods": {
-            name: {
-                "ms per step": machine.spread([1e3 * each for each in seconds]),
-                "times as fast": ratios(speeds, name, NESTED),
-            }
-            for name, seconds in found.items()
-        },
-    }
 
 
 # ---- what the machine could do
@@ -179,14 +112,15 @@ def best_product(size: int, repeats: int) -> dict[str, Any]:
         with onednn_products():
             return left @ right
 
-    methods = {"default": seconds_per_call(lambda: left @ right, 3)}
+    methods = {"default": machine.seconds_per_call(lambda: left @ right, 3)}
     with onednn_products():
         rounded = relative_error()
     if torch.backends.mkldnn.is_available() and rounded < 1e-5:
-        methods["oneDNN"] = seconds_per_call(by_onednn, 3)
+        methods["oneDNN"] = machine.seconds_per_call(by_onednn, 3)
     work = 2e-9 * size**3
     rates = {
-        name: machine.spread([work / each for each in found]) for name, found in interleaved(methods, repeats).items()
+        name: machine.spread([work / each for each in found])
+        for name, found in machine.interleaved(methods, repeats).items()
     }
     best = max(each["maximum"] for each in rates.values())
     return {"size": size, "relative error": relative_error(), "oneDNN error": rounded, "GFLOP/s": rates, "best": best}
@@ -198,22 +132,20 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
     parser.add_argument("--repeats", type=int, default=5, help="turns of each method")
     options = parser.parse_args()
-    longest, steps, passes, repeats, product_size, points = 256, 3, 4, options.repeats, 4096, 2048
+    longest, steps, passes, repeats, product_size = 256, 3, 4, options.repeats, 4096
     if options.smoke:
-        longest, steps, passes, repeats, product_size, points = 48, 1, 2, 1, 512, 128
+        longest, steps, passes, repeats, product_size = 48, 1, 2, 1, 512
     product = best_product(product_size, repeats)
     trained = training(longest, steps, passes, repeats, product["best"])
-    second = laplacian_loss(points, 2 if options.smoke else 10, repeats)
-    machine.write("throughput", {"product": product, "training": trained, "laplacian": second}, smoke=options.smoke)
+    machine.write("throughput", {"product": product, "training": trained}, smoke=options.smoke)
     machine.show(
         f"float32 product of {product_size}² matrices",
         [{"library": name, "GFLOP/s": rate} for name, rate in product["GFLOP/s"].items()],
     )
-    for title, part in (("training on values", trained), ("loss of a Laplacian", second)):
-        machine.show(
-            f"{title}, {part['points']:,} points",
-            [{"method": name, **figures} for name, figures in part["methods"].items()],
-        )
+    machine.show(
+        f"training on values, {trained['points']:,} points",
+        [{"method": name, **figures} for name, figures in trained["methods"].items()],
+    )
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ ARROWS: dict[str, set[str]] = {
     "optimisers": set(),
     "recipe": {"optimisers"},
     "metrics": set(),
+    "spectrum": set(),
     "io": set(),
     "networks": {"siren"},
     "kernels": {"networks", "siren"},
@@ -36,17 +37,17 @@ ARROWS: dict[str, set[str]] = {
     "descent": {"constraint", "kernels", "recipe", "solution", "system"},
     "solve": {"solution", "constraint", "descent", "kernels", "recipe", "system"},
     "estimate": {"constraint", "descent", "domains", "kernels", "recipe", "solve"},
-    "problems": {"constraint", "domains", "io", "metrics", "jet", "networks"},
+    "problems": {"spectrum", "constraint", "domains", "io", "metrics", "jet", "networks"},
     "activations": {"networks", "siren"},
     "plots": {
         "activations", "constraint", "domains", "io", "jet", "metrics", "problems", "recipe", "solution", "networks",
     },
     "observers": {"constraint", "io", "plots", "solution"},
-    "console": {"solution", "__init__"},
+    "report": {"solution", "checkpoint"},
 }  # fmt: skip
 ARROWS["cli"] = set(ARROWS)  # only the command line imports everything
 ARROWS["__main__"] = {"cli"}  # the command line again, as `python -m sinefield`
-HIGH = {"__main__", "cli", "console", "plots", "observers", "activations"}
+HIGH = {"__main__", "cli", "report", "plots", "observers", "activations"}
 
 
 def module_of(path: Path) -> str:

@@ -32,6 +32,7 @@ _HOMES = {
     "Problem": "constraint",
     "Recipe": "recipe",
     "solve": "solve",
+    "estimate": "estimate",
     "Solution": "solution",
     "load": "checkpoint",
 }
@@ -39,7 +40,7 @@ _MODULES = ("problems", "metrics", "plots", "networks", "checkpoint")
 
 __all__ = [
     "Ball", "Box", "Constraint", "Grid", "Jet", "PointCloud", "Problem", "Recipe", "Siren", "Solution", "__version__",
-    "build", "checkpoint", "jet", "load", "metrics", "networks", "plots", "problems", "solve",
+    "build", "checkpoint", "estimate", "jet", "load", "metrics", "networks", "plots", "problems", "solve",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from sinefield.checkpoint import load
     from sinefield.constraint import Constraint, Problem
     from sinefield.domains import Ball, Box, Grid, PointCloud
+    from sinefield.estimate import estimate
     from sinefield.jet import Jet, jet
     from sinefield.networks import build
     from sinefield.recipe import Recipe

@@ -5,20 +5,18 @@ Whatever needs torch is imported inside the commands, so that ``--help`` and ``-
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sinefield import __version__
+from sinefield import __version__, report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import torch
 
@@ -38,9 +36,9 @@ On = Annotated[list[str], typer.Option("--on", help="What to fit: value, gradien
 Network = Annotated[str, typer.Option(help="siren, relu, tanh, sigmoid, softplus, elu, selu, relu-nerf, relu-fourier, relu-rbf.")]  # fmt: skip  # noqa: E501
 Width = Annotated[int, typer.Option(min=1, help="Features of each hidden layer.")]
 Depth = Annotated[int, typer.Option(min=0, help="Hidden layers after the first.")]
-FirstOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's first layer. (default: the recipe's)")]
+FirstOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's first layer. (default: from the spectrum)")]
 HiddenOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's other layers. (default: 30)")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast or published.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast, best or published.")]
 Passes = Annotated[float | None, typer.Option(help="Budget: how often each pixel is visited. (default: the recipe's)")]
 Seconds = Annotated[float | None, typer.Option(help="Budget: seconds of fitting.")]
 Psnr = Annotated[float | None, typer.Option(help="Stop as soon as this PSNR in dB is reached.")]
@@ -94,6 +92,9 @@ def fit(
     device: Device = "auto",
     figure: FigureOption = None,
     animate: Annotated[Path | None, typer.Option(help="Write the training as .gif or .mp4 here.")] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only say how long it will take, and how much memory.")
+    ] = False,
     log: Annotated[Path | None, typer.Option(help="Write losses and metrics for TensorBoard into this folder.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -114,6 +115,11 @@ def fit(
     problem = problems.image(image, on, network=network, longest=resize, **settings)
     film = None if animate is None else observers.Film(problem, animate)
     board = None if log is None else observers.TensorBoardLog(log)
+    if estimate:
+        from sinefield.estimate import estimate as estimated
+
+        print(f"{image}: {estimated(problem, recipe=recipe, device=_device(device), **changes)}")
+        return
     console = Console(stderr=True)
     bar = observers.ProgressBar(console) if console.is_terminal else None
     watching = observers.together([each for each in (bar, film, board) if each is not None])
@@ -132,8 +138,8 @@ def fit(
 
         plots.save_figure(plots.solution_figure(solution), figure)
         written["figure"] = figure
-    result = _result(solution) | {"files": {name: str(path) for name, path in written.items()}}
-    _print(result, as_json, _sentence(image, result))
+    result = report.result_of(solution) | {"files": {name: str(path) for name, path in written.items()}}
+    report.show(result, report.sentence(image, result), as_json=as_json)
     if solution.stopped == "diverged":
         _fail(solution.advice)
 
@@ -214,11 +220,11 @@ def compare(
             )  # fmt: skip
         if solutions[name].stopped == "interrupted":
             break
-    results = {name: _result(each) for name, each in solutions.items()}
+    results = {name: report.result_of(each) for name, each in solutions.items()}
     if figure is not None:
         plots.save_figure(plots.comparison_figure(solutions), figure)
     if as_json:
-        _print({"networks": results, "figure": figure and str(figure)}, as_json=True, sentence="")
+        report.show({"networks": results, "figure": figure and str(figure)}, "", as_json=True)
         return
     metrics = list(next(iter(solutions.values())).metrics)
     table = Table("network", "parameters", "seconds", *metrics, title=f"{image} fitted on {' + '.join(on)}")
@@ -264,7 +270,7 @@ def inspect(
     if figure is not None:
         plots.save_figure(plots.activations_figure(layers, name), figure)
     if as_json:
-        _print({"network": name, "layers": rows}, as_json=True, sentence="")
+        report.show({"network": name, "layers": rows}, "", as_json=True)
         return
     table = Table(*rows[0], title=name, caption="theory for sines: N(0, 1) from layer 2 on, arcsine at every layer")
     for row in rows:
@@ -291,7 +297,7 @@ def info(field: FieldArgument, as_json: Json = False) -> None:
         for name in ("problem", "network", "signal", "recipe", "metrics", "seed", "version", "sinefield")
         if header.get(name) is not None
     ]
-    _print(header, as_json, "\n".join(lines))
+    report.show(header, "\n".join(lines), as_json=as_json)
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -333,43 +339,6 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try cpu") from error
     return device
-
-
-def _result(solution: Solution) -> dict[str, Any]:
-    field = solution.field
-    return {
-        "network": {"architecture": field.architecture, **field.settings},  # type: ignore[dict-item]
-        "parameters": sum(each.numel() for each in field.parameters() if each.requires_grad),
-        "metrics": dict(solution.metrics),
-        "seconds": solution.seconds,
-        "steps": solution.history[-1].step if solution.history else 0,
-        "passes": solution.history[-1].passes if solution.history else 0.0,
-        "stopped": solution.stopped,
-        "recipe": asdict(solution.recipe),
-        "seed": solution.seed,
-    }
-
-
-def _sentence(image: str, result: Mapping[str, Any]) -> str:
-    names = {"psnr": "PSNR", "ssim": "SSIM", "gradient_error": "relative gradient error"}
-    reached = ", ".join(
-        f"{names.get(name, name.replace('_', ' '))} {value:.2f}{' dB' if name == 'psnr' else ''}"
-        if name == "psnr"
-        else f"{names.get(name, name.replace('_', ' '))} {value:.3f}"
-        for name, value in result["metrics"].items()
-    )
-    why = {"interrupted": ", stopped by you", "diverged": ", which diverged", "psnr": ", as asked"}
-    first = (
-        f"{image}: {reached}, after {result['seconds']:.1f} s and {result['passes']:.1f} passes"
-        f"{why.get(result['stopped'], '')}; {result['parameters']:,} parameters"
-    )
-    return "\n".join([first, *(f"  {name:<10} {path}" for name, path in result["files"].items())])
-
-
-def _print(result: Mapping[str, Any], as_json: bool, sentence: str) -> None:
-    from sinefield.checkpoint import finite
-
-    print(json.dumps(finite(result), indent=2) if as_json else sentence)
 
 
 def _fail(message: str) -> None:

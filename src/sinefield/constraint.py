@@ -155,6 +155,7 @@ class Problem:
         network: builds the field to look for, given ω₀ of the first layer.
         signal: how the field is read back; None for a problem that is not a signal.
         measure: the metrics of a field, from this many points or, for None, from all of them.
+        omega: ω₀ of the first layer that the spectrum of the signal suggests; None: unknown.
         reference: the signal itself where there is one, for figures to compare with.
     """
 
@@ -163,4 +164,5 @@ class Problem:
     network: Callable[[float], nn.Module]
     signal: Signal | None = None
     measure: Callable[[nn.Module, int | None], dict[str, float]] = field(default=lambda _field, _count: {})
+    omega: float | None = None
     reference: Any = None

@@ -30,7 +30,8 @@ class Recipe:
         average: the decay of an exponential moving average of the parameters over steps, which is what is
             measured and returned; 0: none.
         clip: the largest norm of the parameter gradient; None: any.
-        first_omega: ω₀ of the first layer of the field that a problem builds.
+        first_omega: ω₀ of the first layer of the field that a problem builds; None: from the signal's spectrum, see
+            :meth:`tuned`.
         passes: budget: how often each point is visited; a pass over a continuous domain is 65,536 points.
         seconds: budget: time spent fitting; it takes the place of ``passes`` in the schedule.
         psnr: stop as soon as this PSNR in dB is reached.
@@ -50,7 +51,7 @@ class Recipe:
     backward: Literal["float32", "bfloat16"] = "float32"
     average: float = 0.0
     clip: float | None = None
-    first_omega: float = 30.0
+    first_omega: float | None = 30.0
     passes: float | None = 20.0
     seconds: float | None = None
     psnr: float | None = None
@@ -91,6 +92,17 @@ class Recipe:
         cosine = (1 + math.cos(math.pi * min(max(fraction, 0.0), 1.0))) / 2
         return self.final_rate + (1 - self.final_rate) * cosine
 
+    def tuned(self, omega: float | None) -> Recipe:
+        """Return this recipe with ω₀ chosen, where it is left open.
+
+        Args:
+            omega: that of the problem, from the spectrum of its signal; None: 30, the published one.
+
+        >>> named("fast").tuned(80.0).first_omega
+        80.0
+        """
+        return self if self.first_omega is not None else replace(self, first_omega=omega or 30.0)
+
     def changed(self, **changes: Any) -> Recipe:
         """Return this recipe with some of its settings replaced; ``seconds`` alone lifts the limit on passes.
 
@@ -128,7 +140,7 @@ PUBLISHED = Recipe("published", learning_rate=1e-4, betas=(0.9, 0.999), batch=No
 
 _FAST: Mapping[int, Recipe] = {
     # More passes or a higher ω₀ fit the samples better and what lies between them worse.
-    0: Recipe("fast", learning_rate=5e-4, batch=1024, first_omega=75.0, passes=16),
+    0: Recipe("fast", learning_rate=5e-4, batch=1024, first_omega=None, passes=16),
     # Derivatives weigh an error of frequency k by k or k²: the loss is ill-conditioned, Adam has to go slowly
     # (at 5e-4 it collapses) and leaves low frequencies unfitted. Muon moves every direction of a matrix alike,
     # and the larger the batch, the less noise drowns the low frequencies, whose share of the loss is small.

@@ -110,6 +110,12 @@ class Solution:
         return self.history[-1].seconds if self.history else 0.0
 
     @property
+    def omega_found(self) -> bool:
+        """Whether ω₀ of the first layer was chosen from the spectrum of the signal."""
+        omega = getattr(self.field, "settings", {}).get("first_omega")
+        return omega is not None and omega == self.problem.omega
+
+    @property
     def advice(self) -> str:
         """What to do after a divergence; empty if there was none."""
         if self.stopped != "diverged":

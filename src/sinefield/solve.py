@@ -97,15 +97,15 @@ def prepared(
         system = System.of(_on(fields, device), constraints)
         first = next(iter(fields.values()))
         problem = Problem("constraints", constraints, network=lambda _omega: first)
-        return system, problem, _chosen(recipe, system.order, changes)
+        return system, problem, _chosen(recipe, system.order, changes).tuned(None)
     if constraints:
         raise ValueError("a problem brings its own constraints; give further ones with a field instead")
     # A problem's field depends on the recipe's frequency and the recipe on the order of the constraints, which any
     # field of the problem shows.
     order = System.of({"u": unknown.network(30.0)}, unknown.constraints).order
-    chosen = _chosen(recipe, order, changes)
+    chosen = _chosen(recipe, order, changes).tuned(unknown.omega)
     torch.manual_seed(seed)
-    field = unknown.network(chosen.first_omega)
+    field = unknown.network(chosen.first_omega or 30.0)
     return System.of(_on({"u": field}, device), unknown.constraints), unknown, chosen
 
 

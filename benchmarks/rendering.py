@@ -1,0 +1,97 @@
+"""How long does it take to evaluate a field at many points, and how much memory?
+
+A 256 x 3 field is evaluated at the pixels of a large picture: in plain PyTorch, in chunks of 65,536 points, and by
+sinefield's ``render``, each in a process of its own whose largest resident size is noted, before and after.
+
+    python benchmarks/rendering.py                   # ten minutes
+    python benchmarks/rendering.py --smoke           # seconds, to see that it runs
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+import machine
+import peers
+import sinefield
+from sinefield.io.image import PixelMap
+from sinefield.problems.image import ImageSignal
+
+CHUNK = 65_536
+PLAIN, OURS = "plain PyTorch in chunks", "sinefield"
+
+
+def plain(size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return the picture of a published network, all coordinates made as tutorials do."""
+    torch.manual_seed(0)
+    network = peers.published_network(2, 1)
+    axis = torch.linspace(-1, 1, size)
+    points = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1).reshape(-1, 2)
+    with torch.no_grad():
+        return torch.cat([network(each) for each in points.split(CHUNK)]).reshape(size, size).numpy()
+
+
+def ours(size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return the picture of a field."""
+    torch.manual_seed(0)
+    return ImageSignal(PixelMap(256, 256, 1, 0.0, 1.0, 8)).render(sinefield.Siren(2, 1), (size, size))
+
+
+def measured(method: str, size: int) -> dict[str, float]:
+    """Return seconds, and MiB before and at the peak, of a process of its own."""
+    command = [sys.executable, __file__, "--measure", method, str(size)]
+    found: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return found
+
+
+def measure(method: str, size: int) -> None:
+    """Print what :func:`measured` returns."""
+    evaluate = {PLAIN: plain, OURS: ours}[method]
+    evaluate(64)  # starting threads and libraries
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    start = time.perf_counter()
+    evaluate(size)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "MiB before": before, "MiB": peak}))
+
+
+def main() -> None:
+    """Run the benchmark and write its result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each method")
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        measure(options.measure[0], int(options.measure[1]))
+        return
+    size, repeats = (128, 1) if options.smoke else (4096, options.repeats)
+    runs: dict[str, list[dict[str, float]]] = {PLAIN: [], OURS: []}
+    for _ in range(repeats):
+        for method, found in runs.items():
+            found.append(measured(method, size))
+    rows = [
+        {
+            "method": method, **machine.spreads(found),
+            "times as fast": machine.spread(
+                [base["seconds"] / each["seconds"] for base, each in zip(runs[PLAIN], found, strict=True)]
+            ),
+        }
+        for method, found in runs.items()
+    ]  # fmt: skip
+    machine.write("rendering", {"size": size, "methods": rows}, smoke=options.smoke)
+    machine.show(f"evaluation at {size} x {size} points", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What the command line says of a fit: as one line for people, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sinefield.solution import Solution
+
+
+def result_of(solution: Solution) -> dict[str, Any]:
+    """Return what a fit reached and how, as JSON."""
+    field = solution.field
+    return {
+        "network": {"architecture": field.architecture, **field.settings},  # type: ignore[dict-item]
+        "parameters": sum(each.numel() for each in field.parameters() if each.requires_grad),
+        "metrics": dict(solution.metrics),
+        "seconds": solution.seconds,
+        "points_per_second": solution.speed.points,
+        "fraction_of_peak": solution.speed.fraction,
+        "steps": solution.history[-1].step if solution.history else 0,
+        "passes": solution.history[-1].passes if solution.history else 0.0,
+        "stopped": solution.stopped,
+        "recipe": asdict(solution.recipe),
+        "seed": solution.seed,
+        "omega_found": solution.omega_found,
+    }
+
+
+def sentence(image: str, result: Mapping[str, Any]) -> str:
+    """Return the same in a line, and one for each file written."""
+    names = {"psnr": "PSNR", "ssim": "SSIM", "gradient_error": "relative gradient error"}
+    reached = ", ".join(
+        f"{names.get(name, name.replace('_', ' '))} {value:.2f}{' dB' if name == 'psnr' else ''}"
+        if name == "psnr"
+        else f"{names.get(name, name.replace('_', ' '))} {value:.3f}"
+        for name, value in result["metrics"].items()
+    )
+    why = {"interrupted": ", stopped by you", "diverged": ", which diverged", "psnr": ", as asked"}
+    first = (
+        f"{image}: {reached}, after {result['seconds']:.1f} s and {result['passes']:.1f} passes"
+        f"{why.get(result['stopped'], '')}; {result['parameters']:,} parameters"
+    )
+    speed = f"  speed      {result['points_per_second']:,.0f} points/s"
+    if math.isfinite(fraction := result["fraction_of_peak"]):
+        speed += f", {100 * fraction:.0f} % of this machine's fastest float32 products"
+    omega = result["recipe"]["first_omega"]
+    frequency = [f"  ω₀         {omega:.3g}, from the spectrum of the signal"] if result["omega_found"] else []
+    return "\n".join([first, speed, *frequency, *(f"  {name:<10} {path}" for name, path in result["files"].items())])
+
+
+def show(result: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+    """Print a result as JSON, or the text in its place."""
+    from sinefield.checkpoint import finite
+
+    print(json.dumps(finite(result), indent=2) if as_json else text)
