@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -54,10 +55,50 @@ def test_help_and_version_answer_without_torch(tmp_path: Path) -> None:
     assert sinefield.__version__ in found.stdout
 
 
+def test_an_estimate_fits_nothing(tmp_path: Path) -> None:
+    found = run(tmp_path, "fit", "sample:camera", "--resize", "24", "--width", "8", "--estimate")
+    assert found.returncode == 0, found.stderr
+    assert re.fullmatch(r"sample:camera: about \d+ s for 16 passes at [\d,]+ points/s, \d+ MiB\n", found.stdout)
+    assert not list(tmp_path.iterdir())
+
+
+def test_speed_and_frequency_are_told(tmp_path: Path) -> None:
+    small = ("--resize", "24", "--width", "8", "--depth", "1", "--passes", "1")
+    found = run(tmp_path, "fit", "sample:camera", *small)
+    speed = r"^  speed +[\d,]+ points/s, \d+ % of this machine's fastest float32 products$"
+    assert re.search(speed, found.stdout, re.MULTILINE)
+    assert re.search(r"^  ω₀ +\d+.*, from the spectrum of the signal$", found.stdout, re.MULTILINE)
+    found = run(tmp_path, "fit", "sample:camera", *small, "--first-omega", "33", "--json")
+    told = json.loads(found.stdout)
+    assert told["network"]["first_omega"] == 33
+    assert not told["omega_found"]
+    assert told["points_per_second"] > 0
+    assert 0 < told["fraction_of_peak"] < 1
+
+
+HEAVY = (
+    "matplotlib", "scipy", "skimage", "torch._dynamo", "torch._inductor", "sympy", "tifffile", "imagecodecs", "psutil",
+)  # fmt: skip
+
+
+def test_a_fit_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    pixels = np.linspace(0, 255, 24 * 24).reshape(24, 24).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    script = (
+        "import sys; from sinefield.cli import main\n"
+        "try: main(['fit', 'photo.png', '--passes', '1', '--width', '8'])\n"
+        "except SystemExit as ended: assert not ended.code\n"
+        f"print(sorted(set({HEAVY}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_help_tells_the_defaults_that_are_found_later(tmp_path: Path) -> None:
     shown = " ".join(run(tmp_path, "fit", "--help").stdout.replace("│", " ").split())
     assert "(default: IMAGE.safetensors here)" in shown
-    assert shown.count("(default: the recipe's)") == 4
+    assert shown.count("(default: the recipe's)") == 3
+    assert "(default: from the spectrum)" in shown
 
 
 def test_fit_writes_field_figure_animation_and_log(photo: Path, tmp_path: Path) -> None:

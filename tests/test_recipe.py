@@ -151,7 +151,7 @@ def test_the_fast_recipe_depends_on_the_order() -> None:
 
 
 def test_unknown_recipes_are_refused() -> None:
-    with pytest.raises(ValueError, match="unknown recipe 'slow'; choose one of fast, published"):
+    with pytest.raises(ValueError, match="unknown recipe 'slow'; choose one of fast, best, published"):
         named("slow")
 
 
@@ -220,3 +220,24 @@ def test_recipes_are_values() -> None:
         PUBLISHED.batch = 3  # type: ignore[misc]
     assert Recipe("r") == Recipe("r")
     assert hash(Recipe("r")) == hash(Recipe("r"))
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_the_best_recipe_is_the_fast_one_with_more_passes(order: int) -> None:
+    fast, best = named("fast", order), named("best", order)
+    assert best.passes == 5 * (fast.passes or 0)
+    assert best.backward == "float32"
+    assert best == fast.changed(name="best", passes=best.passes, backward="float32")
+
+
+def test_an_open_frequency_is_that_of_the_problem_or_the_published_one() -> None:
+    left_open = Recipe("open", first_omega=None)
+    assert left_open.tuned(80.0).first_omega == 80.0
+    assert left_open.tuned(None).first_omega == 30.0
+    assert PUBLISHED.tuned(80.0) is PUBLISHED
+
+
+@pytest.mark.parametrize(("setting", "value"), [("average", 1.0), ("average", -0.1), ("backward", "float16")])
+def test_new_settings_are_checked(setting: str, value: float | str) -> None:
+    with pytest.raises(ValueError, match=setting):
+        Recipe("bad", **{setting: value})  # type: ignore[arg-type]
