@@ -5,8 +5,8 @@ PSNR at some steps is noted; of sinefield's fast recipe the PSNR twice a pass, f
 schedule depends on the budget. Only fitting is timed, evaluations are not; what the whole command takes beside
 the fitting it reports is measured too.
 
-    python benchmarks/time_to_quality.py             # twenty minutes, most of them for the peers
-    python benchmarks/time_to_quality.py --full      # half an hour more: the peers to step 1,000
+    python benchmarks/time_to_quality.py             # ten minutes, most of them for the peers
+    python benchmarks/time_to_quality.py --full      # forty minutes more: the peers to step 1,000
     python benchmarks/time_to_quality.py --smoke     # seconds, to see that it runs
 """
 
@@ -42,13 +42,15 @@ class Plan:
     """
 
     longest: int = 256
-    steps: tuple[int, ...] = (100, 200, 300)
-    known: Mapping[int, float] = field(default_factory=lambda: {1000: 39.6})
+    steps: tuple[int, ...] = (50, 100)
+    known: Mapping[int, float] = field(default_factory=lambda: {200: 29.9, 300: 32.2, 1000: 39.6})
     budgets: Mapping[str, Mapping[str, Any]] = field(
         default_factory=lambda: {
-            "5 passes": {"passes": 5},
+            "6 passes": {"passes": 6},
             "10 passes": {"passes": 10},
-            "20 passes": {"passes": 20},
+            "12 passes": {"passes": 12},
+            "14 passes": {"passes": 14},
+            "16 passes": {"passes": 16},
             "15 s": {"seconds": 15.0},
         }
     )

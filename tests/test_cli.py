@@ -77,7 +77,7 @@ def test_speed_and_frequency_are_told(tmp_path: Path) -> None:
 
 
 HEAVY = (
-    "matplotlib", "scipy", "skimage", "torch._dynamo", "torch._inductor", "sympy", "tifffile", "imagecodecs", "psutil",
+    "matplotlib", "scipy", "skimage", "torch._dynamo", "torch._inductor", "sympy", "tifffile", "imagecodecs",
 )  # fmt: skip
 
 

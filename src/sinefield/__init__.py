@@ -73,7 +73,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(ModuleType):
-    """This package, in which ``jet`` and ``solve`` are the functions, not the modules they live in.
+    """This package, in which ``jet``, ``solve`` and ``estimate`` are the functions, not the modules they live in.
 
     Importing a submodule binds it under its name in the package, which would hide the function of that name.
     """
