@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sinefield.jet import jet
 from sinefield.kernels import QUANTITIES, forward, fused, reference, sweep
 from sinefield.kernels.sweep import Execution
 from sinefield.networks import build
@@ -119,11 +120,11 @@ def test_jets_that_live_together_do_not_share_memory(needs: set[str]) -> None:
     expected = [answers(field, first, needs), answers(field, second, needs), answers(other, first, needs)]
     begun = [(one, x.clone().requires_grad_()) for one, x in ((field, first), (field, second), (other, first))]
     jets = [fused.evaluate(one, x, needs) for one, x in begun]
-    for (one, x), jet, values in zip(begun, jets, expected, strict=True):
-        loss = torch.stack([each.square().mean() for each in jet.values()]).sum()
+    for (one, x), quantities, values in zip(begun, jets, expected, strict=True):
+        loss = torch.stack([each.square().mean() for each in quantities.values()]).sum()
         for repeat in (True, False):  # and going back twice gives the same twice
             gradients = torch.autograd.grad(loss, [x, *one.parameters()], retain_graph=repeat, materialize_grads=True)
-            for found, value in zip([*(jet[name] for name in sorted(needs)), *gradients], values, strict=True):
+            for found, value in zip([*(quantities[name] for name in sorted(needs)), *gradients], values, strict=True):
                 torch.testing.assert_close(found, value, rtol=1e-12, atol=1e-13)
 
 
@@ -179,6 +180,25 @@ def test_memory_does_not_grow_with_the_points(quantity: str) -> None:
         [sys.executable, "-c", PEAK.format(quantity=quantity)], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) < 200  # kept activations would be 700 MiB and more
+
+
+def test_inference_mode_does_not_spoil_memory_for_training() -> None:
+    field, points = siren(), points_of(64)
+    expected = answers(field, points, {"value"})
+    with torch.inference_mode():
+        fused.evaluate(field, points, {"value"})
+    for one, other in zip(answers(field, points, {"value"}), expected, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_function_transforms_go_another_way() -> None:
+    field, points = siren(), points_of(5)
+
+    def laplacian(point: Tensor) -> Tensor:
+        return jet(field, point.unsqueeze(0)).laplacian[0]
+
+    found = torch.func.vmap(laplacian)(points)
+    torch.testing.assert_close(found, jet(field, points).laplacian, rtol=1e-10, atol=1e-10)
 
 
 def test_dropout_and_final_activations_go_another_way() -> None:

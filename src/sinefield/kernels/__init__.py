@@ -37,7 +37,8 @@ def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Ten
     :mod:`.forward`; any other module through :mod:`.reference`.
     """
     kernel: Kernel
-    if fused.supports(field):
+    # Transforms such as torch.func.vmap have to see every operation.
+    if fused.supports(field) and not torch._C._are_functorch_transforms_active():
         kernel = fused.evaluate
     elif forward.supports(field):
         kernel = forward.evaluate

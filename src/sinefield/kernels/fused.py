@@ -91,7 +91,7 @@ class _Way:
                 return AdjointSweep(self.shape, count, like, tangents=tangents, keep=keep, execution=self.execution)
             return TangentSweep(self.shape, count, like, self.order, keep=keep, execution=self.execution)
 
-        return Loan((self, count, like.dtype, like.device, keep), make)
+        return Loan((self, count, like.dtype, like.device, keep, torch.is_inference_mode_enabled()), make)
 
 
 def _taken_apart(field: nn.Module) -> tuple[list[Any], list[float]] | None:
