@@ -482,6 +482,7 @@ class TestRefusals:
         else:
             path.write_bytes(encoded(noise(3), form))
         read(path)
+        monkeypatch.setattr(pictures, "_NEGLIGIBLE", 0)
         monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=HEIGHT * WIDTH * 3))
         refused(path, "too large", f"{HEIGHT} x {WIDTH} x 3", "GiB are free", "crop it or make it smaller")
 

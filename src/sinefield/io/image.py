@@ -27,6 +27,7 @@ Floats = NDArray[np.float32]
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".npy")
 _LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # pixels a side that their encoders take
 _BYTES_PER_VALUE = 24  # the picture as stored, as float32 and as targets of each kind, all alive at once
+_NEGLIGIBLE = 2**25  # bytes: less than a tenth of what PyTorch has taken by then, so that nobody need ask
 
 # EXIF orientation (tag 274): what puts an array of rows upright.
 _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -140,9 +141,12 @@ def check_memory(what: str | Path, shape: tuple[int, ...], bytes_per_value: int 
     Raises:
         TooLargeError: it cannot.
     """
+    needed = float(np.prod(shape, dtype=float)) * bytes_per_value
+    if needed < _NEGLIGIBLE:
+        return
     import psutil
 
-    needed, available = float(np.prod(shape, dtype=float)) * bytes_per_value, psutil.virtual_memory().available
+    available = psutil.virtual_memory().available
     if needed > available:
         raise TooLargeError(
             f"{what} is too large: {' x '.join(map(str, shape))} values need about {needed / 2**30:.1f} GiB and "
