@@ -22,6 +22,7 @@ ARROWS: dict[str, set[str]] = {
     "__init__": set(),  # it imports its public names when they are used
     "siren": set(),
     "domains": set(),
+    "loading": set(),
     "optimisers": set(),
     "recipe": {"optimisers"},
     "metrics": set(),
@@ -47,7 +48,7 @@ ARROWS: dict[str, set[str]] = {
 }  # fmt: skip
 ARROWS["cli"] = set(ARROWS)  # only the command line imports everything
 ARROWS["__main__"] = {"cli"}  # the command line again, as `python -m sinefield`
-HIGH = {"__main__", "cli", "report", "plots", "observers", "activations"}
+HIGH = {"__main__", "cli", "loading", "report", "plots", "observers", "activations"}
 
 
 def module_of(path: Path) -> str:

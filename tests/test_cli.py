@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -77,21 +78,57 @@ def test_speed_and_frequency_are_told(tmp_path: Path) -> None:
 
 
 HEAVY = (
-    "matplotlib", "scipy", "skimage", "torch._dynamo", "torch._inductor", "sympy", "tifffile", "imagecodecs",
+    "imagecodecs", "matplotlib", "psutil", "rich", "scipy", "skimage", "sympy", "tifffile", "torch._dynamo",
+    "torch._inductor",
 )  # fmt: skip
 
 
-def test_a_fit_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
-    pixels = np.linspace(0, 255, 24 * 24).reshape(24, 24).astype(np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "photo.png")
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        (["photo.png"], HEAVY),
+        (
+            ["sample:camera", "--resize", "24", "--figure", "f.png", "--animate", "f.gif"],
+            ("scipy", "skimage", "sympy", "torch._dynamo", "torch._inductor"),
+        ),
+    ],
+)
+def test_a_fit_loads_nothing_that_it_does_not_need(
+    photo: Path, tmp_path: Path, arguments: list[str], unneeded: tuple[str, ...]
+) -> None:
+    (tmp_path / "photo.png").write_bytes(photo.read_bytes())
     script = (
         "import sys; from sinefield.cli import main\n"
-        "try: main(['fit', 'photo.png', '--passes', '1', '--width', '8'])\n"
+        f"try: main({['fit', *arguments, *SMALL]})\n"
         "except SystemExit as ended: assert not ended.code\n"
-        f"print(sorted(set({HEAVY}) & set(sys.modules)))"
+        f"print(sorted(set({unneeded}) & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_a_bar_is_shown_on_a_terminal(photo: Path, tmp_path: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "sinefield", "fit", str(photo), *SMALL, "--batch", "50"]
+    # A terminal that stores few bytes has to be read while the command runs.
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+    ) as child:
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 4096):
+                shown += part
+        except OSError:  # how Linux says that nobody is left at the other end
+            pass
+        finally:
+            os.close(ours)
+    assert child.returncode == 0
+    assert b"fitting" in shown
+    assert b"pass" in shown
 
 
 def test_help_tells_the_defaults_that_are_found_later(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sinefield import __version__, report
+from sinefield.loading import loading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,11 +102,10 @@ def fit(
     """Find the function of a picture, from its values, its gradients or its Laplacian. Ctrl-C stops early and saves."""
     output = output or Path(f"{Path(image.removeprefix('sample:')).stem}.safetensors")
     _check_outputs(output, animate, figure=figure)
-    from rich.console import Console
-
-    from sinefield import observers, problems
-    from sinefield.solution import Divergence
-    from sinefield.solve import solve
+    with loading():
+        from sinefield import observers, problems
+        from sinefield.solution import Divergence
+        from sinefield.solve import solve
 
     settings = _given(
         hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega,
@@ -120,8 +120,7 @@ def fit(
 
         print(f"{image}: {estimated(problem, recipe=recipe, device=_device(device), **changes)}")
         return
-    console = Console(stderr=True)
-    bar = observers.ProgressBar(console) if console.is_terminal else None
+    bar = observers.ProgressBar() if sys.stderr.isatty() else None
     watching = observers.together([each for each in (bar, film, board) if each is not None])
     with warnings.catch_warnings(), bar or nullcontext():
         warnings.simplefilter("ignore", Divergence)  # said below, in one line
@@ -157,14 +156,14 @@ def render(
     device: Device = "auto",
 ) -> None:
     """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
-    from sinefield.io import image as pictures
+    with loading():
+        from sinefield import checkpoint, problems
+        from sinefield.io import image as pictures
 
     pictures.check_suffix(output)
     _check_outputs(output)
     samples = _numbers(size, "x", 2, int, "--size", "1024x768") if size else None
     bounds = _numbers(region, ",", 4, float, "--region", "10,20,110,90") if region else None
-    from sinefield import checkpoint, problems
-
     loaded, header = checkpoint.read(field)
     signal = problems.signal_from_json(header.get("signal") or {})
     values = signal.render(loaded.to(_device(device)), samples, scale=scale, region=bounds, quantity=quantity)
@@ -195,11 +194,12 @@ def compare(
 ) -> None:
     """Fit several networks to one picture in the same way, and set them side by side."""
     _check_outputs(figure=figure)
-    from rich.console import Console
-    from rich.table import Table
+    with loading():
+        from rich.console import Console
+        from rich.table import Table
 
-    from sinefield import observers, plots, problems
-    from sinefield.solve import solve
+        from sinefield import observers, plots, problems
+        from sinefield.solve import solve
 
     names = [each.strip() for each in networks.split(",") if each.strip()]
     if not names:
@@ -208,10 +208,9 @@ def compare(
         name: problems.image(image, on, network=name, longest=resize, hidden_features=width, hidden_layers=depth)
         for name in names
     }
-    console = Console(stderr=True)
     solutions: dict[str, Solution] = {}
     for name, problem in problems_.items():
-        bar = observers.ProgressBar(console) if console.is_terminal else None
+        bar = observers.ProgressBar() if sys.stderr.isatty() else None
         watching = observers.together([bar] if bar else [])
         with bar or nullcontext():
             solutions[name] = solve(
@@ -251,11 +250,12 @@ def inspect(
 ) -> None:
     """Show the distribution and spectrum of pre-activations and activations of each layer, beside the theory."""
     _check_outputs(figure=figure)
-    import torch
-    from rich.console import Console
-    from rich.table import Table
+    with loading():
+        import torch
+        from rich.console import Console
+        from rich.table import Table
 
-    from sinefield import activations, checkpoint, networks, plots
+        from sinefield import activations, checkpoint, networks, plots
 
     if field is not None:
         module, name = checkpoint.load(field), str(field)
@@ -283,7 +283,8 @@ def inspect(
 @app.command()
 def info(field: FieldArgument, as_json: Json = False) -> None:
     """Tell what is in a field file."""
-    from sinefield import checkpoint
+    with loading():
+        from sinefield import checkpoint
 
     module, header = checkpoint.read(field)
     parameters = sum(each.numel() for each in module.parameters())
@@ -323,7 +324,8 @@ def _check_outputs(*paths: Path | None, figure: Path | None = None) -> None:
         if path is not None:
             check_writable(path)
     if figure is not None:
-        from sinefield import plots
+        with loading():
+            from sinefield import plots
 
         plots.check_format(figure)
 

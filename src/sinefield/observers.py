@@ -37,10 +37,11 @@ class ProgressBar:
     """Shows passes, loss, PSNR and the time left, on a terminal; used as a context.
 
     Args:
-        console: where.
+        console: where; None: standard error.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console | None = None) -> None:
+        from rich.console import Console
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
@@ -48,7 +49,7 @@ class ProgressBar:
             TextColumn("fitting"),
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f}%  {task.fields[shown]}"),
-            console=console,
+            console=console or Console(stderr=True),
             transient=True,
         )
         self._task = self._bar.add_task("fit", total=1.0, shown="")
