@@ -141,9 +141,15 @@ PUBLISHED = Recipe("published", learning_rate=1e-4, betas=(0.9, 0.999), batch=No
 _FAST: Mapping[int, Recipe] = {
     # More passes or a higher ω₀ fit the samples better and what lies between them worse.
     0: Recipe(
-        "fast", learning_rate=5e-4, betas=(0.9, 0.95), batch=1024, final_rate=0.05, backward="bfloat16",
-        first_omega=None, passes=16,
-    ),  # fmt: skip
+        "fast",
+        learning_rate=5e-4,
+        betas=(0.9, 0.95),
+        batch=1024,
+        final_rate=0.05,
+        backward="bfloat16",
+        first_omega=None,
+        passes=16,
+    ),
     # Derivatives weigh an error of frequency k by k or k²: the loss is ill-conditioned, Adam has to go slowly
     # (at 5e-4 it collapses) and leaves low frequencies unfitted. Muon moves every direction of a matrix alike,
     # and the larger the batch, the less noise drowns the low frequencies, whose share of the loss is small.

@@ -34,11 +34,6 @@ def value(phase: Tensor, sine: Tensor) -> None:
     phase.cos_()
 
 
-def value_back(adjoint: Tensor, cosine: Tensor) -> None:
-    """Turn h̄ into p̄."""
-    adjoint.mul_(cosine)
-
-
 def jacobian(phase: Tensor, bias: Tensor | None, slopes: Tensor, sine: Tensor, first: Tensor) -> None:
     """Turn p into c once the bias is added, and write s and H."""
     if bias is not None:
