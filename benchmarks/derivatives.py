@@ -11,7 +11,6 @@ turns; memory is what the largest resident size of a process grows by, each in a
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -74,10 +73,10 @@ def print_peak(loss: str, method: str, count: int) -> None:
     """Print how many MiB the largest resident size grows by in a few steps of ``count`` points."""
     steps_of(loss, 8)[method]()  # what libraries take when they are first used
     step = steps_of(loss, count)[method]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = machine.peak_mib()
     for _ in range(3):
         step()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print(machine.peak_mib() - before)
 
 
 def compared(loss: str, count: int, steps: int, repeats: int) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -57,11 +56,11 @@ def measure(method: str, size: int) -> None:
     """Print what :func:`measured` returns."""
     evaluate = {PLAIN: plain, OURS: ours}[method]
     evaluate(64)  # starting threads and libraries
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = machine.peak_mib()
     start = time.perf_counter()
     evaluate(size)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = machine.peak_mib()
     print(json.dumps({"seconds": seconds, "MiB before": before, "MiB": peak}))
 
 

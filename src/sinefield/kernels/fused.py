@@ -2,8 +2,8 @@
 
 Which way the derivatives are carried depends on what is cheaper: forward as in :mod:`.tangent`, or back from the
 outputs as in :mod:`.adjoint`. Points are processed in blocks whose activations fit a processor's caches. A call
-with more points than a block keeps none of them for its backward, which computes them again block by block: memory
-does not grow with the points. What is differentiated twice goes through :mod:`.forward`.
+with many more points keeps none of them for its backward, which computes them again block by block: memory does not
+grow with the points. What is differentiated twice goes through :mod:`.forward`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from sinefield.siren import Sine, Siren
 
 BLOCK_BYTES = 40 << 20
 """How much memory the activations of a block may take: about what the caches of a processor hold."""
+
+KEPT_BYTES = 160 << 20
+"""How much memory a call may keep for its backward; one with more points computes their activations again."""
 
 
 _execution: ContextVar[Execution] = ContextVar("how jets are computed", default=PLAIN)
@@ -79,7 +82,15 @@ class _Way:
 
     def block(self, like: Tensor) -> int:
         """Return how many points a block has."""
-        room = BLOCK_BYTES if like.device.type == "cpu" else 32 * BLOCK_BYTES
+        return self._fitting(BLOCK_BYTES, like)
+
+    def most(self, like: Tensor) -> int:
+        """Return of how many points the activations are kept."""
+        return self._fitting(KEPT_BYTES, like)
+
+    def _fitting(self, room: int, like: Tensor) -> int:
+        if like.device.type != "cpu":  # where memory is plenty, and small blocks leave most of the device idle
+            room *= 32
         return max(64, room // self.bytes_per_point(like) // 64 * 64)
 
     def sweep(self, count: int, like: Tensor, *, keep: bool) -> Loan:
@@ -199,7 +210,7 @@ class _Jet(torch.autograd.Function):
         ctx.save_for_backward(points, *parameters)
         ctx.way, ctx.names, ctx.omegas, ctx.loan = way, names, omegas, None
         ctx.maps = _folded(parameters, omegas)
-        if len(points) > way.block(points):
+        if len(points) > way.most(points):
             return _in_blocks(points, ctx.maps, way, names)
         ctx.loan = way.sweep(len(points), points, keep=True)
         with fast_products(points.device):

@@ -34,7 +34,7 @@ class Execution:
     rounded: bool = False
 
 
-IDLE_BYTES: Final = 96 << 20
+IDLE_BYTES: Final = 192 << 20
 """How much memory idle sweeps may hold together."""
 
 
