@@ -154,8 +154,9 @@ class AdjointSweep(Sweep):
         for index, turn in enumerate(self.turns):
             rising, adjoint = self.rising[index], self._adjoint(index, maps)
             if index > 0:
-                self.back(self.rising[index - 1].flat, maps[index].weight.t(), out=rising.flat)
-                self.add(sums[index].weight, self.below[index].flat, self.rising[index - 1].flat)
+                factor = self.factor(self.rising[index - 1].flat)
+                self.back(factor, maps[index].weight.t(), out=rising.flat)
+                self.add(sums[index].weight, self.factor(self.below[index].flat, 1), factor)
             cosine = self.before[index].value
             if self.tangents:
                 slopes, sine, scratch = self._slopes(index, maps[0]), self.after[index].value, self.scratch[index]
@@ -190,8 +191,9 @@ class AdjointSweep(Sweep):
             falling, turn = self.falling[index], self.turns[index]
             cosine, sine = self.before[index].value, self.after[index].value
             if index < top:
-                self.back(self.falling[index + 1].flat, maps[index + 1].weight, out=falling.flat)
-                self.add(sums[index + 1].weight, self.falling[index + 1].flat, self.after[index].flat)
+                factor = self.factor(self.falling[index + 1].flat)
+                self.back(factor, maps[index + 1].weight, out=falling.flat)
+                self.add(sums[index + 1].weight, factor, self.factor(self.after[index].flat, 1))
             if self.tangents:
                 slopes = self._slopes(index, maps[0]) if index < top else None
                 bends = self.bends[index].all

@@ -99,24 +99,27 @@ class Sweep(ABC):
             return [None] * len(self.shape.widths)
         return list(self.layers(lambda width: self.room(rows, width=width), apart=1))
 
-    def back(self, left: Tensor, right: Tensor, out: Tensor) -> None:
-        """Write ``left @ right``, rows times weights, on the way back."""
+    def factor(self, rows: Tensor, place: int = 0) -> Tensor:
+        """Return ``rows`` as the factor of products on the way back, valid until another takes its ``place``: 0 or 1."""
         if not self.execution.rounded:
-            torch.mm(left, right, out=out)
+            return rows
+        return self._rounded[place][: rows.numel()].view(rows.shape).copy_(rows)
+
+    def back(self, rows: Tensor, weight: Tensor, out: Tensor) -> None:
+        """Write ``rows @ weight``, ``rows`` from :meth:`factor`."""
+        if not self.execution.rounded:
+            torch.mm(rows, weight, out=out)
             return
         product = self._rounded[2][: out.numel()].view(out.shape)
-        torch.mm(self._round(0, left), right.bfloat16(), out=product)
+        torch.mm(rows, weight.bfloat16(), out=product)
         out.copy_(product)
 
     def add(self, total: Tensor, left: Tensor, right: Tensor) -> None:
-        """Add ``leftᵀ @ right``, rows by rows, to the gradient of a hidden map's weights."""
+        """Add ``leftᵀ @ right``, both from :meth:`factor`, to the gradient of a hidden map's weights."""
         if self.execution.rounded:
-            total.add_(torch.mm(self._round(0, left).t(), self._round(1, right)))
+            total.add_(torch.mm(left.t(), right))
         else:
             total.addmm_(left.t(), right)
-
-    def _round(self, place: int, factor: Tensor) -> Tensor:
-        return self._rounded[place][: factor.numel()].view(factor.shape).copy_(factor)
 
     @abstractmethod
     def evaluate(self, points: Tensor, maps: Sequence[Affine]) -> dict[str, Tensor]:

@@ -128,7 +128,8 @@ class TangentSweep(Sweep):
                 sums[-1].weight.addmm_(outgoing.t(), self.after[-1].flat)
                 torch.mm(outgoing, maps[-1].weight, out=adjoint.flat)
             else:
-                self.add(sums[index + 1].weight, outgoing, self.after[index].flat)
+                outgoing = self.factor(outgoing)
+                self.add(sums[index + 1].weight, outgoing, self.factor(self.after[index].flat, 1))
                 self.back(outgoing, maps[index + 1].weight, out=adjoint.flat)
             self._back_through_sine(index, maps[0])
             sums[index].bias.add_(adjoint.value.sum(0))
