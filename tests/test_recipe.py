@@ -223,11 +223,21 @@ def test_recipes_are_values() -> None:
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])
-def test_the_best_recipe_is_the_fast_one_with_more_passes(order: int) -> None:
+def test_the_best_recipe_is_the_fast_one_with_more_passes_and_on_values_slower(order: int) -> None:
     fast, best = named("fast", order), named("best", order)
+    assert best.learning_rate == (fast.learning_rate if order else 2e-4)
     assert best.passes == 5 * (fast.passes or 0)
     assert best.backward == "float32"
-    assert best == fast.changed(name="best", passes=best.passes, backward="float32")
+    assert best == fast.changed(name="best", passes=best.passes, learning_rate=best.learning_rate, backward="float32")
+
+
+def test_batches_grow_with_the_samples_within_bounds() -> None:
+    fast = named("fast")
+    assert [fast.batch_of(64 * size) for size in (1, 1024, 2048, 4096, 10**6)] == [1024, 1024, 2048, 4096, 4096]
+    assert Recipe("r", batch=7).batch_of(100) == 7
+    assert Recipe("r", batch=None).batch_of(100) == 100
+    with pytest.raises(ValueError, match="batch of a recipe must be a positive number, got 'many'"):
+        Recipe("r", batch="many")  # type: ignore[arg-type]
 
 
 def test_an_open_frequency_is_that_of_the_problem_or_the_published_one() -> None:

@@ -41,7 +41,7 @@ class Descent:
         self.optimisers = recipe.optimisers(list(system.fields.values()))
         self.rates = [(group, group["lr"]) for each in self.optimisers for group in each.param_groups]
         generator = torch.Generator().manual_seed(seed)
-        self.streams = [Stream(domain, recipe.batch or pass_size(domain), generator) for domain, *_ in system.groups]
+        self.streams = [Stream(domain, recipe.batch_of(pass_size(domain)), generator) for domain, *_ in system.groups]
         self.steps_per_pass = max(each.steps_per_pass for each in self.streams)
         self.step = 0
         self.history: list[Record] = []

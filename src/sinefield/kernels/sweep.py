@@ -100,7 +100,7 @@ class Sweep(ABC):
         return list(self.layers(lambda width: self.room(rows, width=width), apart=1))
 
     def factor(self, rows: Tensor, place: int = 0) -> Tensor:
-        """Return ``rows`` as the factor of products on the way back, valid until another takes its ``place``: 0 or 1."""
+        """Return ``rows`` as a factor of products on the way back, valid until another takes its ``place``: 0 or 1."""
         if not self.execution.rounded:
             return rows
         return self._rounded[place][: rows.numel()].view(rows.shape).copy_(rows)
