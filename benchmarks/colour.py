@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
     parser.add_argument("--steps", type=int, default=500, help="of the published recipe")
-    parser.add_argument("--passes", type=float, default=16.0, help="of the fast recipe")
+    parser.add_argument("--passes", type=float, default=20.0, help="of the fast recipe")
     options = parser.parse_args()
     longest, steps, passes, goal, repeats = 768, options.steps, options.passes, GOAL, 3
     if options.smoke:

@@ -57,13 +57,30 @@ def costs(variants: Mapping[str, Variant], problem: Problem, repeats: int) -> di
 
 
 def study(
-    name: str, description: str | None, base: str, variants: Mapping[str, Variant], *, same_cost: bool = False
+    name: str,
+    description: str | None,
+    base: str,
+    variants: Mapping[str, Variant],
+    *,
+    same_cost: bool = False,
+    longest: int = LONGEST,
+    seeds: Sequence[int] = SEEDS,
 ) -> None:
-    """Compare variants at equal time, print and write what they reach; ``same_cost``: a pass takes all as long."""
+    """Compare variants at equal time, print and write what they reach.
+
+    Args:
+        name: of the study.
+        description: of what it asks.
+        base: the variant that others are compared with.
+        variants: by name.
+        same_cost: a pass takes all as long.
+        longest: pixels a side of the pictures.
+        seeds: of the fits.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
     smoke = parser.parse_args().smoke
-    longest, passes, seeds, repeats = (24, 1.0, SEEDS[:1], 1) if smoke else (LONGEST, PASSES, SEEDS, 5)
+    longest, passes, seeds, repeats = (24, 1.0, seeds[:1], 1) if smoke else (longest, PASSES, seeds, 5)
     pictures = (CHOSEN_BY[:1], CHECKED_WITH[:1]) if smoke else (CHOSEN_BY, CHECKED_WITH)
     problems = {each: sinefield.problems.image(f"sample:{each}", longest=longest) for part in pictures for each in part}
     cost = dict.fromkeys(variants, 1.0) if same_cost else costs(variants, problems["camera"], repeats)
