@@ -56,11 +56,11 @@ def test_grid_points_are_cell_centres_in_c_order(shape: tuple[int, ...]) -> None
 def test_grids_keep_their_aspect() -> None:
     grid = Grid((3, 6))
     points = grid.at(torch.arange(18)).points.reshape(3, 6, 2)
-    assert grid.spacing == pytest.approx(1 / 3)
-    torch.testing.assert_close(points.diff(dim=0)[..., 0], torch.full((2, 6), grid.spacing))
-    torch.testing.assert_close(points.diff(dim=1)[..., 1], torch.full((3, 5), grid.spacing))
+    assert grid.spacings[0] == pytest.approx(1 / 3)
+    torch.testing.assert_close(points.diff(dim=0)[..., 0], torch.full((2, 6), grid.spacings[0]))
+    torch.testing.assert_close(points.diff(dim=1)[..., 1], torch.full((3, 5), grid.spacings[0]))
     # The cells of the longest side fill [−1, 1]; those of the shorter one as much as their share, about zero.
-    half = grid.spacing / 2
+    half = grid.spacings[0] / 2
     assert float(points[..., 1].min()) - half == pytest.approx(-1)
     assert float(points[..., 1].max()) + half == pytest.approx(1)
     assert float(points[..., 0].min()) - half == pytest.approx(-0.5)

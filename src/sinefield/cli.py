@@ -31,28 +31,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# One declaration of each option that several commands share.
-ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="A picture, or sample:camera, sample:astronaut, …")]
-On = Annotated[list[str], typer.Option("--on", help="What to fit: value, gradient or laplacian; repeat for a mixture.")]
-Network = Annotated[str, typer.Option(help="siren, relu, tanh, sigmoid, softplus, elu, selu, relu-nerf, relu-fourier, relu-rbf.")]  # fmt: skip  # noqa: E501
-Width = Annotated[int, typer.Option(min=1, help="Features of each hidden layer.")]
-Depth = Annotated[int, typer.Option(min=0, help="Hidden layers after the first.")]
-FirstOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's first layer. (default: from the spectrum)")]
-HiddenOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's other layers. (default: 30)")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast, best or published.")]
-Passes = Annotated[float | None, typer.Option(help="Budget: how often each pixel is visited. (default: the recipe's)")]
-Seconds = Annotated[float | None, typer.Option(help="Budget: seconds of fitting.")]
-Psnr = Annotated[float | None, typer.Option(help="Stop as soon as this PSNR in dB is reached.")]
-Batch = Annotated[int | None, typer.Option(min=1, help="Pixels a step. (default: the recipe's)")]
-Rate = Annotated[float | None, typer.Option("--learning-rate", help="Adam's learning rate. (default: the recipe's)")]
-Resize = Annotated[int | None, typer.Option(min=2, help="First scale the longest side to this many pixels.")]
-Seed = Annotated[int, typer.Option(help="Of the initial weights and the sampling.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto: cuda where there is one.")]
-FigureOption = Annotated[Path | None, typer.Option("--figure", help="Write the figure here (.png, .pdf, .svg, .jpg).")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-FieldArgument = Annotated[Path, typer.Argument(metavar="FIELD", help="A field file.")]
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"sinefield {__version__}")
@@ -101,30 +79,30 @@ def fit(
 ) -> None:
     """Find the function of a picture, from its values, its gradients or its Laplacian. Ctrl-C stops early and saves."""
     output = output or Path(f"{Path(image.removeprefix('sample:')).stem}.safetensors")
-    _check_outputs(output, animate, figure=figure)
+    check_outputs(output, animate, figure=figure)
     with loading():
         from sinefield import observers, problems
         from sinefield.solution import Divergence
         from sinefield.solve import solve
 
-    settings = _given(
+    settings = given(
         hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega,
         final_activation=final_activation, dropout=dropout,
     )  # fmt: skip
-    changes = _given(passes=passes, seconds=seconds, psnr=psnr, batch=batch, learning_rate=learning_rate)
+    changes = given(passes=passes, seconds=seconds, psnr=psnr, batch=batch, learning_rate=learning_rate)
     problem = problems.image(image, on, network=network, longest=resize, **settings)
     film = None if animate is None else observers.Film(problem, animate)
     board = None if log is None else observers.TensorBoardLog(log)
     if estimate:
         from sinefield.estimate import estimate as estimated
 
-        print(f"{image}: {estimated(problem, recipe=recipe, device=_device(device), **changes)}")
+        print(f"{image}: {estimated(problem, recipe=recipe, device=device_of(device), **changes)}")
         return
     bar = observers.ProgressBar() if sys.stderr.isatty() else None
     watching = observers.together([each for each in (bar, film, board) if each is not None])
     with warnings.catch_warnings(), bar or nullcontext():
         warnings.simplefilter("ignore", Divergence)  # said below, in one line
-        solution = solve(problem, recipe=recipe, seed=seed, device=_device(device), observe=watching, **changes)
+        solution = solve(problem, recipe=recipe, seed=seed, device=device_of(device), observe=watching, **changes)
     solution.save(output)
     written = {"field": output}
     if board is not None:
@@ -161,12 +139,12 @@ def render(
         from sinefield.io import image as pictures
 
     pictures.check_suffix(output)
-    _check_outputs(output)
-    samples = _numbers(size, "x", 2, int, "--size", "1024x768") if size else None
-    bounds = _numbers(region, ",", 4, float, "--region", "10,20,110,90") if region else None
+    check_outputs(output)
+    samples = numbers(size, "x", 2, int, "--size", "1024x768") if size else None
+    bounds = numbers(region, ",", 4, float, "--region", "10,20,110,90") if region else None
     loaded, header = checkpoint.read(field)
     signal = problems.signal_from_json(header.get("signal") or {})
-    values = signal.render(loaded.to(_device(device)), samples, scale=scale, region=bounds, quantity=quantity)
+    values = signal.render(loaded.to(device_of(device)), samples, scale=scale, region=bounds, quantity=quantity)
     pixels = signal.pixels
     low, high, bits = pixels.low, pixels.high, pixels.bits
     if quantity != "value":  # black to white: 0 to the largest norm; − to + the largest Laplacian
@@ -193,7 +171,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Fit several networks to one picture in the same way, and set them side by side."""
-    _check_outputs(figure=figure)
+    check_outputs(figure=figure)
     with loading():
         from rich.console import Console
         from rich.table import Table
@@ -214,8 +192,8 @@ def compare(
         watching = observers.together([bar] if bar else [])
         with bar or nullcontext():
             solutions[name] = solve(
-                problem, recipe=recipe, seed=seed, device=_device(device), observe=watching,
-                **_given(passes=passes, seconds=seconds),
+                problem, recipe=recipe, seed=seed, device=device_of(device), observe=watching,
+                **given(passes=passes, seconds=seconds),
             )  # fmt: skip
         if solutions[name].stopped == "interrupted":
             break
@@ -249,7 +227,7 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Show the distribution and spectrum of pre-activations and activations of each layer, beside the theory."""
-    _check_outputs(figure=figure)
+    check_outputs(figure=figure)
     with loading():
         import torch
         from rich.console import Console
@@ -260,7 +238,7 @@ def inspect(
     if field is not None:
         module, name = checkpoint.load(field), str(field)
     else:
-        settings = _given(
+        settings = given(
             hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega
         )
         torch.manual_seed(seed)
@@ -299,48 +277,6 @@ def info(field: FieldArgument, as_json: Json = False) -> None:
         if header.get(name) is not None
     ]
     report.show(header, "\n".join(lines), as_json=as_json)
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """Return the options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _numbers(text: str, separator: str, count: int, kind: type, option: str, example: str) -> Any:
-    try:
-        numbers = tuple(kind(each) for each in text.lower().split(separator))
-    except ValueError:
-        numbers = ()
-    if len(numbers) != count:
-        raise ValueError(f"{option} is {count} numbers with {separator!r} between, as {example}; got {text!r}")
-    return numbers
-
-
-def _check_outputs(*paths: Path | None, figure: Path | None = None) -> None:
-    """Refuse, before anything is computed, outputs that could not be written afterwards."""
-    from sinefield.io.files import check_writable
-
-    for path in (*paths, figure):
-        if path is not None:
-            check_writable(path)
-    if figure is not None:
-        with loading():
-            from sinefield import plots
-
-        plots.check_format(figure)
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try cpu") from error
-    return device
 
 
 def _fail(message: str) -> None:

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import Protocol, final
 
 import torch
 from torch import Tensor
+
+
+ORDERED = 1 << 22
+"""How many points of a finite domain are put in random order at a time."""
+
+RUN = 1 << 10
+"""How many neighbours stay together on the way there, where a domain has more points than that."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,20 @@ class FiniteDomain(ABC):
     def at(self, index: Tensor) -> Samples:
         """Return the points numbered ``index`` (``(n,)`` integers) and their targets, on the device of ``index``."""
 
+    def visits(self, generator: torch.Generator) -> Iterator[Tensor]:
+        """Yield the numbers of all points, each once, in random order, a bounded number at a time.
+
+        Of a domain with more than :data:`ORDERED` points, runs of neighbours are drawn from all over it until there
+        are so many, and these are then shuffled: memory stays bounded, and a file is read in pieces.
+        """
+        if self.size <= ORDERED:
+            yield torch.randperm(self.size, generator=generator)
+            return
+        for some in torch.randperm(math.ceil(self.size / RUN), generator=generator).split(ORDERED // RUN):
+            index = (some[:, None] * RUN + torch.arange(RUN)).flatten()
+            index = index[index < self.size]
+            yield index[torch.randperm(len(index), generator=generator)]
+
 
 @dataclass(frozen=True, eq=False)
 class ContinuousDomain(ABC):
@@ -65,8 +86,24 @@ class ContinuousDomain(ABC):
 Domain = FiniteDomain | ContinuousDomain
 
 
-def _checked_targets(targets: Mapping[str, Tensor], size: int, what: str) -> None:
+class Lookup(Protocol):
+    """Targets that are looked up, as those of a file larger than memory: ``lookup[index]`` is ``(n, …)``."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def __getitem__(self, index: Tensor, /) -> Tensor:
+        """Return those numbered ``index``, ``(n,)`` integers."""
+        ...
+
+
+def _checked_targets(targets: Mapping[str, Tensor | Lookup], size: int, what: str) -> None:
     for name, values in targets.items():
+        if not isinstance(values, Tensor):
+            if len(values) != size:
+                raise ValueError(f"target {name!r} of {what} must have one row for each of {size}, got {len(values)}")
+            continue
         if values.ndim < 2 or len(values) != size:
             raise ValueError(
                 f"target {name!r} of {what} must have shape ({size}, …) with one row a point, got "
@@ -79,25 +116,26 @@ def _checked_targets(targets: Mapping[str, Tensor], size: int, what: str) -> Non
 @final
 @dataclass(frozen=True, eq=False)
 class Grid(FiniteDomain):
-    """Samples of a signal at the centres of square cells, the longest side spanning [−1, 1].
+    """Samples of a signal at the centres of cells, axis i spanning [−extent[i], extent[i]].
 
-    With L the largest extent of ``shape``, cell k of axis i has its centre at (2k + 1 − shape[i]) / L, and
-    neighbours are ``spacing`` = 2/L apart along every axis. Axis i of the points is axis i of the array, and
-    points are numbered in C order.
+    Cell k of axis i has its centre at (2k + 1 − shape[i]) · extent[i] / shape[i]. Axis i of the points is axis i of
+    the array, and points are numbered in C order.
 
     Args:
         shape: how many samples there are along each axis.
-        targets: by name, arrays ``(prod(shape), …)`` in C order.
+        targets: by name, arrays ``(prod(shape), …)`` in C order, or what looks them up.
+        extent: half the length of each axis; None: cells are square, and the longest axis spans [−1, 1].
 
     Raises:
-        ValueError: an empty axis, or a target of another length or with NaN.
+        ValueError: an empty axis, an extent that is not positive, or a target of another length or with NaN.
 
     >>> Grid((2, 4)).at(torch.tensor([0, 7])).points.tolist()
     [[-0.25, -0.75], [0.25, 0.75]]
     """
 
     shape: Sequence[int]
-    targets: Mapping[str, Tensor] = field(default_factory=dict)
+    targets: Mapping[str, Tensor | Lookup] = field(default_factory=dict)
+    extent: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse an empty grid and targets that do not fit it.
@@ -107,6 +145,12 @@ class Grid(FiniteDomain):
         """
         if len(self.shape) == 0 or min(self.shape) < 1:
             raise ValueError(f"a grid needs at least one sample along each axis, got shape {tuple(self.shape)}")
+        if self.extent is not None and (
+            len(self.extent) != len(self.shape) or not all(0 < each < math.inf for each in self.extent)
+        ):
+            raise ValueError(
+                f"the extent of a grid is a positive number for each of {len(self.shape)} axes, got {self.extent}"
+            )
         _checked_targets(self.targets, self.size, f"the grid {tuple(self.shape)}")
 
     @property
@@ -120,9 +164,16 @@ class Grid(FiniteDomain):
         return len(self.shape)
 
     @property
-    def spacing(self) -> float:
-        """The distance of neighbouring samples, 2/L."""
-        return 2 / max(self.shape)
+    def spacings(self) -> tuple[float, ...]:
+        """The distance of neighbouring samples along each axis."""
+        return tuple(2 / each for each in self._resolution)
+
+    @property
+    def _resolution(self) -> tuple[float, ...]:
+        """How many samples half an axis has for each unit of it."""
+        if self.extent is None:
+            return (float(max(self.shape)),) * len(self.shape)
+        return tuple(count / each for count, each in zip(self.shape, self.extent, strict=True))
 
     @property
     def target_names(self) -> frozenset[str]:
@@ -131,11 +182,10 @@ class Grid(FiniteDomain):
 
     def at(self, index: Tensor) -> Samples:
         """Return the samples numbered ``index``; see :class:`FiniteDomain`."""
-        longest = max(self.shape)
         columns, rest = [], index
-        for extent in reversed(self.shape):
-            columns.append((2 * (rest % extent) + (1 - extent)).to(torch.float32) / longest)
-            rest = rest // extent
+        for count, resolution in zip(reversed(self.shape), reversed(self._resolution), strict=True):
+            columns.append((2 * (rest % count) + (1 - count)).to(torch.float32) / resolution)
+            rest = rest // count
         points = torch.stack(columns[::-1], dim=-1)
         return Samples(points, {name: values[index] for name, values in self.targets.items()})
 

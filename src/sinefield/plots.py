@@ -26,7 +26,8 @@ from sinefield.domains import Grid
 from sinefield.io.files import replacing
 from sinefield.io.image import Floats, Picture, PixelMap
 from sinefield.jet import jet
-from sinefield.problems.image import evaluating, targets_of
+from sinefield.problems.image import targets_of
+from sinefield.problems.reading import evaluating
 from sinefield.solution import Record, Solution
 
 FORMATS = (".png", ".pdf", ".svg", ".jpg")

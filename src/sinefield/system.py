@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -35,7 +35,8 @@ class Stream:
     domain: Domain
     batch: int
     generator: torch.Generator
-    _order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))  # of what is left of the pass
+    _visits: Iterator[Tensor] = field(default_factory=lambda: iter(()))  # what is left of the pass
+    _order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))  # the part of it that is known
     _stock: list[Samples] = field(default_factory=list)  # the next batches, last first
 
     def take(self) -> Samples:
@@ -51,8 +52,10 @@ class Stream:
 
     def _refill(self, domain: FiniteDomain) -> None:
         """Look up points for many batches at once, which takes far less time than one by one."""
-        if len(self._order) == 0:
-            self._order = torch.randperm(domain.size, generator=self.generator)
+        while len(self._order) == 0:
+            self._order = next(self._visits, self._order)
+            if len(self._order) == 0:
+                self._visits = domain.visits(self.generator)
         count = max(STOCK // self.batch, 1) * self.batch
         samples, self._order = domain.at(self._order[:count]), self._order[count:]
         starts = range(0, len(samples.points), self.batch)

@@ -15,14 +15,12 @@ Source: arXiv 2006.09661, sections 4.1 and 4.2.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -34,6 +32,7 @@ from sinefield.io import image as pictures
 from sinefield.io.image import Floats, PixelMap
 from sinefield.jet import Jet, jet
 from sinefield.networks import build
+from sinefield.problems.reading import CHUNK, evaluating, read_at
 from sinefield.spectrum import mean_frequency
 
 QUANTITIES = ("value", "gradient", "laplacian")
@@ -41,7 +40,6 @@ QUANTITIES = ("value", "gradient", "laplacian")
 
 Region = tuple[float, float, float, float]
 _READS = {"value": "value", "gradient": "jacobian", "laplacian": "laplacian"}
-_CHUNK = 16_384
 
 OMEGA = 6.0
 """ω₀ of the first layer over the square root of the mean frequency of a picture.
@@ -130,19 +128,7 @@ class ImageSignal:
         # The floats, and the integers or the scaled floats that a file is written from.
         pictures.check_memory("the picture to render", (height, width, self.pixels.channels), bytes_per_value=12)
         ys, xs = self.pixels.axes(height, width, region)
-        rendered = np.empty((height * width, self.pixels.channels), dtype=np.float32)
-        with evaluating(field) as like:
-            for start in range(0, height * width, _CHUNK):
-                index = torch.arange(start, min(start + _CHUNK, height * width))
-                points = torch.stack([ys[index // width], xs[index % width]], dim=-1).to(like)
-                values = self._read(jet(field, points), quantity)
-                if values.shape[1] != self.pixels.channels:
-                    raise ValueError(
-                        f"the field has {values.shape[1]} outputs and the picture {self.pixels.channels} channels; "
-                        "give a field that was fitted to this picture"
-                    )
-                rendered[start : start + len(index)] = values.float().cpu().numpy()
-        return rendered.reshape(height, width, -1)
+        return read_at(field, (ys, xs), self.pixels.channels, lambda u: self._read(u, quantity))
 
     def _read(self, u: Jet, quantity: str) -> Tensor:
         contrast, spacing = self.pixels.contrast, self.pixels.spacing
@@ -152,22 +138,6 @@ class ImageSignal:
             norm: Tensor = torch.linalg.vector_norm(u.jacobian, dim=-1)
             return norm * (contrast * spacing)
         return u.laplacian * (contrast * spacing**2)
-
-
-@contextmanager
-def evaluating(field: nn.Module) -> Iterator[Tensor]:
-    """Switch dropout and the recording of gradients off, and the mode back afterwards.
-
-    Yields:
-        a tensor of the device and the precision that points must have.
-    """
-    training = field.training
-    field.eval()
-    try:
-        with torch.no_grad():
-            yield next(field.parameters(), torch.empty(0))
-    finally:
-        field.train(training)
 
 
 def sobel(values: Tensor, spacing: float) -> Tensor:
@@ -308,7 +278,7 @@ def _measure(grid: Grid, reference: Tensor, field: nn.Module, count: int | None)
     wanted = sorted({"value"} | {_READS[each] for each in grid.targets})
     parts: dict[str, list[Tensor]] = {each: [] for each in wanted}
     with evaluating(field) as like:
-        for chunk in index.split(_CHUNK):
+        for chunk in index.split(CHUNK):
             u = jet(field, grid.at(chunk).points.to(like), wanted)
             for each in wanted:
                 parts[each].append(getattr(u, each).float().cpu())

@@ -1,0 +1,89 @@
+"""The options of the command line, one declaration of each that several commands share, and what they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sinefield.loading import loading
+
+if TYPE_CHECKING:
+    import torch
+
+ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="A picture, or sample:camera, sample:astronaut, …")]
+SignalArgument = Annotated[
+    str, typer.Argument(metavar="SIGNAL", help="A picture, recording, clip or volume; or sample:camera, …")
+]
+Kind = Annotated[str | None, typer.Option(help="image, audio, video or volume. (default: by the file's ending)")]
+On = Annotated[list[str], typer.Option("--on", help="What to fit: value, gradient or laplacian; repeat for a mixture.")]
+Network = Annotated[str, typer.Option(help="siren, relu, tanh, sigmoid, softplus, elu, selu, relu-nerf, relu-fourier, relu-rbf.")]  # fmt: skip  # noqa: E501
+Width = Annotated[int, typer.Option(min=1, help="Features of each hidden layer.")]
+Depth = Annotated[int, typer.Option(min=0, help="Hidden layers after the first.")]
+FirstOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's first layer. (default: from the spectrum)")]
+HiddenOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's other layers. (default: 30)")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast, best or published.")]
+Passes = Annotated[float | None, typer.Option(help="Budget: how often each pixel is visited. (default: the recipe's)")]
+Seconds = Annotated[float | None, typer.Option(help="Budget: seconds of fitting.")]
+Psnr = Annotated[float | None, typer.Option(help="Stop as soon as this PSNR in dB is reached.")]
+Batch = Annotated[int | None, typer.Option(min=1, help="Pixels a step. (default: the recipe's)")]
+Rate = Annotated[float | None, typer.Option("--learning-rate", help="Adam's learning rate. (default: the recipe's)")]
+Resize = Annotated[int | None, typer.Option(min=2, help="First scale the longest side to this many pixels.")]
+Seed = Annotated[int, typer.Option(help="Of the initial weights and the sampling.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto: cuda where there is one.")]
+FigureOption = Annotated[Path | None, typer.Option("--figure", help="Write the figure here (.png, .pdf, .svg, .jpg).")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+FieldArgument = Annotated[Path, typer.Argument(metavar="FIELD", help="A field file.")]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def numbers(text: str, separator: str, count: int, kind: type, option: str, example: str) -> Any:
+    """Return the numbers that an option holds.
+
+    Raises:
+        ValueError: there are more or fewer than ``count``, or something else.
+    """
+    try:
+        found = tuple(kind(each) for each in text.lower().split(separator))
+    except ValueError:
+        found = ()
+    if len(found) != count:
+        raise ValueError(f"{option} is {count} numbers with {separator!r} between, as {example}; got {text!r}")
+    return found
+
+
+def check_outputs(*paths: Path | None, figure: Path | None = None) -> None:
+    """Refuse, before anything is computed, outputs that could not be written afterwards."""
+    from sinefield.io.files import check_writable
+
+    for path in (*paths, figure):
+        if path is not None:
+            check_writable(path)
+    if figure is not None:
+        with loading():
+            from sinefield import plots
+
+        plots.check_format(figure)
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device of that name.
+
+    Raises:
+        ValueError: it cannot be used here.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} cannot be used here ({str(error).splitlines()[0]}); try cpu") from error
+    return device

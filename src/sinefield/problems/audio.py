@@ -1,0 +1,218 @@
+"""A recording as a function of time, one output a channel.
+
+With a(t) the recording over its largest absolute sample, and samples at the centres of n equal parts of [−1, 1]:
+
+    value       Φ(t) − a(t) = 0
+
+Sound has far higher frequencies across [−1, 1] than pictures: seven seconds at 44.1 kHz hold 150,000 periods of the
+highest. ω₀ of the first layer is thousands, where the paper stretches the axis to [−100, 100] with ω₀ = 30.
+
+Source: arXiv 2006.09661, section 4.1 and supplement.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sinefield import metrics
+from sinefield.constraint import Constraint, Problem
+from sinefield.domains import Grid
+from sinefield.io import audio as recordings
+from sinefield.io.audio import Recording
+from sinefield.io.lattice import Lattice
+from sinefield.io.stored import Stored
+from sinefield.networks import build
+from sinefield.problems.reading import checked_count, compared, read_at
+from sinefield.spectrum import SAMPLED, mean_frequency
+
+OMEGA = 1.0
+"""ω₀ of the first layer over the mean frequency of a recording."""
+
+_BLOCK = 1 << 18  # samples written at a time
+_SPECTRAL = 1 << 17  # samples whose spectra are compared at a time
+
+
+@dataclass(frozen=True)
+class AudioSignal:
+    """How a field of time is read back as a recording.
+
+    Args:
+        lattice: the mapping between samples and the field; values are those of full scale 1.
+        rate: samples a second of the original.
+        bits: of a sample of the original.
+    """
+
+    lattice: Lattice
+    rate: int
+    bits: int
+
+    @property
+    def kind(self) -> str:
+        """``"audio"``."""
+        return "audio"
+
+    @property
+    def seconds(self) -> float:
+        """How long the recording is."""
+        return self.lattice.shape[0] / self.rate
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the mapping as JSON."""
+        return {"kind": self.kind, **self.lattice.to_json(), "rate": self.rate, "bits": self.bits}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> AudioSignal:
+        """Return the signal that :meth:`to_json` stored.
+
+        Raises:
+            ValueError: a number is missing, of the wrong kind or out of its range.
+        """
+        lattice, rate, bits = Lattice.from_json(stored, axes=1), stored.get("rate"), stored.get("bits")
+        if type(rate) is not int or not 1 <= rate <= 2**24 or bits not in (8, 16, 24, 32):
+            raise ValueError(f"the stored recording is not plausible: {rate} samples a second of {bits} bits")
+        return cls(lattice, rate, bits)
+
+    def render(
+        self,
+        field: nn.Module,
+        size: int | None = None,
+        *,
+        rate: float | None = None,
+        start: float = 0.0,
+        stop: float | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the recording of a field, resampled by evaluating the function.
+
+        Args:
+            field: Φ, from ``(n, 1)`` to ``(n, channels)``.
+            size: how many samples; None: as ``rate`` says.
+            rate: samples a second; None: those of the original. Below that, what the new rate cannot hold aliases.
+            start: in seconds.
+            stop: in seconds; None: the end.
+
+        Returns:
+            ``(samples, channels)``, full scale 1.
+
+        Raises:
+            ValueError: an empty interval, or a rate that is not positive.
+        """
+        count = self._count(size, rate, start, stop)
+        return np.concatenate(list(self._blocks(field, count, start, stop)))
+
+    def write(
+        self, field: nn.Module, path: Path, *, rate: float | None = None, start: float = 0.0, stop: float | None = None
+    ) -> str:
+        """Write the recording of a field, block by block, and return what was written in a few words.
+
+        Raises:
+            ValueError: as for :meth:`render`; or a rate that is no integer, or a format that cannot hold it.
+        """
+        recordings.check_suffix(path)
+        count = self._count(None, rate, start, stop)
+        written = round(rate or self.rate)
+        blocks = self._blocks(field, count, start, stop)
+        clipped = recordings.write(path, blocks, written, self.lattice.channels, self.bits)
+        told = f"{count / written:.2f} s, {count:,} samples at {written} Hz, {self.lattice.channels} channels"
+        return f"{told}; {100 * clipped:.2g} % clipped" if clipped else told
+
+    def _count(self, size: int | None, rate: float | None, start: float, stop: float | None) -> int:
+        end = self.seconds if stop is None else stop
+        if not (math.isfinite(start) and math.isfinite(end) and start < end):
+            raise ValueError(f"an interval of a recording begins before it ends, in seconds; got {start:g} to {end:g}")
+        if rate is not None and not 1 <= rate <= 2**24:
+            raise ValueError(f"rate must be 1 to {2**24} samples a second, got {rate:g}")
+        return checked_count("the recording", size or (end - start) * (rate or self.rate))
+
+    def _blocks(
+        self, field: nn.Module, count: int, start: float, stop: float | None
+    ) -> Iterator[NDArray[np.float32]]:
+        first = start * self.rate
+        last = float(self.lattice.shape[0]) if stop is None else stop * self.rate
+        part = (last - first) / count
+        for begin in range(0, count, _BLOCK):
+            length = min(_BLOCK, count - begin)
+            times = self.lattice.centres(0, length, first + begin * part, first + (begin + length) * part)
+            yield read_at(field, [times], self.lattice.channels, lambda u: self.lattice.to_signal(u.value))
+
+
+def audio(
+    source: str | Path | NDArray[Any] | Tensor,
+    *,
+    rate: int | None = None,
+    network: str = "siren",
+    **settings: int | float | str,
+) -> Problem:
+    """Return the problem of a recording as a function of time.
+
+    Args:
+        source: a file, or an array; see :func:`sinefield.io.audio.read`.
+        rate: samples a second, of an array.
+        network: which network, of :data:`sinefield.networks.NETWORKS`.
+        **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
+
+    Raises:
+        ValueError: the recording cannot be used, or the network or a setting is unknown.
+        FileNotFoundError: there is no such file.
+    """
+    recording = recordings.read(source, rate)
+    count, channels = recording.values.shape
+    stored = Stored(recording.values, -recording.peak * recording.full, recording.peak * recording.full)
+    lattice = Lattice((count,), (1.0,), channels, -recording.peak, recording.peak)
+    grid = Grid((count,), {"value": stored})
+    build(network, 1, channels, **settings)  # an unknown network or setting is refused here, not in solve
+    length = min(count, SAMPLED)
+    middle = stored[torch.arange((count - length) // 2, (count - length) // 2 + length)]
+    variance = float(middle.double().square().mean()) or 1.0
+    return Problem(
+        name="audio",
+        constraints=[Constraint(grid, _residual, name="value", weight=1 / variance)],
+        network=partial(_network, network, channels, settings),
+        signal=AudioSignal(lattice, recording.rate, recording.bits),
+        measure=partial(_measure, grid),
+        omega=OMEGA * mean_frequency(middle, lattice.spacings[0]) or None,
+        reference=recording,
+    )
+
+
+def _residual(u: Any, value: Tensor) -> Tensor:
+    difference: Tensor = u.value - value
+    return difference
+
+
+def _network(network: str, channels: int, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:
+    frequency = {"first_omega": first_omega} if network == "siren" else {}
+    return build(network, 1, channels, **(frequency | dict(settings)))
+
+
+def _measure(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:
+    """Return the metrics of a field, from ``count`` points spread over the recording or from all, spectra included."""
+    error = power = spectral = 0.0
+    seen = 0
+    waiting: list[tuple[Tensor, Tensor]] = []
+    for value, target in compared(field, grid, count):
+        error += float((value - target).double().square().sum())
+        power += float(target.double().square().sum())
+        seen += len(target)
+        waiting.append((value, target))
+        length = sum(len(each) for _, each in waiting)
+        if length >= _SPECTRAL or seen == grid.size:
+            found, truth = (torch.cat(parts) for parts in zip(*waiting, strict=True))
+            spectral += length * metrics.spectral_distance(found, truth)
+            waiting = []
+    numbers = seen * int(grid.at(torch.arange(1)).targets["value"].shape[1])
+    reached = {
+        "snr": 10 * math.log10(power / error) if error > 0 < power else math.inf,
+        "psnr": 10 * math.log10(4 * numbers / error) if error > 0 else math.inf,
+        "mse": error / numbers,
+    }
+    return reached | ({"spectral_distance": spectral / seen} if seen == grid.size else {})

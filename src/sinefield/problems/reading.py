@@ -1,0 +1,121 @@
+"""How fields are read back as signals: evaluated at the samples of a lattice, in blocks of bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sinefield.domains import ORDERED, Grid
+from sinefield.jet import Jet, jet
+
+CHUNK = 16_384
+"""How many points are evaluated at a time."""
+
+
+@contextmanager
+def evaluating(field: nn.Module) -> Iterator[Tensor]:
+    """Switch dropout and the recording of gradients off, and the mode back afterwards.
+
+    Yields:
+        a tensor of the device and the precision that points must have.
+    """
+    training = field.training
+    field.eval()
+    try:
+        with torch.no_grad():
+            yield next(field.parameters(), torch.empty(0))
+    finally:
+        field.train(training)
+
+
+def read_at(
+    field: nn.Module, axes: Sequence[Tensor], channels: int, read: Callable[[Jet], Tensor]
+) -> NDArray[np.float32]:
+    """Return what is read of a field at every combination of coordinates, ``(len(axes[0]), …, channels)``.
+
+    Args:
+        field: Φ, from ``(n, d)`` to ``(n, channels)``.
+        axes: the coordinates along each of d axes.
+        channels: of the signal.
+        read: what is read of the jet, ``(n, channels)``.
+
+    Raises:
+        ValueError: the field has other than d inputs or ``channels`` outputs.
+    """
+    shape = tuple(len(each) for each in axes)
+    found = np.empty((*shape, channels), dtype=np.float32)
+    inputs = getattr(field, "in_features", len(axes))
+    if inputs != len(axes):
+        raise ValueError(f"the field has {inputs} coordinates and the signal {len(axes)}; give one fitted to this signal")
+    with evaluating(field) as like:
+        for block in _blocks(shape):
+            some = [each[part] for each, part in zip(axes, block, strict=True)]
+            points = torch.stack(torch.meshgrid(*some, indexing="ij"), dim=-1).flatten(0, -2)
+            values = read(jet(field, points.to(like)))
+            if values.shape[1] != channels:
+                raise ValueError(
+                    f"the field has {values.shape[1]} outputs and the signal {channels} channels; give one fitted to "
+                    "this signal"
+                )
+            found[block] = values.float().cpu().numpy().reshape(*(len(each) for each in some), channels)
+    return found
+
+
+def _blocks(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Yield the blocks of an array, of at most ``CHUNK`` points and about as long along each axis."""
+    sides, room = [], float(CHUNK)
+    # Short axes first: what they do not use is left to the longer ones.
+    for rank, axis in enumerate(sorted(range(len(shape)), key=lambda axis: shape[axis])):
+        side = min(shape[axis], max(1, int(room ** (1 / (len(shape) - rank)))))
+        sides.append((axis, side))
+        room /= side
+    steps = dict(sides)
+    starts = [range(0, extent, steps[axis]) for axis, extent in enumerate(shape)]
+    for corner in itertools.product(*starts):
+        yield tuple(slice(start, start + steps[axis]) for axis, start in enumerate(corner))
+
+
+def compared(field: nn.Module, grid: Grid, count: int | None, name: str = "value") -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield values of a field beside the targets of a grid, chunk by chunk.
+
+    Args:
+        field: Φ.
+        grid: with the target ``name``.
+        count: of points spread over the grid; None: all, in order.
+        name: of the target.
+    """
+    if count is None or count >= grid.size:
+        chunks: Iterator[Tensor] = (
+            torch.arange(start, min(start + CHUNK, grid.size)) for start in range(0, grid.size, CHUNK)
+        )
+    else:
+        generator = torch.Generator().manual_seed(0)
+        small = grid.size <= ORDERED
+        some = (
+            torch.randperm(grid.size, generator=generator)[:count]
+            if small
+            else torch.randint(grid.size, (count,), generator=generator)
+        )
+        chunks = iter(some.split(CHUNK))
+    with evaluating(field) as like:
+        for index in chunks:
+            samples = grid.at(index)
+            yield jet(field, samples.points.to(like), ["value"]).value.float().cpu(), samples.targets[name]
+
+
+def checked_count(what: str, count: float) -> int:
+    """Return how many samples there shall be.
+
+    Raises:
+        ValueError: it is less than one, or not a number.
+    """
+    if not (math.isfinite(count) and round(count) >= 1):
+        raise ValueError(f"{what} would have {count:g} samples; it must have at least 1")
+    return round(count)
