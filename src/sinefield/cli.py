@@ -9,17 +9,42 @@ import sys
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sinefield import __version__, report
 from sinefield.loading import loading
+from sinefield.options import (
+    Batch,
+    Depth,
+    Device,
+    FieldArgument,
+    FigureOption,
+    FirstOmega,
+    HiddenOmega,
+    ImageArgument,
+    Json,
+    Kind,
+    Network,
+    On,
+    Passes,
+    Psnr,
+    Rate,
+    RecipeName,
+    Resize,
+    Seconds,
+    Seed,
+    SignalArgument,
+    Width,
+    check_outputs,
+    device_of,
+    given,
+    numbers,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import torch
 
     from sinefield.solution import Solution
 
@@ -30,6 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -48,11 +74,12 @@ def _options(
 
 @app.command()
 def fit(
-    image: ImageArgument,
+    source: SignalArgument,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The field file. (default: IMAGE.safetensors here)")
+        Path | None, typer.Option("-o", "--output", help="The field file. (default: SIGNAL.safetensors here)")
     ] = None,
-    on: On = ["value"],  # noqa: B006 - typer reads the default, nothing changes it
+    kind: Kind = None,
+    on: On = None,
     network: Network = "siren",
     width: Width = 256,
     depth: Depth = 3,
@@ -77,8 +104,8 @@ def fit(
     log: Annotated[Path | None, typer.Option(help="Write losses and metrics for TensorBoard into this folder.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Find the function of a picture, from its values, its gradients or its Laplacian. Ctrl-C stops early and saves."""
-    output = output or Path(f"{Path(image.removeprefix('sample:')).stem}.safetensors")
+    """Find the function of a signal: a picture, from its values or derivatives, a recording. Ctrl-C stops and saves."""
+    output = output or Path(f"{Path(source.removeprefix('sample:')).stem}.safetensors")
     check_outputs(output, animate, figure=figure)
     with loading():
         from sinefield import observers, problems
@@ -90,13 +117,13 @@ def fit(
         final_activation=final_activation, dropout=dropout,
     )  # fmt: skip
     changes = given(passes=passes, seconds=seconds, psnr=psnr, batch=batch, learning_rate=learning_rate)
-    problem = problems.image(image, on, network=network, longest=resize, **settings)
+    problem = problems.of(source, kind, network=network, **given(on=on, longest=resize), **settings)
     film = None if animate is None else observers.Film(problem, animate)
     board = None if log is None else observers.TensorBoardLog(log)
     if estimate:
         from sinefield.estimate import estimate as estimated
 
-        print(f"{image}: {estimated(problem, recipe=recipe, device=device_of(device), **changes)}")
+        print(f"{source}: {estimated(problem, recipe=recipe, device=device_of(device), **changes)}")
         return
     bar = observers.ProgressBar() if sys.stderr.isatty() else None
     watching = observers.together([each for each in (bar, film, board) if each is not None])
@@ -116,7 +143,7 @@ def fit(
         plots.save_figure(plots.solution_figure(solution), figure)
         written["figure"] = figure
     result = report.result_of(solution) | {"files": {name: str(path) for name, path in written.items()}}
-    report.show(result, report.sentence(image, result), as_json=as_json)
+    report.show(result, report.sentence(source, result), as_json=as_json)
     if solution.stopped == "diverged":
         _fail(solution.advice)
 
@@ -124,41 +151,40 @@ def fit(
 @app.command()
 def render(
     field: FieldArgument,
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="A .png, .jpg, .tiff, .webp or .npy to write.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="A picture, recording or .npy to write.")],
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Width and height in samples, as 1024x768.")] = None,
-    scale: Annotated[float, typer.Option(help="Samples per pixel of the original.")] = 1.0,
+    scale: Annotated[float | None, typer.Option(help="Samples per pixel of the original. (default: 1)")] = None,
     region: Annotated[
         str | None, typer.Option(metavar="L,T,R,B", help="Left, top, right, bottom in pixels of the original.")
     ] = None,
-    quantity: Annotated[str, typer.Option(help="value, gradient (its norm per pixel) or laplacian.")] = "value",
+    quantity: Annotated[
+        str | None, typer.Option(help="Of a picture: value, gradient (its norm per pixel) or laplacian.")
+    ] = None,
+    rate: Annotated[int | None, typer.Option(help="Samples a second of a recording. (default: the original's)")] = None,
+    start: Annotated[float | None, typer.Option(help="Of a recording, in seconds.")] = None,
+    stop: Annotated[float | None, typer.Option(help="Of a recording, in seconds.")] = None,
     device: Device = "auto",
 ) -> None:
     """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
     with loading():
         from sinefield import checkpoint, problems
-        from sinefield.io import image as pictures
 
-    pictures.check_suffix(output)
     check_outputs(output)
-    samples = numbers(size, "x", 2, int, "--size", "1024x768") if size else None
-    bounds = numbers(region, ",", 4, float, "--region", "10,20,110,90") if region else None
+    options = given(
+        size=size and numbers(size, "x", 2, int, "--size", "1024x768"),
+        region=region and numbers(region, ",", 4, float, "--region", "10,20,110,90"),
+        scale=scale, quantity=quantity, rate=rate, start=start, stop=stop,
+    )  # fmt: skip
     loaded, header = checkpoint.read(field)
     signal = problems.signal_from_json(header.get("signal") or {})
-    values = signal.render(loaded.to(device_of(device)), samples, scale=scale, region=bounds, quantity=quantity)
-    pixels = signal.pixels
-    low, high, bits = pixels.low, pixels.high, pixels.bits
-    if quantity != "value":  # black to white: 0 to the largest norm; − to + the largest Laplacian
-        high = float(abs(values).max()) or 1.0
-        low, bits = (0.0 if quantity == "gradient" else -high), 8
-    pictures.write(output, values, low, high, bits)
-    print(f"{output}: {values.shape[1]} x {values.shape[0]}, {quantity} from {values.min():.4g} to {values.max():.4g}")
+    print(f"{output}: {problems.written(signal, loaded.to(device_of(device)), output, options)}")
 
 
 @app.command()
 def compare(
     image: ImageArgument,
     networks: Annotated[str, typer.Option(help="Which, with commas between.")] = "siren,relu,tanh,relu-nerf",
-    on: On = ["value"],  # noqa: B006 - typer reads the default, nothing changes it
+    on: On = None,
     width: Width = 256,
     depth: Depth = 3,
     recipe: RecipeName = "fast",
@@ -182,8 +208,11 @@ def compare(
     names = [each.strip() for each in networks.split(",") if each.strip()]
     if not names:
         raise ValueError("--networks names no network; give some with commas between, as siren,relu")
+    constrained = on or ["value"]
     problems_ = {
-        name: problems.image(image, on, network=name, longest=resize, hidden_features=width, hidden_layers=depth)
+        name: problems.image(
+            image, on or ["value"], network=name, longest=resize, hidden_features=width, hidden_layers=depth
+        )
         for name in names
     }
     solutions: dict[str, Solution] = {}
@@ -204,7 +233,7 @@ def compare(
         report.show({"networks": results, "figure": figure and str(figure)}, "", as_json=True)
         return
     metrics = list(next(iter(solutions.values())).metrics)
-    table = Table("network", "parameters", "seconds", *metrics, title=f"{image} fitted on {' + '.join(on)}")
+    table = Table("network", "parameters", "seconds", *metrics, title=f"{image} fitted on {' + '.join(constrained)}")
     for name, each in results.items():
         shown = [f"{each['metrics'][metric]:.4g}" for metric in metrics]
         table.add_row(name, f"{each['parameters']:,}", f"{each['seconds']:.1f}", *shown)
@@ -238,9 +267,7 @@ def inspect(
     if field is not None:
         module, name = checkpoint.load(field), str(field)
     else:
-        settings = given(
-            hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega
-        )
+        settings = given(hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega)
         torch.manual_seed(seed)
         module, name = networks.build(network, inputs, 1, **settings), f"{network} {width} x {depth}, as initialised"
     layers = activations.activations_of(module)

@@ -132,7 +132,7 @@ class Signal(Protocol):
 
     @property
     def kind(self) -> str:
-        """The kind of signal: ``"image"``."""
+        """The kind of signal, such as ``"image"``."""
         ...
 
     def to_json(self) -> dict[str, Any]:
@@ -142,6 +142,11 @@ class Signal(Protocol):
     @property
     def render(self) -> Callable[..., NDArray[np.float32]]:
         """The function that samples the signal from a field; its options are those of the kind."""
+        ...
+
+    @property
+    def write(self) -> Callable[..., str]:
+        """The function that writes the signal of a field to a file, and says in a few words what it wrote."""
         ...
 
 

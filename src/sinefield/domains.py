@@ -15,7 +15,6 @@ from typing import Protocol, final
 import torch
 from torch import Tensor
 
-
 ORDERED = 1 << 22
 """How many points of a finite domain are put in random order at a time."""
 

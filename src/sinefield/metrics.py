@@ -1,4 +1,4 @@
-"""How good a reconstruction is: PSNR, SSIM, spectra, relative error, correlation; and what a supervision leaves open."""
+"""How good a reconstruction is: PSNR, SSIM, spectra, relative error; and what a supervision leaves open."""
 
 from __future__ import annotations
 

@@ -13,21 +13,24 @@ if TYPE_CHECKING:
     import torch
 
 ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="A picture, or sample:camera, sample:astronaut, …")]
-SignalArgument = Annotated[
-    str, typer.Argument(metavar="SIGNAL", help="A picture, recording, clip or volume; or sample:camera, …")
+SignalArgument = Annotated[str, typer.Argument(metavar="SIGNAL", help="A picture or a recording; or sample:camera, …")]
+Kind = Annotated[str | None, typer.Option(help="image or audio. (default: by the file's ending)")]
+On = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on", help="What of a picture to fit: value (default), gradient or laplacian; repeat for a mixture."
+    ),
 ]
-Kind = Annotated[str | None, typer.Option(help="image, audio, video or volume. (default: by the file's ending)")]
-On = Annotated[list[str], typer.Option("--on", help="What to fit: value, gradient or laplacian; repeat for a mixture.")]
 Network = Annotated[str, typer.Option(help="siren, relu, tanh, sigmoid, softplus, elu, selu, relu-nerf, relu-fourier, relu-rbf.")]  # fmt: skip  # noqa: E501
 Width = Annotated[int, typer.Option(min=1, help="Features of each hidden layer.")]
 Depth = Annotated[int, typer.Option(min=0, help="Hidden layers after the first.")]
 FirstOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's first layer. (default: from the spectrum)")]
 HiddenOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's other layers. (default: 30)")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast, best or published.")]
-Passes = Annotated[float | None, typer.Option(help="Budget: how often each pixel is visited. (default: the recipe's)")]
+Passes = Annotated[float | None, typer.Option(help="Budget: how often each sample is visited. (default: the recipe's)")]
 Seconds = Annotated[float | None, typer.Option(help="Budget: seconds of fitting.")]
 Psnr = Annotated[float | None, typer.Option(help="Stop as soon as this PSNR in dB is reached.")]
-Batch = Annotated[int | None, typer.Option(min=1, help="Pixels a step. (default: the recipe's)")]
+Batch = Annotated[int | None, typer.Option(min=1, help="Samples a step. (default: the recipe's)")]
 Rate = Annotated[float | None, typer.Option("--learning-rate", help="Adam's learning rate. (default: the recipe's)")]
 Resize = Annotated[int | None, typer.Option(min=2, help="First scale the longest side to this many pixels.")]
 Seed = Annotated[int, typer.Option(help="Of the initial weights and the sampling.")]

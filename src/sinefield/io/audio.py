@@ -123,7 +123,9 @@ def _of_array(array: NDArray[Any], rate: int | None) -> Recording:
 def _check_rate(rate: int, name: str) -> None:
     least, most = _RATES
     if not least <= rate <= most:
-        raise ValueError(f"{name} claims {rate} samples a second; expected {least} to {most}, its header may be damaged")
+        raise ValueError(
+            f"{name} claims {rate} samples a second; expected {least} to {most}, its header may be damaged"
+        )
 
 
 def _recording(values: NDArray[Any], rate: int, bits: int, name: str) -> Recording:

@@ -84,7 +84,9 @@ class Lattice:
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"the stored mapping of samples is incomplete or malformed ({error!r})") from error
         sizes = (*shape, channels)
-        plausible = len(shape) == len(extent) == axes and all(type(each) is int and 1 <= each <= 2**40 for each in sizes)
+        plausible = len(shape) == len(extent) == axes and all(
+            type(each) is int and 1 <= each <= 2**40 for each in sizes
+        )
         plausible = plausible and channels <= 4096 and all(0 < each <= 1 for each in extent)
         if not (plausible and math.isfinite(low) and math.isfinite(high) and low < high):
             raise ValueError(

@@ -38,7 +38,7 @@ class Stored:
     high: float
 
     def __len__(self) -> int:
-        """n."""
+        """Return n."""
         return len(self.values)
 
     def __getitem__(self, index: Tensor) -> Tensor:

@@ -2,15 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from torch import nn
+
+from sinefield.constraint import Problem
+from sinefield.io import audio as recordings
+from sinefield.problems.audio import AudioSignal, audio
 from sinefield.problems.image import ImageSignal, image
 
-__all__ = ["ImageSignal", "image", "signal_from_json"]
+__all__ = [
+    "KINDS", "AudioSignal", "ImageSignal",
+    "audio", "image", "kind_of", "of", "signal_from_json", "written",
+]  # fmt: skip
+
+_PROBLEMS: Mapping[str, Callable[..., Problem]] = {"image": image, "audio": audio}
+_SIGNALS: Mapping[str, type[ImageSignal | AudioSignal]] = {"image": ImageSignal, "audio": AudioSignal}
+
+KINDS = tuple(_PROBLEMS)
+"""The kinds of signals."""
 
 
-def signal_from_json(stored: Mapping[str, Any]) -> ImageSignal:
+def kind_of(source: str | Path) -> str:
+    """Return the kind of signal that a file holds, by its ending; what is not known otherwise is a picture.
+
+    >>> kind_of("song.wav"), kind_of("sample:camera")
+    ('audio', 'image')
+    """
+    return "audio" if Path(source).suffix.lower() in recordings.SUFFIXES else "image"
+
+
+def of(source: str | Path, kind: str | None = None, **options: Any) -> Problem:
+    """Return the problem of the signal in a file.
+
+    Args:
+        source: the file.
+        kind: one of :data:`KINDS`; None: by the ending of the file.
+        **options: of the problem of that kind, such as :func:`image`.
+
+    Raises:
+        ValueError: an unknown kind, an option that it does not have, or what the problem itself raises.
+        FileNotFoundError: there is no such file.
+    """
+    kind = kind or kind_of(source)
+    if kind not in _PROBLEMS:
+        raise ValueError(f"unknown kind of signal {kind!r}; choose one of {', '.join(KINDS)}")
+    known = inspect.signature(_PROBLEMS[kind]).parameters
+    for name in options:
+        others = [other for other, each in _PROBLEMS.items() if name in inspect.signature(each).parameters]
+        if name not in known and others:
+            raise ValueError(f"{name} is an option of kind {' and '.join(others)}, and {source} is of kind {kind}")
+    return _PROBLEMS[kind](source, **options)
+
+
+def written(signal: ImageSignal | AudioSignal, field: nn.Module, path: Path, options: Mapping[str, Any]) -> str:
+    """Return in a few words what was written: the signal of a field, to a file.
+
+    Args:
+        signal: how the field is read back.
+        field: Φ.
+        path: where.
+        options: of the signal's own ``write``.
+
+    Raises:
+        ValueError: an option that signals of this kind do not have, or what writing itself raises.
+        OSError: the place cannot be written to.
+    """
+    known = {*inspect.signature(signal.write).parameters, *inspect.signature(signal.render).parameters}
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise ValueError(f"{' and '.join(unknown)} is no option of a signal of kind {signal.kind!r}")
+    return signal.write(field, path, **options)
+
+
+def signal_from_json(stored: Mapping[str, Any]) -> ImageSignal | AudioSignal:
     """Return the signal that a field file stores.
 
     Args:
@@ -19,6 +87,7 @@ def signal_from_json(stored: Mapping[str, Any]) -> ImageSignal:
     Raises:
         ValueError: the kind is unknown to this version, or what is stored is not of that kind.
     """
-    if stored.get("kind") != "image":
-        raise ValueError(f"this version cannot read a signal of kind {stored.get('kind')!r} back; it knows: image")
-    return ImageSignal.from_json(stored)
+    kind = stored.get("kind")
+    if not isinstance(kind, str) or kind not in _SIGNALS:
+        raise ValueError(f"this version cannot read a signal of kind {kind!r} back; it knows: {', '.join(_SIGNALS)}")
+    return _SIGNALS[kind].from_json(stored)

@@ -28,7 +28,6 @@ from sinefield import metrics
 from sinefield.constraint import Constraint, Problem
 from sinefield.domains import Grid
 from sinefield.io import audio as recordings
-from sinefield.io.audio import Recording
 from sinefield.io.lattice import Lattice
 from sinefield.io.stored import Stored
 from sinefield.networks import build
@@ -112,7 +111,7 @@ class AudioSignal:
     def write(
         self, field: nn.Module, path: Path, *, rate: float | None = None, start: float = 0.0, stop: float | None = None
     ) -> str:
-        """Write the recording of a field, block by block, and return what was written in a few words.
+        """Return in a few words what was written: the recording of a field, block by block.
 
         Raises:
             ValueError: as for :meth:`render`; or a rate that is no integer, or a format that cannot hold it.
@@ -133,9 +132,7 @@ class AudioSignal:
             raise ValueError(f"rate must be 1 to {2**24} samples a second, got {rate:g}")
         return checked_count("the recording", size or (end - start) * (rate or self.rate))
 
-    def _blocks(
-        self, field: nn.Module, count: int, start: float, stop: float | None
-    ) -> Iterator[NDArray[np.float32]]:
+    def _blocks(self, field: nn.Module, count: int, start: float, stop: float | None) -> Iterator[NDArray[np.float32]]:
         first = start * self.rate
         last = float(self.lattice.shape[0]) if stop is None else stop * self.rate
         part = (last - first) / count

@@ -130,6 +130,25 @@ class ImageSignal:
         ys, xs = self.pixels.axes(height, width, region)
         return read_at(field, (ys, xs), self.pixels.channels, lambda u: self._read(u, quantity))
 
+    def write(self, field: nn.Module, path: Path, *, quantity: str = "value", **options: Any) -> str:
+        """Return in a few words what was written: the picture of a field.
+
+        NPY keeps numbers. Derivatives as pictures go from black to white: a norm from 0 to the largest, a Laplacian
+        from minus to plus the largest.
+
+        Raises:
+            ValueError: as for :meth:`render`, which takes the ``options``; or an ending of no known format.
+        """
+        pictures.check_suffix(path)
+        values = self.render(field, quantity=quantity, **options)
+        low, high, bits = self.pixels.low, self.pixels.high, self.pixels.bits
+        if quantity != "value":
+            high = float(abs(values).max()) or 1.0
+            low, bits = (0.0 if quantity == "gradient" else -high), 8
+        pictures.write(path, values, low, high, bits)
+        height, width, _ = values.shape
+        return f"{width} x {height}, {quantity} from {values.min():.4g} to {values.max():.4g}"
+
     def _read(self, u: Jet, quantity: str) -> Tensor:
         contrast, spacing = self.pixels.contrast, self.pixels.spacing
         if quantity == "value":

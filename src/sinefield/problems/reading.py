@@ -53,7 +53,9 @@ def read_at(
     found = np.empty((*shape, channels), dtype=np.float32)
     inputs = getattr(field, "in_features", len(axes))
     if inputs != len(axes):
-        raise ValueError(f"the field has {inputs} coordinates and the signal {len(axes)}; give one fitted to this signal")
+        raise ValueError(
+            f"the field has {inputs} coordinates and the signal {len(axes)}; give one fitted to this signal"
+        )
     with evaluating(field) as like:
         for block in _blocks(shape):
             some = [each[part] for each, part in zip(axes, block, strict=True)]
