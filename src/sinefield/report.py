@@ -31,18 +31,12 @@ def result_of(solution: Solution) -> dict[str, Any]:
     }
 
 
-def sentence(image: str, result: Mapping[str, Any]) -> str:
+def sentence(source: str, result: Mapping[str, Any]) -> str:
     """Return the same in a line, and one for each file written."""
-    names = {"psnr": "PSNR", "ssim": "SSIM", "gradient_error": "relative gradient error"}
-    reached = ", ".join(
-        f"{names.get(name, name.replace('_', ' '))} {value:.2f}{' dB' if name == 'psnr' else ''}"
-        if name == "psnr"
-        else f"{names.get(name, name.replace('_', ' '))} {value:.3f}"
-        for name, value in result["metrics"].items()
-    )
+    reached = ", ".join(_told(name, value) for name, value in result["metrics"].items())
     why = {"interrupted": ", stopped by you", "diverged": ", which diverged", "psnr": ", as asked"}
     first = (
-        f"{image}: {reached}, after {result['seconds']:.1f} s and {result['passes']:.1f} passes"
+        f"{source}: {reached}, after {result['seconds']:.1f} s and {result['passes']:.1f} passes"
         f"{why.get(result['stopped'], '')}; {result['parameters']:,} parameters"
     )
     speed = f"  speed      {result['points_per_second']:,.0f} points/s"
@@ -51,6 +45,14 @@ def sentence(image: str, result: Mapping[str, Any]) -> str:
     omega = result["recipe"]["first_omega"]
     frequency = [f"  ω₀         {omega:.3g}, from the spectrum of the signal"] if result["omega_found"] else []
     return "\n".join([first, speed, *frequency, *(f"  {name:<10} {path}" for name, path in result["files"].items())])
+
+
+def _told(metric: str, value: float) -> str:
+    names = {"gradient_error": "relative gradient error"}
+    if metric in ("psnr", "ssim", "snr", "mse"):
+        names[metric] = metric.upper()
+    form = {"psnr": ".2f", "snr": ".2f", "mse": ".2e"}.get(metric, ".3f")
+    return f"{names.get(metric, metric.replace('_', ' '))} {value:{form}}{' dB' if metric in ('psnr', 'snr') else ''}"
 
 
 def show(result: Mapping[str, Any], text: str, *, as_json: bool) -> None:

@@ -1,12 +1,10 @@
-"""Figures and animations: a field beside the truth, networks side by side, what goes on inside."""
+"""Figures and frames of pictures: a field beside the truth, networks side by side."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,24 +13,19 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sinefield import metrics
-from sinefield.activations import LayerActivations
 from sinefield.constraint import Problem
 from sinefield.domains import Grid
-from sinefield.io.files import replacing
 from sinefield.io.image import Floats, Picture, PixelMap
 from sinefield.jet import jet
+from sinefield.plots.style import STYLE, draw_convergence
 from sinefield.problems.image import targets_of
 from sinefield.problems.reading import evaluating
 from sinefield.solution import Record, Solution
 
-FORMATS = (".png", ".pdf", ".svg", ".jpg")
-_STYLE: dict[Any, Any] = {"font.size": 10, "axes.titlesize": 10, "figure.dpi": 110, "savefig.dpi": 110}
-_INK, _ACCENT, _THEORY = "#22313f", "#c0392b", "#2980b9"
 _ROWS = ("value", "‖gradient‖", "Laplacian")
 
 
@@ -157,7 +150,7 @@ class Sheet:
         self._subject = subject
         panel, truth = 2.6, subject.truth
         width = _panel_width(truth, panel)
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(STYLE):
             self.figure = Figure(figsize=(2 * width + 5.0, 3 * panel + 1.1), dpi=dpi, layout="constrained")
             grid = self.figure.add_gridspec(3, 3, width_ratios=[width, width, 4.4])
             self._images, self._titles = [], []
@@ -175,12 +168,12 @@ class Sheet:
         """Return the figure with a field, its metrics, the history so far and a title drawn in."""
         panels = self._subject.panels(field)
         reached = _reached(found, self._subject.on)
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(STYLE):
             for row, name in enumerate(_ROWS):
                 self._images[row].set_data(_shown(panels, row))
                 self._titles[row].set_text(f"field: {reached[name]}" if name in reached else "field")
             self._title.set_text(title)
-            _draw_convergence(self._loss, self._decibels, history)
+            draw_convergence(self._loss, self._decibels, history)
         return self.figure
 
     def frame(self) -> NDArray[np.uint8]:
@@ -193,32 +186,7 @@ class Sheet:
         return pixels[:height, :width].copy()
 
 
-def _draw_convergence(loss: Axes, decibels: Axes, history: Sequence[Record]) -> None:
-    loss.clear()
-    decibels.clear()
-    seconds = [each.seconds for each in history]
-    few = "o" if len(history) < 3 else ""  # a line through one point is not seen
-    loss.semilogy(seconds, [each.loss for each in history], color=_INK, lw=1.8, marker=few)
-    # Whole decades, labelled only there: the first frame of a film sets the layout of all, so that the labels
-    # of its axes must be as wide as those that will come.
-    losses = [each.loss for each in history if math.isfinite(each.loss)] or [1e-3, 1.0]
-    least, greatest = (math.log10(max(each, 1e-30)) for each in (min(losses), max(losses)))
-    loss.set_ylim(10.0 ** math.floor(least), 10.0 ** math.floor(greatest + 1))
-    loss.yaxis.set_minor_formatter(NullFormatter())
-    if not history:
-        decibels.set_ylim(10, 40)
-    loss.set_xlabel("seconds of fitting")
-    loss.set_ylabel("loss: the part of the target not explained", color=_INK)
-    loss.grid(visible=True, which="both", alpha=0.15)
-    decibels.plot(seconds, [each.metrics.get("psnr", math.nan) for each in history], color=_ACCENT, lw=1.8, marker=few)
-    decibels.yaxis.set_label_position("right")
-    decibels.yaxis.tick_right()
-    decibels.set_ylabel("PSNR (dB)", color=_ACCENT)
-    for axes in (loss, decibels):
-        axes.spines["top"].set_visible(False)
-
-
-def solution_figure(solution: Solution) -> Figure:
+def picture_figure(solution: Solution) -> Figure:
     """Return the 3 x 2 figure of a picture: value, gradient norm, Laplacian; truth beside field; and convergence.
 
     Raises:
@@ -243,7 +211,7 @@ def comparison_figure(solutions: Mapping[str, Solution]) -> Figure:
     columns: list[tuple[str, Panels, dict[str, str]]] = [("truth", truth, {})]
     for name, each in solutions.items():
         columns.append((name, subject.panels(each.field), _reached(each.metrics, subject.on)))
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         size = (_panel_width(truth, panel) * len(columns) + 0.4, 3 * panel + 1.3)
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(3, len(columns), squeeze=False)
@@ -255,56 +223,3 @@ def comparison_figure(solutions: Mapping[str, Solution]) -> Figure:
                 axes.set_title("\n".join(filter(None, lines)))
         figure.suptitle(f"{subject.name} fitted on {' + '.join(subject.on)}")
     return figure
-
-
-def activations_figure(layers: Sequence[LayerActivations], title: str) -> Figure:
-    """Return one row a layer: pre-activations beside N(0, 1), activations beside the arcsine law, the spectrum."""
-    normal = np.linspace(-4, 4, 200)
-    arcsine = np.sin(np.linspace(-math.pi / 2, math.pi / 2, 201)[1:-1])
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(10.5, 1.9 * len(layers) + 0.7), layout="constrained")
-        axes = figure.subplots(len(layers), 3, squeeze=False)
-        loud = [(each.spectrum > 1e-8 * each.spectrum.max()).nonzero().max().item() for each in layers]
-        furthest = 1.1 * max(loud) + 1
-        for row, layer in enumerate(layers):
-            before, after = layer.before.flatten().numpy(), layer.after.flatten().numpy()
-            left, middle, right = axes[row]
-            left.hist(before, bins=120, density=True, color=_INK, alpha=0.75)
-            middle.hist(after, bins=120, density=True, color=_INK, alpha=0.75)
-            if layer.periodic:
-                if row > 0:
-                    left.plot(normal, np.exp(-(normal**2) / 2) / math.sqrt(2 * math.pi), color=_THEORY, lw=1.5)
-                    left.set_xlim(-5, 5)
-                middle.plot(arcsine, 1 / (math.pi * np.sqrt(1 - arcsine**2)), color=_THEORY, lw=1.5)
-                middle.set_ylim(0, 2.5)
-            power = layer.spectrum.numpy()
-            right.semilogy(np.arange(len(power)), power / power.max(), color=_INK, lw=1)
-            right.set_xlim(0, furthest)
-            right.set_ylim(1e-8, 2)
-            left.set_ylabel(f"layer {layer.name}")
-            for each in (left, middle):
-                each.set_yticks([])
-        for each, name in zip(
-            axes[0], ("before the bias: ωWx, theory N(0, 1)", "after: theory arcsine", "power, cycles across [−1, 1]"),
-            strict=True,
-        ):  # fmt: skip
-            each.set_title(name)
-        figure.suptitle(title)
-    return figure
-
-
-def check_format(path: str | Path) -> None:
-    """Check the ending of a figure to write.
-
-    Raises:
-        ValueError: it is none of :data:`FORMATS`.
-    """
-    if Path(path).suffix.lower() not in FORMATS:
-        raise ValueError(f"cannot write the figure {path}: its ending must be one of {', '.join(FORMATS)}")
-
-
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure, whole or not at all; its ending, of :data:`FORMATS`, chooses the format."""
-    check_format(path)
-    with replacing(path) as temporary:
-        figure.savefig(temporary)

@@ -1,0 +1,29 @@
+"""Figures and animations: a field beside the truth, networks side by side, what goes on inside."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from sinefield.io.audio import Recording
+from sinefield.plots.layers import activations_figure
+from sinefield.plots.pictures import Panels, Sheet, Subject, comparison_figure, picture_figure
+from sinefield.plots.recordings import recording_figure
+from sinefield.plots.style import FORMATS, check_format, save_figure
+from sinefield.solution import Solution
+
+__all__ = [
+    "FORMATS", "Panels", "Sheet", "Subject",
+    "activations_figure", "check_format", "comparison_figure", "picture_figure", "recording_figure", "save_figure",
+    "solution_figure",
+]  # fmt: skip
+
+
+def solution_figure(solution: Solution) -> Figure:
+    """Return the figure of a solution, truth beside field: as that kind of signal is looked at.
+
+    Raises:
+        ValueError: there is no figure of such a problem.
+    """
+    if isinstance(solution.problem.reference, Recording):
+        return recording_figure(solution)
+    return picture_figure(solution)

@@ -1,0 +1,62 @@
+"""What figures share: their looks, how a fit went on, and how they are written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from sinefield.io.files import replacing
+from sinefield.solution import Record
+
+FORMATS = (".png", ".pdf", ".svg", ".jpg")
+STYLE: dict[Any, Any] = {"font.size": 10, "axes.titlesize": 10, "figure.dpi": 110, "savefig.dpi": 110}
+INK, ACCENT, THEORY = "#22313f", "#c0392b", "#2980b9"
+
+
+def draw_convergence(loss: Axes, decibels: Axes, history: Sequence[Record]) -> None:
+    """Draw loss and PSNR over the seconds of fitting."""
+    loss.clear()
+    decibels.clear()
+    seconds = [each.seconds for each in history]
+    few = "o" if len(history) < 3 else ""  # a line through one point is not seen
+    loss.semilogy(seconds, [each.loss for each in history], color=INK, lw=1.8, marker=few)
+    # Whole decades, labelled only there: the first frame of a film sets the layout of all, so that the labels
+    # of its axes must be as wide as those that will come.
+    losses = [each.loss for each in history if math.isfinite(each.loss)] or [1e-3, 1.0]
+    least, greatest = (math.log10(max(each, 1e-30)) for each in (min(losses), max(losses)))
+    loss.set_ylim(10.0 ** math.floor(least), 10.0 ** math.floor(greatest + 1))
+    loss.yaxis.set_minor_formatter(NullFormatter())
+    if not history:
+        decibels.set_ylim(10, 40)
+    loss.set_xlabel("seconds of fitting")
+    loss.set_ylabel("loss: the part of the target not explained", color=INK)
+    loss.grid(visible=True, which="both", alpha=0.15)
+    decibels.plot(seconds, [each.metrics.get("psnr", math.nan) for each in history], color=ACCENT, lw=1.8, marker=few)
+    decibels.yaxis.set_label_position("right")
+    decibels.yaxis.tick_right()
+    decibels.set_ylabel("PSNR (dB)", color=ACCENT)
+    for axes in (loss, decibels):
+        axes.spines["top"].set_visible(False)
+
+
+def check_format(path: str | Path) -> None:
+    """Check the ending of a figure to write.
+
+    Raises:
+        ValueError: it is none of :data:`FORMATS`.
+    """
+    if Path(path).suffix.lower() not in FORMATS:
+        raise ValueError(f"cannot write the figure {path}: its ending must be one of {', '.join(FORMATS)}")
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure, whole or not at all; its ending, of :data:`FORMATS`, chooses the format."""
+    check_format(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
