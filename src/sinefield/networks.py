@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from sinefield.siren import Sine, Siren
+from sinefield.tiled import TiledSiren
 
 
 @runtime_checkable
@@ -256,6 +257,7 @@ def _encoding(kind: str, dimension: int, frequencies: int, scale: float) -> tupl
 
 NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "siren": Siren,
+    "tiled": TiledSiren,
     "relu": partial(Perceptron, activation_name="relu"),
     "tanh": partial(Perceptron, activation_name="tanh"),
     "sigmoid": partial(Perceptron, activation_name="sigmoid"),

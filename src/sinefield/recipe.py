@@ -141,7 +141,7 @@ class Recipe:
         groups: list[dict[str, Any]] = []
         matrices: list[nn.Parameter] = []
         for each in fields:
-            linears = [one for one in each.modules() if isinstance(one, nn.Linear) and one.weight.requires_grad]
+            linears = [one for one in each.modules() if _is_affine(one)]
             first = list(linears[0].parameters()) if linears else []
             hidden = [linear.get_parameter("weight") for linear in linears[1:-1]] if self.optimiser == "muon" else []
             matrices += hidden
@@ -153,6 +153,11 @@ class Recipe:
             groups.append({"params": rest, "lr": self.learning_rate})
         adam = Adam([group for group in groups if group["params"]], self.betas)
         return [adam, Muon(matrices, self.matrix_rate)] if matrices else [adam]
+
+
+def _is_affine(module: nn.Module) -> bool:
+    weight = getattr(module, "weight", None)
+    return isinstance(weight, nn.Parameter) and weight.ndim >= 2 and weight.requires_grad
 
 
 PUBLISHED = Recipe("published", learning_rate=1e-4, betas=(0.9, 0.999), batch=None, schedule="constant", passes=1000)
