@@ -89,7 +89,7 @@ class Constraint:
         Raises:
             ValueError: the residual does not give one row for each point, or mixes points.
         """
-        samples = first_samples(self.domain, 7, next(iter(fields.values())))
+        samples = first_samples(self.domain, 7 * self.domain.granule, next(iter(fields.values())))
         count = len(samples.points)
         jets = {name: jet(each, samples.points) for name, each in fields.items()}
         with torch.no_grad():
@@ -162,6 +162,9 @@ class Problem:
         measure: the metrics of a field, from this many points or, for None, from all of them.
         omega: ω₀ of the first layer that the spectrum of the signal suggests; None: unknown.
         reference: the signal itself where there is one, for figures to compare with.
+        tuning: what of a named recipe is better otherwise for this problem.
+        parts: the parts that a field of this problem falls into and that can be solved one after the other, as they
+            share no parameter; None: it is solved as a whole.
     """
 
     name: str
@@ -171,3 +174,18 @@ class Problem:
     measure: Callable[[nn.Module, int | None], dict[str, float]] = field(default=lambda _field, _count: {})
     omega: float | None = None
     reference: Any = None
+    tuning: Mapping[str, Any] = field(default_factory=dict)
+    parts: Callable[[nn.Module], Sequence[Part]] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A part of a field, which learns in its place, and what is to be found of it.
+
+    Args:
+        field: whose parameters are some of those of the whole.
+        problem: its constraints and metrics.
+    """
+
+    field: nn.Module
+    problem: Problem

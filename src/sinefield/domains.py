@@ -53,6 +53,11 @@ class FiniteDomain(ABC):
     def at(self, index: Tensor) -> Samples:
         """Return the points numbered ``index`` (``(n,)`` integers) and their targets, on the device of ``index``."""
 
+    @property
+    def granule(self) -> int:
+        """Of how many points batches are multiples."""
+        return 1
+
     def visits(self, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield the numbers of all points, each once, in random order, a bounded number at a time.
 
@@ -76,6 +81,11 @@ class ContinuousDomain(ABC):
     @abstractmethod
     def dimension(self) -> int:
         """d, the dimension of the points."""
+
+    @property
+    def granule(self) -> int:
+        """Of how many points batches are multiples: any number."""
+        return 1
 
     @abstractmethod
     def draw(self, count: int, generator: torch.Generator) -> Samples:

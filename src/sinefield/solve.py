@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,10 +12,10 @@ from torch import nn
 
 from sinefield import kernels
 from sinefield import recipe as recipes
-from sinefield.constraint import Constraint, Problem
+from sinefield.constraint import Constraint, Part, Problem
 from sinefield.descent import Descent
 from sinefield.recipe import Recipe
-from sinefield.solution import Divergence, Observer, Solution
+from sinefield.solution import Divergence, Observer, Progress, Record, Solution, Speed, Stop
 from sinefield.system import System
 
 
@@ -67,15 +68,75 @@ def solve(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         system, problem, chosen = prepared(unknown, constraints, recipe, changes, seed=seed, device=device)
-        descent = Descent(system, problem, chosen, seed)
-        with kernels.executing(descent.execution(compiled=compiled)):
-            stopped = descent.run(observe)
-    main = descent.main
+        main = next(iter(system.fields.values()))
+        if problem.parts is None:
+            course = _descended(Descent(system, problem, chosen, seed), observe, compiled=compiled)
+        else:
+            course = _in_parts(main, problem.parts(main), chosen, seed, observe, compiled=compiled)
     metrics = problem.measure(main, None)
-    solution = Solution(main, system.fields, problem, chosen, descent.history, metrics, stopped, seed, descent.speed)
-    if stopped == "diverged":
+    solution = Solution(
+        main, system.fields, problem, chosen, course.history, metrics, course.stopped, seed, course.speed
+    )
+    if course.stopped == "diverged":
         warnings.warn(solution.advice, Divergence, stacklevel=2)
     return solution
+
+
+@dataclass(frozen=True)
+class _Course:
+    """How a search went."""
+
+    history: Sequence[Record]
+    stopped: Stop
+    speed: Speed
+
+
+def _descended(descent: Descent, observe: Observer | None, *, compiled: bool | None) -> _Course:
+    with kernels.executing(descent.execution(compiled=compiled)):
+        stopped = descent.run(observe)
+    return _Course(descent.history, stopped, descent.speed)
+
+
+def _in_parts(
+    whole: nn.Module, parts: Sequence[Part], recipe: Recipe, seed: int, observe: Observer | None, *,
+    compiled: bool | None,
+) -> _Course:  # fmt: skip
+    """Return the course of the parts, solved one after the other, each with its share of the seconds."""
+    share = recipe if recipe.seconds is None else recipe.changed(seconds=recipe.seconds / len(parts))
+    history: list[Record] = []
+    stopped: Stop = "budget"
+    points = flop = peak = 0.0
+    for number, part in enumerate(parts):
+        last = history[-1] if history else Record(0, 0.0, 0.0, 0.0, {}, {})
+
+        def shifted(record: Record, last: Record = last) -> Record:
+            passes = last.passes + record.passes / len(parts)
+            return replace(record, step=last.step + record.step, passes=passes, seconds=last.seconds + record.seconds)
+
+        def watch(progress: Progress, number: int = number, last: Record = last) -> None:
+            assert observe is not None
+            observe(
+                replace(
+                    progress, field=whole, step=last.step + progress.step, seconds=last.seconds + progress.seconds,
+                    passes=last.passes + progress.passes / len(parts),
+                    fraction=(number + progress.fraction) / len(parts),
+                    record=progress.record and shifted(progress.record),
+                )
+            )  # fmt: skip
+
+        system = System.of({"u": part.field}, part.problem.constraints)
+        descent = Descent(system, part.problem, share, seed + number)
+        course = _descended(descent, watch if observe else None, compiled=compiled)
+        seconds = course.history[-1].seconds if course.history else 0.0
+        points, flop = points + course.speed.points * seconds, flop + course.speed.flop * seconds
+        peak = course.speed.peak
+        history += map(shifted, course.history)
+        if course.stopped != "budget":
+            stopped = course.stopped
+        if course.stopped == "interrupted":
+            break
+    seconds = max(history[-1].seconds, 1e-9) if history else 1.0
+    return _Course(history, stopped, Speed(points / seconds, flop / seconds, peak))
 
 
 def prepared(
@@ -103,7 +164,8 @@ def prepared(
     # A problem's field depends on the recipe's frequency and the recipe on the order of the constraints, which any
     # field of the problem shows.
     order = System.of({"u": unknown.network(30.0)}, unknown.constraints).order
-    chosen = _chosen(recipe, order, changes).tuned(unknown.omega)
+    tuning = unknown.tuning if isinstance(recipe, str) and recipe != "published" else {}
+    chosen = _chosen(recipe, order, {**tuning, **changes}).tuned(unknown.omega)
     torch.manual_seed(seed)
     field = unknown.network(chosen.first_omega or 30.0)
     return System.of(_on({"u": field}, device), unknown.constraints), unknown, chosen

@@ -28,7 +28,7 @@ class Stream:
 
     Args:
         domain: Ω.
-        batch: points at a time.
+        batch: points at a time, made a multiple of the domain's granule.
         generator: of the order of points, or of the points.
     """
 
@@ -38,6 +38,10 @@ class Stream:
     _visits: Iterator[Tensor] = field(default_factory=lambda: iter(()))  # what is left of the pass
     _order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))  # the part of it that is known
     _stock: list[Samples] = field(default_factory=list)  # the next batches, last first
+
+    def __post_init__(self) -> None:
+        """Make the batch a multiple of the granule."""
+        self.batch = max(self.domain.granule, self.batch // self.domain.granule * self.domain.granule)
 
     def take(self) -> Samples:
         """Return the next batch."""
@@ -136,9 +140,10 @@ class System:
     def accumulate(self, batches: Sequence[Samples], device: torch.device) -> dict[str, Tensor]:
         """Return the terms of the weighted sum over ``batches``; its gradient is added to that of the parameters."""
         terms: dict[str, Tensor] = {}
-        for (_, members, reads), batch in zip(self.groups, batches, strict=True):
+        for (domain, members, reads), batch in zip(self.groups, batches, strict=True):
             count = len(batch.points)
             size = min(kernels.block_size(each, reads[name]) for name, each in self.fields.items())
+            size = max(domain.granule, size // domain.granule * domain.granule)
             for start in range(0, count, size):
                 block = moved(_rows(batch, start, start + size), device)
                 share = len(block.points) / count  # norms are averages, so blocks add up by their share

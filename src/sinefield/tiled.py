@@ -1,8 +1,8 @@
 """Tiled fields, for signals that one network cannot hold: a grid of small SIRENs, joined smoothly.
 
-Axis i of the box [−e_i, e_i] is divided into K_i equal parts. Tile k has a SIREN Φ_k of its own, which sees its part and
-half of an overlap beyond as [−1, 1], and a weight w_k that is 1 in the middle of the tile and falls to 0 across the
-overlap with each neighbour, as the quintic S(t) = t³ (6t² − 15t + 10) along each axis:
+Axis i of the box [−e_i, e_i] is divided into K_i equal parts. Tile k has a SIREN Φ_k of its own, which sees its part
+and half of an overlap beyond as [−1, 1], and a weight w_k that is 1 in the middle of the tile and falls to 0 across
+the overlap with each neighbour, as the quintic S(t) = t³ (6t² − 15t + 10) along each axis:
 
     Φ(x) = Σ_k w_k(x) Φ_k(x)        Σ_k w_k = 1
 
@@ -59,7 +59,7 @@ class SirenStack(nn.Module):
 
     def __init__(self, maps: Sequence[AffineStack], omegas: Sequence[float]) -> None:
         super().__init__()
-        self.maps = nn.ModuleList(maps)
+        self.maps: Sequence[AffineStack] = nn.ModuleList(maps)  # type: ignore[assignment]  # a list, to a checker
         self.omegas = tuple(omegas)
         self.settings: dict[str, int | float | str] = {"first_omega": float(omegas[0])}
 

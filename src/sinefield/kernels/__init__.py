@@ -62,7 +62,8 @@ def block_size(field: nn.Module, needs: Set[str]) -> int:
 
 def work(field: nn.Module, dimension: int, needs: Set[str]) -> int:
     """Return the FLOP of evaluating and differentiating a point: 6 for each weight and row, sines left out."""
-    weights = sum(each.numel() for each in field.parameters() if each.ndim == 2)
+    # Of networks side by side, each point goes through one.
+    weights = sum(each.shape[-2:].numel() for each in field.parameters() if each.ndim >= 2)
     return 6 * weights * (fused.rows(field, needs) if fused.supports(field) else _rows(dimension, needs))
 
 
@@ -70,7 +71,7 @@ def memory(field: nn.Module, dimension: int, needs: Set[str], count: int) -> int
     """Return about how many bytes ``count`` points take while they are evaluated and differentiated."""
     if fused.supports(field):
         return fused.memory(field, needs, count)
-    features = sum(each.out_features for each in field.modules() if isinstance(each, nn.Linear))
+    features = sum(each.shape[-2] for each in field.parameters() if each.ndim >= 2)
     each_kept = 4  # of each row: before and after an activation, a slope, a gradient
     return 4 * each_kept * features * _rows(dimension, needs) * min(count, BLOCK)
 

@@ -1,0 +1,205 @@
+"""Signals in tiles: which tiles, what each of them sees, and how they are fitted.
+
+The tiles of a :class:`~sinefield.tiled.TiledSiren` are fitted to all they can see, overlaps included, each on its own:
+
+    Φ_k(x) − a(x) = 0 where w_k(x) > 0
+
+As Φ is a mean of the Φ_k, its square error is at most the mean of theirs. A few tiles at a time are solved together,
+as one batched product; their parameters and samples fit the caches of a processor, and memory does not depend on how
+many tiles there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from sinefield import metrics
+from sinefield.constraint import Constraint, Part, Problem
+from sinefield.domains import FiniteDomain, Grid, Samples
+from sinefield.networks import build
+from sinefield.problems.reading import evaluating
+from sinefield.tiled import TiledSiren
+
+OVERLAP = 0.25
+"""Of neighbouring tiles, as part of a tile."""
+
+TOGETHER = 64
+"""How many tiles are solved at a time."""
+
+TUNING: Mapping[str, Any] = {"batch": 256 * TOGETHER, "learning_rate": 2e-3}
+"""What of a recipe is otherwise for tiles: points of a step, of all tiles solved together, and Adam's rate."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TileSamples(FiniteDomain):
+    """The samples that some tiles of a grid see, in the coordinates of the tiles, tile after tile in turn.
+
+    Point number n is the sample n // K of tile n mod K. All tiles see as many samples; those at the edge see some that
+    lie beyond their overlap.
+
+    Args:
+        grid: all samples.
+        counts: how many tiles there are along each axis.
+        overlap: of neighbouring tiles, as part of a tile.
+        tiles: the numbers of the K tiles, in C order.
+    """
+
+    grid: Grid
+    counts: Sequence[int]
+    overlap: float
+    tiles: Tensor
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """How many samples a tile sees along each axis."""
+        return tuple(
+            min(size, math.ceil((1 + self.overlap) * size / count))
+            for size, count in zip(self.grid.shape, self.counts, strict=True)
+        )
+
+    @property
+    def size(self) -> int:
+        """How many points there are: samples that two tiles see count twice."""
+        return math.prod(self.seen) * len(self.tiles)
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return self.grid.dimension
+
+    @property
+    def target_names(self) -> frozenset[str]:
+        """The names of the targets."""
+        return self.grid.target_names
+
+    @property
+    def granule(self) -> int:
+        """K: batches hold as many points of each tile."""
+        return len(self.tiles)
+
+    def visits(self, generator: torch.Generator) -> Iterator[Tensor]:
+        """Yield all points in random order, the same in all tiles."""
+        order = torch.randperm(math.prod(self.seen), generator=generator)
+        for some in order.split(max(1, (1 << 22) // len(self.tiles))):
+            yield (some[:, None] * len(self.tiles) + torch.arange(len(self.tiles))).flatten()
+
+    def at(self, index: Tensor) -> Samples:
+        """Return the points numbered ``index``; see :class:`~sinefield.domains.FiniteDomain`."""
+        tile = self.tiles.to(index.device)[index % len(self.tiles)]
+        rest = index // len(self.tiles)
+        flat = torch.zeros_like(index)
+        stride, columns = 1, []
+        for size, count, seen in reversed(list(zip(self.grid.shape, self.counts, self.seen, strict=True))):
+            place, offset = tile % count, rest % seen
+            tile, rest = tile // count, rest // seen
+            width = size / count  # of a tile, in samples
+            first = (place * width - self.overlap * width / 2).floor().long().clamp(0, size - seen)
+            sample = first + offset
+            flat = flat + stride * sample
+            stride *= size
+            columns.append(((sample + 0.5).double() / width - place - 0.5) * (2 / (1 + self.overlap)))
+        points = torch.stack(columns[::-1], dim=-1).to(torch.float32)
+        return Samples(points, {name: values[flat] for name, values in self.grid.targets.items()})
+
+
+def counts_for(shape: Sequence[int], samples: int) -> tuple[int, ...]:
+    """Return how many tiles of about ``samples`` samples, as long along each axis, a grid falls into.
+
+    >>> counts_for((5400, 10800), 96 * 96)
+    (56, 112)
+    """
+    side = samples ** (1 / len(shape))
+    return tuple(max(1, round(size / side)) for size in shape)
+
+
+def tiled(
+    problem: Problem, grid: Grid, channels: int, omega: float, counts: Sequence[int], settings: Mapping[str, Any]
+) -> Problem:
+    """Return the problem of a signal with a tiled field in place of one network.
+
+    Args:
+        problem: of the signal, whose one constraint is on the target ``value`` of ``grid``.
+        grid: of its samples.
+        channels: c.
+        omega: ω₀ of the first layer, in coordinates in which all of the signal has the extent of the grid.
+        counts: how many tiles along each axis.
+        settings: of the network of a tile.
+
+    Raises:
+        ValueError: more tiles than samples along an axis, or a setting that tiles do not have.
+    """
+    if len(counts) != grid.dimension or any(not 1 <= k <= n for k, n in zip(counts, grid.shape, strict=True)):
+        raise ValueError(
+            f"tiles must be 1 to {' x '.join(map(str, grid.shape))}, the samples, along each axis, got "
+            f"{' x '.join(map(str, counts))}"
+        )
+    extent = tuple(size * each / 2 for size, each in zip(grid.shape, grid.spacings, strict=True))
+    network = partial(_network, grid.dimension, channels, counts, extent, dict(settings))
+    build("tiled", grid.dimension, channels, **_settings(counts, extent, settings, None, probe=True))
+    return replace(
+        problem,
+        network=network,
+        omega=omega,
+        tuning=TUNING,
+        parts=partial(_parts, problem, grid, problem.constraints[0].weight),
+    )
+
+
+def _settings(
+    counts: Sequence[int],
+    extent: Sequence[float],
+    settings: Mapping[str, Any],
+    first_omega: float | None,
+    *,
+    probe: bool = False,
+) -> dict[str, Any]:
+    frequency = {} if first_omega is None else {"first_omega": first_omega}
+    shape = {
+        "tiles": "x".join("1" if probe else str(each) for each in counts),
+        "extent": "x".join(f"{each:.15g}" for each in extent),
+        "overlap": OVERLAP,
+    }
+    return {"hidden_features": 64, "hidden_layers": 2} | shape | frequency | dict(settings)
+
+
+def _network(
+    dimension: int,
+    channels: int,
+    counts: Sequence[int],
+    extent: Sequence[float],
+    settings: Mapping[str, Any],
+    first_omega: float,
+) -> nn.Module:
+    return build("tiled", dimension, channels, **_settings(counts, extent, settings, first_omega))
+
+
+def _parts(whole: Problem, grid: Grid, weight: float, field: nn.Module) -> Sequence[Part]:
+    if not isinstance(field, TiledSiren):
+        raise TypeError(f"a tiled problem is solved by a TiledSiren, got a {type(field).__name__}")
+    parts = []
+    for start in range(0, len(field.stack), TOGETHER):
+        stop = min(start + TOGETHER, len(field.stack))
+        domain = TileSamples(grid, field.counts, field.overlap, torch.arange(start, stop))
+        constraint = Constraint(domain, whole.constraints[0].residual, name="value", weight=weight)
+        problem = replace(whole, constraints=[constraint], measure=partial(_measure, domain), parts=None)
+        parts.append(Part(field.stack.part(start, stop), problem))
+    return parts
+
+
+def _measure(domain: TileSamples, stack: nn.Module, count: int | None) -> dict[str, float]:
+    """Return the PSNR of the tiles of a stack, from about ``count`` of the points they see."""
+    each = domain.size // domain.granule if count is None else max(1, min(count, domain.size) // domain.granule)
+    generator = torch.Generator().manual_seed(0)
+    some = torch.randperm(domain.size // domain.granule, generator=generator)[:each]
+    samples = domain.at((some[:, None] * domain.granule + torch.arange(domain.granule)).flatten())
+    with evaluating(stack) as like:
+        values = stack(samples.points.to(like)).float().cpu()
+    return {"psnr": metrics.psnr(values, samples.targets["value"], peak=2.0)}
