@@ -18,6 +18,7 @@ from sinefield.loading import loading
 from sinefield.options import (
     Batch,
     Depth,
+    DepthOrTiles,
     Device,
     FieldArgument,
     FigureOption,
@@ -36,12 +37,16 @@ from sinefield.options import (
     Seconds,
     Seed,
     SignalArgument,
+    Tiles,
+    TileSize,
     Width,
+    WidthOrTiles,
     check_outputs,
     device_of,
     given,
     numbers,
-)  # fmt: skip
+    tile_counts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,8 +86,8 @@ def fit(
     kind: Kind = None,
     on: On = None,
     network: Network = "siren",
-    width: Width = 256,
-    depth: Depth = 3,
+    width: WidthOrTiles = None,
+    depth: DepthOrTiles = None,
     first_omega: FirstOmega = None,
     hidden_omega: HiddenOmega = None,
     final_activation: Annotated[str | None, typer.Option(help="After a SIREN's last layer: tanh, sigmoid, …")] = None,
@@ -94,6 +99,8 @@ def fit(
     batch: Batch = None,
     learning_rate: Rate = None,
     resize: Resize = None,
+    tiles: Tiles = None,
+    tile_size: TileSize = None,
     seed: Seed = 0,
     device: Device = "auto",
     figure: FigureOption = None,
@@ -117,7 +124,8 @@ def fit(
         final_activation=final_activation, dropout=dropout,
     )  # fmt: skip
     changes = given(passes=passes, seconds=seconds, psnr=psnr, batch=batch, learning_rate=learning_rate)
-    problem = problems.of(source, kind, network=network, **given(on=on, longest=resize), **settings)
+    told = given(on=on, longest=resize, tiles=tiles and tile_counts(tiles), tile_size=tile_size)
+    problem = problems.of(source, kind, network=network, **told, **settings)
     film = None if animate is None else observers.Film(problem, animate)
     board = None if log is None else observers.TensorBoardLog(log)
     if estimate:

@@ -24,6 +24,14 @@ On = Annotated[
 Network = Annotated[str, typer.Option(help="siren, relu, tanh, sigmoid, softplus, elu, selu, relu-nerf, relu-fourier, relu-rbf.")]  # fmt: skip  # noqa: E501
 Width = Annotated[int, typer.Option(min=1, help="Features of each hidden layer.")]
 Depth = Annotated[int, typer.Option(min=0, help="Hidden layers after the first.")]
+WidthOrTiles = Annotated[
+    int | None, typer.Option("--width", min=1, help="Features of each hidden layer. (default: 256; 64 of a tile)")
+]
+DepthOrTiles = Annotated[
+    int | None, typer.Option("--depth", min=0, help="Hidden layers after the first. (default: 3; 2 of a tile)")
+]
+Tiles = Annotated[str | None, typer.Option(metavar="4x6", help="Fit a tiled field: how many tiles along each axis.")]
+TileSize = Annotated[int | None, typer.Option(min=2, help="Fit a tiled field: samples along a side of a tile.")]
 FirstOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's first layer. (default: from the spectrum)")]
 HiddenOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's other layers. (default: 30)")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast, best or published.")]
@@ -58,6 +66,18 @@ def numbers(text: str, separator: str, count: int, kind: type, option: str, exam
     if len(found) != count:
         raise ValueError(f"{option} is {count} numbers with {separator!r} between, as {example}; got {text!r}")
     return found
+
+
+def tile_counts(text: str) -> tuple[int, ...]:
+    """Return how many tiles there are along each axis.
+
+    Raises:
+        ValueError: something else than integers with x between.
+    """
+    parts = text.lower().split("x")
+    if not all(each.isdecimal() for each in parts):
+        raise ValueError(f"--tiles is an integer for each axis with x between, as 4x6; got {text!r}")
+    return tuple(int(each) for each in parts)
 
 
 def check_outputs(*paths: Path | None, figure: Path | None = None) -> None:

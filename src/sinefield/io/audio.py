@@ -91,13 +91,14 @@ def read(source: str | Path | NDArray[Any] | Tensor, rate: int | None = None) ->
             _check_rate(file.samplerate, str(path))
             exact = _BITS.get(file.subtype, 16 if file.format in ("MP3", "OGG") else 32)
             dtype = "int16" if file.subtype in ("PCM_S8", "PCM_U8", "PCM_16") else "float32"
-            spool, count = Spool(file.channels, dtype), 0
-            for block in file.blocks(_BLOCK, dtype=dtype, always_2d=True):
-                spool.add(block)
-                count += len(block)
-            if count < file.frames:
-                raise ValueError(f"{path} ends early: {count} of {file.frames} samples are there; get another copy")
-            return _recording(spool.gathered(), file.samplerate, exact, str(path))
+            with Spool(file.channels, dtype) as spool:
+                count = 0
+                for block in file.blocks(_BLOCK, dtype=dtype, always_2d=True):
+                    spool.add(block)
+                    count += len(block)
+                if count < file.frames:
+                    raise ValueError(f"{path} ends early: {count} of {file.frames} samples are there; get another copy")
+                return _recording(spool.gathered(), file.samplerate, exact, str(path))
     except soundfile.LibsndfileError as error:
         reason = " ".join(error.error_string.split()).rstrip(".")
         raise ValueError(

@@ -1,13 +1,8 @@
-"""Pictures: files, arrays and tensors to floats ``(height, width, channels)``, and back.
-
-Pillow reads PNG, JPEG, WebP and the rest, tifffile reads TIFF, imagecodecs the 16-bit PNGs that Pillow would
-cut to 8 bits. EXIF orientation is applied, palettes are expanded, CMYK becomes RGB.
-"""
+"""Pictures: files, arrays and tensors to floats ``(height, width, channels)``, and back."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sinefield.io import decoding
+from sinefield.io.decoding import LARGE
 from sinefield.io.files import replacing
 from sinefield.io.resampling import resampled
 from sinefield.io.samples import file_of
@@ -25,24 +22,9 @@ from sinefield.io.samples import file_of
 Floats = NDArray[np.float32]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".npy")
+BAND = 256
+"""Rows that are written at a time, and columns of a tile."""
 _LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # pixels a side that their encoders take
-_BYTES_PER_VALUE = 24  # the picture as stored, as float32 and as targets of each kind, all alive at once
-_NEGLIGIBLE = 2**25  # bytes: less than a tenth of what PyTorch has taken by then, so that nobody need ask
-
-# EXIF orientation (tag 274): what puts an array of rows upright.
-_UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
-    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
-    8: lambda a: a.swapaxes(0, 1)[::-1],
-}
-
-
-class TooLargeError(ValueError):
-    """A picture that memory cannot hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,18 +32,24 @@ class Picture:
     """A picture in memory.
 
     Args:
-        values: ``(height, width, channels)``; 1 channel is grey, 3 RGB, 4 RGBA.
+        values: ``(height, width, channels)``; 1 channel is grey, 3 RGB, 4 RGBA. Floats; of a :data:`LARGE` picture
+            the numbers as they are stored.
         low: the value of black.
         high: the value of white.
         bits: 8 or 16 for integers, 32 for floats.
         name: what to call it.
     """
 
-    values: Floats
+    values: NDArray[Any]
     low: float
     high: float
     bits: int
     name: str
+
+    @property
+    def large(self) -> bool:
+        """Whether it is held as it is stored."""
+        return self.values.size >= LARGE
 
 
 def read(source: str | Path | NDArray[Any] | Tensor) -> Picture:
@@ -85,125 +73,17 @@ def read(source: str | Path | NDArray[Any] | Tensor) -> Picture:
     name = str(source)
     if name.startswith("sample:"):
         return _picture(_sample(name.removeprefix("sample:")), name)
-    return _picture(_read_file(Path(source)), name)
-
-
-def _read_file(path: Path) -> NDArray[Any]:
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}; give a picture, or sample:camera for an example")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; give one picture in it")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path} is empty (0 bytes); give a picture")
-    try:
-        with warnings.catch_warnings():  # of corrupt EXIF and the like, where the pixels may still be whole
-            warnings.simplefilter("ignore")
-            return _decode(path)
-    except PermissionError as error:
-        raise PermissionError(f"cannot read {path}: permission denied") from error
-    except TooLargeError as error:
-        raise ValueError(str(error)) from error
-    except (PIL.Image.DecompressionBombError, MemoryError) as error:
-        raise ValueError(f"{path} is too large to be read at once; crop it or make it smaller first") from error
-    except Exception as error:  # decoders raise whatever they like on damaged files
-        unknown = isinstance(error, PIL.UnidentifiedImageError)
-        reason = "unknown format" if unknown else " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(
-            f"{path} cannot be read as a picture ({reason}); it may be damaged, or no PNG, JPEG, TIFF, WebP or NPY"
-        ) from error
-
-
-def _decode(path: Path) -> NDArray[Any]:
-    with path.open("rb") as file:
-        start = file.read(26)
-    if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return _read_tiff(path)
-    if start[:6] == b"\x93NUMPY":
-        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        check_memory(path, mapped.shape)
-        return np.array(mapped)
-    return _read_raster(path, sixteen_bits=start[:4] == b"\x89PNG" and start[24:25] == b"\x10")
+    return _picture(decoding.read_file(Path(source)), name)
 
 
 def _sample(name: str) -> NDArray[Any]:
     path = file_of(name)
     if path is not None:
-        return _decode(path)
+        return decoding.decode(path)
     import skimage.data
 
     array: NDArray[Any] = getattr(skimage.data, name)()
     return array
-
-
-def check_memory(what: str | Path, shape: tuple[int, ...], bytes_per_value: int = _BYTES_PER_VALUE) -> None:
-    """Check that memory can hold what is about to be made.
-
-    Raises:
-        TooLargeError: it cannot.
-    """
-    needed = float(np.prod(shape, dtype=float)) * bytes_per_value
-    if needed < _NEGLIGIBLE:
-        return
-    import psutil
-
-    available = psutil.virtual_memory().available
-    if needed > available:
-        raise TooLargeError(
-            f"{what} is too large: {' x '.join(map(str, shape))} values need about {needed / 2**30:.1f} GiB and "
-            f"{available / 2**30:.1f} GiB are free; crop it or make it smaller first"
-        )
-
-
-def _read_tiff(path: Path) -> NDArray[Any]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as tiff:
-        page = tiff.pages.first
-        if page.photometric not in (0, 1, 2):  # neither grey (MinIsWhite, MinIsBlack) nor RGB: Pillow converts it
-            return _read_raster(path, sixteen_bits=False)
-        check_memory(path, page.shape)
-        array: NDArray[Any] = page.asarray()
-        if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
-            array = np.moveaxis(array, 0, -1)
-        if array.dtype.kind == "u" and 1 < page.bitspersample < 8 * array.dtype.itemsize:  # 4 or 12 bits, say
-            array = np.rint(array * (np.iinfo(array.dtype).max / (2**page.bitspersample - 1))).astype(array.dtype)
-        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-            array = array.max() - array if array.dtype.kind == "f" else np.invert(array)
-        tag = page.tags.get(274)
-        return _upright(array, int(tag.value) if tag else 1)
-
-
-def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
-    # Given a name, Pillow maps some TIFFs into memory and then takes the sides of turned ones for each other.
-    with path.open("rb") as file, PIL.Image.open(file) as picture:
-        check_memory(path, (picture.height, picture.width, len(picture.getbands())))
-        if sixteen_bits:
-            import imagecodecs
-
-            array: NDArray[Any] = imagecodecs.png_decode(path.read_bytes())
-        else:
-            array = np.asarray(picture.convert(_plain_mode(picture)))
-            if picture.mode == "I":  # 32-bit integers only ever hold 16 bits of a file
-                array = array.astype(np.uint16)
-        orientation = picture.getexif().get(274, 1)  # Pillow turns some pictures itself, and then forgets this
-    return _upright(array, orientation)
-
-
-def _plain_mode(picture: PIL.Image.Image) -> str:
-    """Return the mode that holds a picture without a palette or another colour space."""
-    if "transparency" in picture.info or picture.mode in ("LA", "La", "PA", "RGBa"):
-        return "RGBA"
-    if picture.mode == "1":
-        return "L"
-    return "RGB" if picture.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX") else picture.mode
-
-
-def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Return rows of pixels turned as EXIF tag 274 says, and grey with alpha as RGBA."""
-    if array.ndim == 3 and array.shape[2] == 2:
-        array = array[:, :, [0, 0, 0, 1]]
-    turn = _UPRIGHT.get(orientation)
-    return array if turn is None else turn(array)
 
 
 def _picture(array: NDArray[Any], name: str) -> Picture:
@@ -213,8 +93,8 @@ def _picture(array: NDArray[Any], name: str) -> Picture:
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name} holds {array.dtype}; expected 8- or 16-bit integers, booleans or floats")
     with np.errstate(over="ignore", invalid="ignore"):
-        values = np.ascontiguousarray(array, dtype=np.float32)
-        spread = values.max() - values.min()
+        values = array if array.size >= LARGE else np.ascontiguousarray(array, dtype=np.float32)
+        spread = np.float32(values.max()) - np.float32(values.min())
     if not np.isfinite(spread):
         raise ValueError(f"{name} holds NaN, infinity or numbers too large; replace those pixels by numbers first")
     if spread == 0:
@@ -385,6 +265,48 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
                 {"lossless": True, "exact": True} if suffix == ".webp" else {"quality": 95} if "jp" in suffix else {}
             )
             PIL.Image.fromarray(pixels).save(temporary, **options)
+
+
+def write_bands(
+    path: Path, bands: Iterator[Floats], shape: tuple[int, int, int], low: float, high: float, bits: int
+) -> None:
+    """Write a picture to a tiled TIFF, whole or not at all, a band of rows at a time.
+
+    Args:
+        path: where.
+        bands: of the picture, of :data:`BAND` rows each but for the last, ``(rows, width, channels)``.
+        shape: height, width and channels.
+        low: the value of black.
+        high: the value of white.
+        bits: 8, 16 or 32: integers, or floats as they are.
+
+    Raises:
+        OSError: the place cannot be written to.
+    """
+    import tifffile
+
+    height, width, channels = shape
+    depth: Any = np.float32 if bits == 32 else np.uint16 if bits > 8 else np.uint8
+
+    def tiles() -> Iterator[NDArray[Any]]:
+        for band in bands:
+            numbers = band
+            if bits != 32:
+                peak = float(np.iinfo(depth).max)
+                numbers = np.clip(np.rint((band - low) * (peak / (high - low))), 0, peak)
+            numbers = numbers.astype(depth)
+            for start in range(0, width, BAND):
+                tile = np.zeros((BAND, BAND, channels), dtype=depth)
+                part = numbers[:, start : start + BAND]
+                tile[: part.shape[0], : part.shape[1]] = part
+                yield tile if channels > 1 else tile[:, :, 0]
+
+    with replacing(path) as temporary:
+        tifffile.imwrite(
+            temporary, tiles(), shape=shape if channels > 1 else shape[:2], dtype=depth, tile=(BAND, BAND),
+            photometric="rgb" if channels > 1 else "minisblack", extrasamples=["unassalpha"] if channels == 4 else None,
+            compression="zlib", bigtiff=height * width * channels * np.dtype(depth).itemsize > 2**31,
+        )  # fmt: skip
 
 
 def _write_tiff(path: Path, values: NDArray[Any]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import mmap
 import tempfile
 from dataclasses import dataclass
-from typing import IO, Any, final
+from types import TracebackType
+from typing import IO, Any, Self, final
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ class Stored:
 
 
 class Spool:
-    """Gathers blocks of samples ``(n, c)``: in memory, or in a temporary file where they are many.
+    """Gathers blocks of samples ``(n, c)``: in memory, or in a temporary file where they are many. Used as a context.
 
     Args:
         channels: c.
@@ -68,6 +69,14 @@ class Spool:
         # The file has no name by the time it is mapped: whatever happens, it is gone with the process.
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="sinefield-")
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+
     def add(self, block: NDArray[Any]) -> None:
         """Append a block.
 
@@ -78,10 +87,10 @@ class Spool:
 
     def gathered(self) -> NDArray[Any]:
         """Return all samples ``(n, c)``; nothing can be added afterwards."""
-        with self._file as file:
-            size = file.tell()
-            file.seek(0)
-            if size <= IN_MEMORY:
-                return np.frombuffer(file.read(), dtype=self._dtype).reshape(-1, self._channels)
-            file.flush()
-            return np.memmap(file, dtype=self._dtype, mode="r").reshape(-1, self._channels)
+        file = self._file
+        size = file.tell()
+        file.seek(0)
+        if size <= IN_MEMORY:
+            return np.frombuffer(file.read(), dtype=self._dtype).reshape(-1, self._channels)
+        file.flush()
+        return np.memmap(file, dtype=self._dtype, mode="r").reshape(-1, self._channels)

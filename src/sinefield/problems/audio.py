@@ -31,7 +31,7 @@ from sinefield.io import audio as recordings
 from sinefield.io.lattice import Lattice
 from sinefield.io.stored import Stored
 from sinefield.networks import build
-from sinefield.problems.reading import checked_count, compared, read_at
+from sinefield.problems.reading import checked_count, compared, middle_of, read_at
 from sinefield.spectrum import SAMPLED, mean_frequency
 
 OMEGA = 1.0
@@ -167,8 +167,7 @@ def audio(
     lattice = Lattice((count,), (1.0,), channels, -recording.peak, recording.peak)
     grid = Grid((count,), {"value": stored})
     build(network, 1, channels, **settings)  # an unknown network or setting is refused here, not in solve
-    length = min(count, SAMPLED)
-    middle = stored[torch.arange((count - length) // 2, (count - length) // 2 + length)]
+    middle = middle_of(grid, SAMPLED)
     variance = float(middle.double().square().mean()) or 1.0
     return Problem(
         name="audio",

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -29,17 +30,26 @@ from sinefield import metrics
 from sinefield.constraint import Constraint, Problem
 from sinefield.domains import Grid
 from sinefield.io import image as pictures
+from sinefield.io.decoding import check_memory
 from sinefield.io.image import Floats, PixelMap
+from sinefield.io.stored import Stored
 from sinefield.jet import Jet, jet
 from sinefield.networks import build
-from sinefield.problems.reading import CHUNK, evaluating, read_at
-from sinefield.spectrum import mean_frequency
+from sinefield.problems.reading import CHUNK, compared, evaluating, middle_of, read_at
+from sinefield.problems.tiles import OVERLAP, counts_for, tiled
+from sinefield.spectrum import SAMPLED, mean_frequency
 
 QUANTITIES = ("value", "gradient", "laplacian")
 """What of a picture can be constrained and rendered."""
 
 Region = tuple[float, float, float, float]
 _READS = {"value": "value", "gradient": "jacobian", "laplacian": "laplacian"}
+
+TILE = 96
+"""The side of a tile in pixels: what a SIREN 64 x 2 fits as well as a 256 x 3 one fits 256 pixels."""
+
+MEASURED = 1 << 20
+"""From how many points at most the quality of a large picture is estimated."""
 
 OMEGA = 6.0
 """ω₀ of the first layer over the square root of the mean frequency of a picture.
@@ -126,7 +136,7 @@ class ImageSignal:
         if min(width, height) < 1:
             raise ValueError(f"the picture to render would be {width} x {height}; both must be at least 1")
         # The floats, and the integers or the scaled floats that a file is written from.
-        pictures.check_memory("the picture to render", (height, width, self.pixels.channels), bytes_per_value=12)
+        check_memory("the picture to render", (height, width, self.pixels.channels), bytes_per_value=12)
         ys, xs = self.pixels.axes(height, width, region)
         return read_at(field, (ys, xs), self.pixels.channels, lambda u: self._read(u, quantity))
 
@@ -225,6 +235,8 @@ def image(
     *,
     network: str = "siren",
     longest: int | None = None,
+    tiles: Sequence[int] | None = None,
+    tile_size: int | None = None,
     **settings: int | float | str,
 ) -> Problem:
     """Return the problem of a picture as a function, from its values, gradients, Laplacian or a mixture.
@@ -237,6 +249,9 @@ def image(
         on: what is constrained, of ``"value"``, ``"gradient"``, ``"laplacian"``.
         network: which network, of :data:`sinefield.networks.NETWORKS`.
         longest: fit the picture scaled to this many pixels on its longest side.
+        tiles: rows and columns of a tiled field, see :mod:`.tiles`; None: one network, but for a large picture on
+            its values.
+        tile_size: the side of a tile in pixels, in place of ``tiles``.
         **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
 
     Raises:
@@ -256,6 +271,13 @@ def image(
     if longest is not None:
         picture = pictures.resized(picture, longest)
     pixels = PixelMap.of(picture)
+    if tiles is not None or tile_size is not None or (picture.large and on == ("value",) and network == "siren"):
+        if on != ("value",) or network != "siren":
+            raise ValueError("a tiled field is one of SIRENs, fitted on value; leave the other options out")
+        counts = tiles or counts_for((pixels.height, pixels.width), (tile_size or TILE) ** 2)
+        return _in_tiles(picture, counts, settings)
+    if picture.large:
+        picture = replace(picture, values=picture.values.astype(np.float32))
     if on != ("value",) and min(pixels.height, pixels.width) < 3:
         raise ValueError(
             f"{picture.name} is {pixels.width} x {pixels.height} pixels; derivatives need at least 3 each way"
@@ -282,6 +304,35 @@ def image(
         omega=OMEGA * math.sqrt(mean_frequency(reference.unflatten(0, grid.shape), pixels.spacing)),
         reference=picture,
     )
+
+
+def _in_tiles(picture: pictures.Picture, counts: Sequence[int], settings: Mapping[str, int | float | str]) -> Problem:
+    """Return the problem of a picture in tiles; its pixels stay as they are stored."""
+    pixels = PixelMap.of(picture)
+    stored = Stored(picture.values.reshape(-1, pixels.channels), pixels.low, pixels.high)
+    grid = Grid((pixels.height, pixels.width), {"value": stored})
+    middle = middle_of(grid, SAMPLED)
+    problem = Problem(
+        name="image",
+        constraints=[Constraint(grid, _RESIDUALS["value"], name="value", weight=1 / float(middle.var()))],
+        network=partial(_network, "siren", pixels.channels, {}),
+        signal=ImageSignal(pixels),
+        measure=partial(_measure_values, grid),
+        reference=picture,
+    )
+    # A tile's own coordinates are as many times finer as there are tiles along an axis.
+    spacing = max(2 * count / ((1 + OVERLAP) * size) for count, size in zip(counts, grid.shape, strict=False))
+    omega = OMEGA * math.sqrt(mean_frequency(middle, spacing))
+    return tiled(problem, grid, pixels.channels, omega, counts, settings)
+
+
+def _measure_values(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:
+    """Return the PSNR of a field, from ``count`` points or, of a large picture, at most from :data:`MEASURED`."""
+    error, numbers = 0.0, 0
+    for value, target in compared(field, grid, min(MEASURED, count or MEASURED)):
+        error += float((value - target).double().square().sum())
+        numbers += target.numel()
+    return {"psnr": 10 * math.log10(4 * numbers / error) if error > 0 else math.inf}
 
 
 def _network(network: str, channels: int, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:

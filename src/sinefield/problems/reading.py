@@ -99,17 +99,27 @@ def compared(field: nn.Module, grid: Grid, count: int | None, name: str = "value
         )
     else:
         generator = torch.Generator().manual_seed(0)
-        small = grid.size <= ORDERED
-        some = (
-            torch.randperm(grid.size, generator=generator)[:count]
-            if small
-            else torch.randint(grid.size, (count,), generator=generator)
-        )
-        chunks = iter(some.split(CHUNK))
+        # Of a large grid the first runs that are visited, in their order, so that neighbours are looked up together.
+        some = next(grid.visits(generator))[:count]
+        chunks = iter((some if grid.size <= ORDERED else some.sort().values).split(CHUNK))
     with evaluating(field) as like:
         for index in chunks:
             samples = grid.at(index)
             yield jet(field, samples.points.to(like), ["value"]).value.float().cpu(), samples.targets[name]
+
+
+def middle_of(grid: Grid, count: int, name: str = "value") -> Tensor:
+    """Return the targets in the middle of a grid, at most about ``count`` of its proportions, ``(…, c)``."""
+    factor = min(1.0, (count / grid.size) ** (1 / grid.dimension))
+    kept = [max(1, int(size * factor)) for size in grid.shape]
+    ranges = [torch.arange((n - k) // 2, (n - k) // 2 + k) for n, k in zip(grid.shape, kept, strict=True)]
+    index = torch.zeros([1] * grid.dimension, dtype=torch.long)
+    for axis, (size, some) in enumerate(zip(grid.shape, ranges, strict=True)):
+        shape = [1] * grid.dimension
+        shape[axis] = -1
+        index = index * size + some.view(shape)
+    values = grid.targets[name][index.flatten()]
+    return values.reshape(*kept, -1)
 
 
 def checked_count(what: str, count: float) -> int:

@@ -1,0 +1,163 @@
+"""Files of pictures to arrays, as they are stored.
+
+Pillow reads PNG, JPEG, WebP and the rest, tifffile reads TIFF, imagecodecs the 16-bit PNGs that Pillow would
+cut to 8 bits. EXIF orientation is applied, palettes are expanded, CMYK becomes RGB.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+LARGE = 2**24
+"""From how many values on a picture stays as it is stored, and TIFFs are mapped where they can be."""
+_BYTES_PER_VALUE = 24  # the picture as stored, as float32 and as targets of each kind, all alive at once
+_NEGLIGIBLE = 2**25  # bytes: less than a tenth of what PyTorch has taken by then, so that nobody need ask
+
+# EXIF orientation (tag 274): what puts an array of rows upright.
+_UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda a: a.swapaxes(0, 1)[::-1],
+}
+
+
+class TooLargeError(ValueError):
+    """A picture that memory cannot hold."""
+
+
+def read_file(path: Path) -> NDArray[Any]:
+    """Return the array that a file holds, upright.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        PermissionError: it cannot be read.
+        ValueError: it is no picture, damaged, or too large for memory.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}; give a picture, or sample:camera for an example")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give one picture in it")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty (0 bytes); give a picture")
+    try:
+        with warnings.catch_warnings():  # of corrupt EXIF and the like, where the pixels may still be whole
+            warnings.simplefilter("ignore")
+            return decode(path)
+    except PermissionError as error:
+        raise PermissionError(f"cannot read {path}: permission denied") from error
+    except TooLargeError as error:
+        raise ValueError(str(error)) from error
+    except (PIL.Image.DecompressionBombError, MemoryError) as error:
+        raise ValueError(f"{path} is too large to be read at once; crop it or make it smaller first") from error
+    except Exception as error:  # decoders raise whatever they like on damaged files
+        unknown = isinstance(error, PIL.UnidentifiedImageError)
+        reason = "unknown format" if unknown else " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read as a picture ({reason}); it may be damaged, or no PNG, JPEG, TIFF, WebP or NPY"
+        ) from error
+
+
+def decode(path: Path) -> NDArray[Any]:
+    """Return the array that a picture's file holds, upright; decoders raise whatever they like."""
+    with path.open("rb") as file:
+        start = file.read(26)
+    if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return _read_tiff(path)
+    if start[:6] == b"\x93NUMPY":
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        if mapped.size >= LARGE:
+            return mapped
+        check_memory(path, mapped.shape)
+        return np.array(mapped)
+    return _read_raster(path, sixteen_bits=start[:4] == b"\x89PNG" and start[24:25] == b"\x10")
+
+
+def _check_read(path: Path, shape: tuple[int, ...]) -> None:
+    """Check that memory can hold a picture: a large one twice, as stored."""
+    check_memory(path, shape, _BYTES_PER_VALUE if np.prod(shape, dtype=float) < LARGE else 4)
+
+
+def check_memory(what: str | Path, shape: tuple[int, ...], bytes_per_value: int = _BYTES_PER_VALUE) -> None:
+    """Check that memory can hold what is about to be made.
+
+    Raises:
+        TooLargeError: it cannot.
+    """
+    needed = float(np.prod(shape, dtype=float)) * bytes_per_value
+    if needed < _NEGLIGIBLE:
+        return
+    import psutil
+
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise TooLargeError(
+            f"{what} is too large: {' x '.join(map(str, shape))} values need about {needed / 2**30:.1f} GiB and "
+            f"{available / 2**30:.1f} GiB are free; crop it or make it smaller first"
+        )
+
+
+def _read_tiff(path: Path) -> NDArray[Any]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages.first
+        if page.photometric not in (0, 1, 2):  # neither grey (MinIsWhite, MinIsBlack) nor RGB: Pillow converts it
+            return _read_raster(path, sixteen_bits=False)
+        if page.size >= LARGE and page.is_memmappable and page.photometric != tifffile.PHOTOMETRIC.MINISWHITE:
+            mapped: NDArray[Any] = tifffile.memmap(path, mode="r")
+            if mapped.shape == page.shape and page.planarconfig != tifffile.PLANARCONFIG.SEPARATE:
+                return mapped
+        _check_read(path, page.shape)
+        array: NDArray[Any] = page.asarray()
+        if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
+            array = np.moveaxis(array, 0, -1)
+        if array.dtype.kind == "u" and 1 < page.bitspersample < 8 * array.dtype.itemsize:  # 4 or 12 bits, say
+            array = np.rint(array * (np.iinfo(array.dtype).max / (2**page.bitspersample - 1))).astype(array.dtype)
+        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            array = array.max() - array if array.dtype.kind == "f" else np.invert(array)
+        tag = page.tags.get(274)
+        return _upright(array, int(tag.value) if tag else 1)
+
+
+def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
+    # Given a name, Pillow maps some TIFFs into memory and then takes the sides of turned ones for each other.
+    with path.open("rb") as file, PIL.Image.open(file) as picture:
+        _check_read(path, (picture.height, picture.width, len(picture.getbands())))
+        if sixteen_bits:
+            import imagecodecs
+
+            array: NDArray[Any] = imagecodecs.pngdecode(path.read_bytes())
+        else:
+            array = np.asarray(picture.convert(_plain_mode(picture)))
+            if picture.mode == "I":  # 32-bit integers only ever hold 16 bits of a file
+                array = array.astype(np.uint16)
+        orientation = picture.getexif().get(274, 1)  # Pillow turns some pictures itself, and then forgets this
+    return _upright(array, orientation)
+
+
+def _plain_mode(picture: PIL.Image.Image) -> str:
+    """Return the mode that holds a picture without a palette or another colour space."""
+    if "transparency" in picture.info or picture.mode in ("LA", "La", "PA", "RGBa"):
+        return "RGBA"
+    if picture.mode == "1":
+        return "L"
+    return "RGB" if picture.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX") else picture.mode
+
+
+def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Return rows of pixels turned as EXIF tag 274 says, and grey with alpha as RGBA."""
+    if array.ndim == 3 and array.shape[2] == 2:
+        array = array[:, :, [0, 0, 0, 1]]
+    turn = _UPRIGHT.get(orientation)
+    return array if turn is None else turn(array)

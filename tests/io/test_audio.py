@@ -1,0 +1,139 @@
+"""Tests of recordings: what is read is what soundfile says, what is written is read back, bad files are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from sinefield.io import audio
+from sinefield.io.files import replacing
+
+RATE = 8000
+
+
+def tone(channels: int = 1, count: int = 4000) -> np.ndarray[Any, np.dtype[np.float64]]:
+    times = np.arange(count)[:, None] / RATE
+    return 0.5 * np.sin(2 * np.pi * (220 + 110 * np.arange(channels)) * times)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("suffix", "subtype", "bits", "tolerance"),
+    [
+        (".wav", "PCM_U8", 8, 2**-7), (".wav", "PCM_16", 16, 2**-15), (".wav", "PCM_24", 24, 2**-22),
+        (".wav", "FLOAT", 32, 1e-7), (".flac", "PCM_16", 16, 2**-15), (".aiff", "PCM_S8", 8, 2**-7),
+    ],
+)  # fmt: skip
+def test_samples_are_those_that_were_written(
+    tmp_path: Path, channels: int, suffix: str, subtype: str, bits: int, tolerance: float
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(path, tone(channels), RATE, subtype)
+    found = audio.read(path)
+    assert (found.rate, found.bits, found.values.shape) == (RATE, bits, (4000, channels))
+    assert np.abs(found.values / found.full - tone(channels)).max() <= 2 * tolerance
+    assert found.peak == pytest.approx(0.5, abs=0.01)
+    assert found.clipped == 0
+    assert found.seconds == 0.5
+
+
+@pytest.mark.parametrize("suffix", [".ogg", ".mp3"])
+def test_lossy_formats_are_read(tmp_path: Path, suffix: str) -> None:
+    soundfile.write(tmp_path / f"a{suffix}", tone(2), RATE)
+    found = audio.read(tmp_path / f"a{suffix}")
+    assert found.rate == RATE
+    assert found.peak == pytest.approx(0.5, abs=0.05)
+
+
+def test_integers_are_held_as_such() -> None:
+    found = audio.read((tone() * 32767).astype(np.int16), RATE)
+    assert (found.values.dtype, found.full) == (np.int16, 32768.0)
+    assert audio.read(torch.from_numpy(tone()), RATE).values.dtype == np.float32
+
+
+def test_clipped_samples_are_counted() -> None:
+    assert audio.read(np.clip(4 * tone(), -1, 1), RATE).clipped == pytest.approx(2 / 3, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((100, 1)), "is silent"),
+        (np.ones((1, 1)), "needs at least 2"),
+        (np.full((9, 1), np.nan), "NaN or infinity"),
+        (np.full((9, 1), np.inf), "NaN or infinity"),
+        (np.ones((9, 1, 1)), "is no recording"),
+        (np.ones((9, 1), dtype=np.uint8), "is no recording"),
+    ],
+)
+def test_arrays_that_are_no_recording_are_told(array: np.ndarray[Any, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        audio.read(array, RATE)
+
+
+def test_an_array_needs_a_plausible_rate() -> None:
+    with pytest.raises(ValueError, match="give rate="):
+        audio.read(tone())
+    for rate in (0, -5, 2**31):
+        with pytest.raises(ValueError, match=f"claims {rate} samples a second"):
+            audio.read(tone(), rate)
+
+
+def test_bad_files_are_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        audio.read(tmp_path / "none.wav")
+    with pytest.raises(ValueError, match="is a folder"):
+        audio.read(tmp_path)
+    for name, content in (("text.wav", b"no sound at all " * 9), ("riff.wav", b"RIFF\xff\xff\xff\xffWAVEfmt ")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=r"cannot be read as a recording \([^\n]*\); it may be damaged"):
+            audio.read(tmp_path / name)
+    (tmp_path / "empty.wav").touch()
+    with pytest.raises(ValueError, match="is empty"):
+        audio.read(tmp_path / "empty.wav")
+
+
+def test_a_stream_that_ends_early_is_told(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "whole.flac", np.random.default_rng(0).uniform(-1, 1, (50_000, 1)), RATE)
+    content = (tmp_path / "whole.flac").read_bytes()
+    (tmp_path / "half.flac").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"cannot be read as a recording|ends early"):
+        audio.read(tmp_path / "half.flac")
+
+
+@pytest.mark.parametrize(("suffix", "bits", "tolerance"), [(".wav", 16, 1e-4), (".wav", 24, 1e-6), (".wav", 32, 1e-7), (".flac", 24, 1e-6)])  # fmt: skip  # noqa: E501
+def test_what_is_written_is_read_back(tmp_path: Path, suffix: str, bits: int, tolerance: float) -> None:
+    samples = tone(2).astype(np.float32)
+    assert audio.write(tmp_path / f"a{suffix}", iter(np.array_split(samples, 3)), RATE, 2, bits) == 0
+    found = audio.read(tmp_path / f"a{suffix}")
+    assert found.rate == RATE
+    assert np.abs(found.values / found.full - samples).max() <= tolerance
+
+
+def test_what_is_louder_than_full_scale_is_clipped_and_told(tmp_path: Path) -> None:
+    loud = 3 * tone().astype(np.float32)
+    part = audio.write(tmp_path / "a.wav", iter([loud]), RATE, 1, 16)
+    assert part == pytest.approx(np.mean(np.abs(loud) > 1))
+    assert audio.write(tmp_path / "b.wav", iter([loud]), RATE, 1, 32) == 0
+    assert audio.read(tmp_path / "b.wav").peak == pytest.approx(1.5, abs=0.01)
+
+
+def test_nothing_half_written_is_left(tmp_path: Path) -> None:
+    def failing() -> Any:
+        yield tone().astype(np.float32)
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        audio.write(tmp_path / "a.wav", failing(), RATE, 1, 16)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="ending must be one of"):
+        audio.check_suffix("a.xyz")
+    with pytest.raises(ValueError, match=r"FLAC does not hold 9 channels .* choose \.wav"):
+        audio.write(tmp_path / "a.flac", iter([tone(9).astype(np.float32)]), RATE, 9, 16)
+    with replacing(tmp_path / "x") as temporary:
+        temporary.touch()
