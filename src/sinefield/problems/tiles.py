@@ -33,8 +33,11 @@ OVERLAP = 0.25
 TOGETHER = 64
 """How many tiles are solved at a time."""
 
-TUNING: Mapping[str, Any] = {"batch": 256 * TOGETHER, "learning_rate": 2e-3}
-"""What of a recipe is otherwise for tiles: points of a step, of all tiles solved together, and Adam's rate."""
+PER_TILE = 256
+"""Points of a step in each tile."""
+
+RATE = 2e-3
+"""Adam's learning rate: small networks take larger steps."""
 
 
 @final
@@ -148,7 +151,7 @@ def tiled(
         problem,
         network=network,
         omega=omega,
-        tuning=TUNING,
+        tuning={"batch": PER_TILE * min(TOGETHER, math.prod(counts)), "learning_rate": RATE},
         parts=partial(_parts, problem, grid, problem.constraints[0].weight),
     )
 

@@ -1,0 +1,129 @@
+"""Tests of signals in tiles: what tiles see, how they are fitted, and pictures that stay as they are stored."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from sinefield import problems, solve
+from sinefield.domains import Grid
+from sinefield.io import decoding
+from sinefield.io.stored import Stored
+from sinefield.problems.tiles import TileSamples, counts_for
+from sinefield.tiled import TiledSiren
+
+TILE = {"hidden_features": 16, "hidden_layers": 1}
+
+
+def ramp(*shape: int) -> Grid:
+    """Return a grid whose target at a sample is its number."""
+    numbers = np.arange(math.prod(shape), dtype=np.float32)[:, None]
+    return Grid(shape, {"value": Stored(numbers, -1.0, 1.0)})
+
+
+@pytest.mark.parametrize(("shape", "counts"), [((100,), (7,)), ((20, 31), (3, 4)), ((6, 9, 8), (2, 3, 1))])
+def test_tiles_see_all_samples_that_they_have_a_weight_at(shape: tuple[int, ...], counts: tuple[int, ...]) -> None:
+    grid, overlap = ramp(*shape), 0.5
+    total = math.prod(counts)
+    domain = TileSamples(grid, counts, overlap, torch.arange(total))
+    samples = domain.at(torch.arange(domain.size))
+    assert domain.size == total * math.prod(domain.seen)
+    seen = [set(samples.targets["value"][tile::total, 0].int().tolist()) for tile in range(total)]
+    extent = "x".join(f"{n * h / 2:.15g}" for n, h in zip(shape, grid.spacings, strict=True))
+    tiles = "x".join(map(str, counts))
+    field = TiledSiren(len(shape), 1, hidden_features=4, tiles=tiles, extent=extent, overlap=overlap)
+    points = grid.at(torch.arange(grid.size)).points.double()
+    point, tile, _, local = field._pairs(points)
+    for one, other in zip(point.tolist(), tile.tolist(), strict=True):
+        assert one in seen[other]
+    # and see them where the field evaluates them
+    place = {
+        (int(v), n % total): row
+        for n, (v, row) in enumerate(zip(samples.targets["value"][:, 0], samples.points, strict=True))
+    }
+    for one, other, row in zip(point.tolist(), tile.tolist(), local, strict=True):
+        torch.testing.assert_close(place[one, other].double(), row, rtol=0, atol=1e-5)
+
+
+def test_visits_are_every_point_once_and_batches_have_as_many_of_each_tile() -> None:
+    domain = TileSamples(ramp(20, 30), (2, 3), 0.25, torch.tensor([1, 4, 5]))
+    index = torch.cat(list(domain.visits(torch.Generator().manual_seed(0))))
+    assert torch.equal(index.sort().values, torch.arange(domain.size))
+    assert torch.equal(index[: 3 * 10] % 3, torch.arange(3).repeat(10))
+    assert domain.granule == 3
+
+
+def test_a_picture_is_fitted_in_tiles_better_than_by_one_of_them(tmp_path: Path) -> None:
+    tiled = problems.image("sample:camera", longest=96, tiles=(3, 3), **TILE)
+    solution = solve(tiled, passes=15)
+    one = solve(problems.image("sample:camera", longest=96, tiles=(1, 1), **TILE), passes=15)
+    assert solution.metrics["psnr"] > one.metrics["psnr"] + 2
+    assert [each.step for each in solution.history] == sorted({each.step for each in solution.history})
+    assert solution.history[-1].passes == pytest.approx(15, rel=0.2)
+    solution.save(tmp_path / "a.safetensors")
+    picture = solution.render(scale=2)
+    assert picture.shape == (192, 192, 1)
+
+
+def test_more_tiles_than_are_solved_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sinefield.problems.tiles.TOGETHER", 2)
+    seen: list[float] = []
+    problem = problems.image("sample:camera", longest=32, tiles=(1, 3), **TILE)
+    solution = solve(problem, passes=2, batch=64, observe=lambda progress: seen.append(progress.fraction))
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+    assert problem.parts is not None
+    assert [
+        len(part.field.stack if hasattr(part.field, "stack") else part.field) for part in problem.parts(solution.field)
+    ] == [2, 1]  # type: ignore[arg-type]
+
+
+def test_seconds_are_shared_by_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sinefield.problems.tiles.TOGETHER", 1)
+    solution = solve(problems.image("sample:camera", longest=32, tiles=(2, 2), **TILE), seconds=0.4)
+    assert solution.seconds == pytest.approx(0.4, abs=0.3)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".tif", ".png"])
+def test_large_pictures_stay_as_they_are_stored(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("sinefield.io.decoding.LARGE", "sinefield.io.image.LARGE"):
+        monkeypatch.setattr(place, 1000)
+    rows, columns = np.mgrid[0:40, 0:60]
+    pixels = np.stack([4 * rows, 3 * columns, rows + columns], axis=-1).astype(np.uint8)
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".npy":
+        np.save(path, pixels)
+    elif suffix == ".tif":
+        tifffile.imwrite(path, pixels, photometric="rgb")
+    else:
+        import imageio.v3
+
+        imageio.v3.imwrite(path, pixels)
+    problem = problems.image(path, tile_size=20, **TILE)
+    stored = problem.reference.values
+    assert stored.dtype == np.uint8
+    assert isinstance(stored, np.memmap) == (suffix != ".png")
+    grid = problem.constraints[0].domain
+    assert isinstance(grid, Grid)
+    target = grid.targets["value"][torch.tensor([61])]
+    torch.testing.assert_close(target, torch.from_numpy(pixels.reshape(-1, 3)[[61]] / 127.5 - 1).float())
+    solution = solve(problem, passes=30)
+    assert isinstance(solution.field, TiledSiren)
+    assert solution.field.counts == counts_for((40, 60), 400) == (2, 3)
+    assert solution.metrics["psnr"] > 25
+
+
+def test_what_tiles_cannot_do_is_told() -> None:
+    with pytest.raises(ValueError, match="fitted on value"):
+        problems.image("sample:camera", ["gradient"], longest=32, tiles=(2, 2))
+    with pytest.raises(ValueError, match="one of SIRENs"):
+        problems.image("sample:camera", network="relu", longest=32, tile_size=8)
+    for tiles in ((2,), (0, 1), (33, 1)):
+        with pytest.raises(ValueError, match="tiles must be 1 to 32 x 32"):
+            problems.image("sample:camera", longest=32, tiles=tiles)
+    assert decoding.LARGE == 2**24
