@@ -28,7 +28,8 @@ ARROWS: dict[str, set[str]] = {
     "metrics": set(),
     "spectrum": set(),
     "io": set(),
-    "networks": {"siren"},
+    "tiled": {"siren"},
+    "networks": {"siren", "tiled"},
     "kernels": {"networks", "siren"},
     "jet": {"kernels"},
     "constraint": {"jet", "domains", "kernels"},
@@ -38,17 +39,18 @@ ARROWS: dict[str, set[str]] = {
     "descent": {"constraint", "kernels", "recipe", "solution", "system"},
     "solve": {"solution", "constraint", "descent", "kernels", "recipe", "system"},
     "estimate": {"constraint", "descent", "domains", "kernels", "recipe", "solve"},
-    "problems": {"spectrum", "constraint", "domains", "io", "metrics", "jet", "networks"},
+    "problems": {"spectrum", "constraint", "domains", "io", "metrics", "jet", "networks", "tiled"},
     "activations": {"networks", "siren"},
     "plots": {
         "activations", "constraint", "domains", "io", "jet", "metrics", "problems", "recipe", "solution", "networks",
     },
     "observers": {"constraint", "io", "plots", "solution"},
     "report": {"solution", "checkpoint"},
+    "options": {"io", "loading", "plots"},
 }  # fmt: skip
 ARROWS["cli"] = set(ARROWS)  # only the command line imports everything
 ARROWS["__main__"] = {"cli"}  # the command line again, as `python -m sinefield`
-HIGH = {"__main__", "cli", "loading", "report", "plots", "observers", "activations"}
+HIGH = {"__main__", "cli", "options", "loading", "report", "plots", "observers", "activations"}
 
 
 def module_of(path: Path) -> str:

@@ -257,7 +257,6 @@ def _encoding(kind: str, dimension: int, frequencies: int, scale: float) -> tupl
 
 NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "siren": Siren,
-    "tiled": TiledSiren,
     "relu": partial(Perceptron, activation_name="relu"),
     "tanh": partial(Perceptron, activation_name="tanh"),
     "sigmoid": partial(Perceptron, activation_name="sigmoid"),
@@ -267,6 +266,7 @@ NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "relu-nerf": partial(Perceptron, activation_name="relu", encoding="nerf"),
     "relu-fourier": partial(Perceptron, activation_name="relu", encoding="fourier"),
     "relu-rbf": partial(Perceptron, activation_name="relu", encoding="rbf"),
+    "tiled": TiledSiren,
 }
 """Every network by name; all take ``in_features, out_features, hidden_features, hidden_layers``, and their own."""
 

@@ -163,7 +163,9 @@ class TiledSiren(nn.Module):
         self.stack = SirenStack(maps, omegas[:-1])
 
     def forward(self, points: Tensor) -> Tensor:
-        """Return Φ at points ``(n, d)`` as values ``(n, c)``."""
+        """Return Φ at points ``(…, d)`` as values ``(…, c)``."""
+        if points.ndim != 2:
+            return self(points.reshape(-1, self.in_features)).reshape(*points.shape[:-1], self.out_features)  # type: ignore[no-any-return]
         like = self.stack.maps[0].bias
         point, tile, weight, local = self._pairs(points)
         weight, local = weight.to(like.dtype), local.to(like.dtype)

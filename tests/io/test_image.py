@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from sinefield.domains import Grid
+from sinefield.io import decoding
 from sinefield.io import image as pictures
 from sinefield.io.image import PixelMap, read, resized, write
 
@@ -482,7 +483,7 @@ class TestRefusals:
         else:
             path.write_bytes(encoded(noise(3), form))
         read(path)
-        monkeypatch.setattr(pictures, "_NEGLIGIBLE", 0)
+        monkeypatch.setattr(decoding, "_NEGLIGIBLE", 0)
         monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=HEIGHT * WIDTH * 3))
         refused(path, "too large", f"{HEIGHT} x {WIDTH} x 3", "GiB are free", "crop it or make it smaller")
 

@@ -62,7 +62,7 @@ def test_a_picture_is_fitted_in_tiles_better_than_by_one_of_them(tmp_path: Path)
     tiled = problems.image("sample:camera", longest=96, tiles=(3, 3), **TILE)
     solution = solve(tiled, passes=15)
     one = solve(problems.image("sample:camera", longest=96, tiles=(1, 1), **TILE), passes=15)
-    assert solution.metrics["psnr"] > one.metrics["psnr"] + 2
+    assert solution.metrics["psnr"] > one.metrics["psnr"] + 1
     assert [each.step for each in solution.history] == sorted({each.step for each in solution.history})
     assert solution.history[-1].passes == pytest.approx(15, rel=0.2)
     solution.save(tmp_path / "a.safetensors")

@@ -115,9 +115,10 @@ def _read_tiff(path: Path) -> NDArray[Any]:
         if page.photometric not in (0, 1, 2):  # neither grey (MinIsWhite, MinIsBlack) nor RGB: Pillow converts it
             return _read_raster(path, sixteen_bits=False)
         if page.size >= LARGE and page.is_memmappable and page.photometric != tifffile.PHOTOMETRIC.MINISWHITE:
-            mapped: NDArray[Any] = tifffile.memmap(path, mode="r")
-            if mapped.shape == page.shape and page.planarconfig != tifffile.PLANARCONFIG.SEPARATE:
-                return mapped
+            whole = path.stat().st_size >= page.dataoffsets[0] + page.nbytes
+            plain = page.bitspersample == 8 * page.dtype.itemsize
+            if whole and plain and page.planarconfig != tifffile.PLANARCONFIG.SEPARATE:
+                return _upright(tifffile.memmap(path, mode="r"), _orientation(page))
         _check_read(path, page.shape)
         array: NDArray[Any] = page.asarray()
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
@@ -126,8 +127,12 @@ def _read_tiff(path: Path) -> NDArray[Any]:
             array = np.rint(array * (np.iinfo(array.dtype).max / (2**page.bitspersample - 1))).astype(array.dtype)
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
             array = array.max() - array if array.dtype.kind == "f" else np.invert(array)
-        tag = page.tags.get(274)
-        return _upright(array, int(tag.value) if tag else 1)
+        return _upright(array, _orientation(page))
+
+
+def _orientation(page: Any) -> int:
+    tag = page.tags.get(274)
+    return int(tag.value) if tag else 1
 
 
 def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
@@ -137,7 +142,7 @@ def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
         if sixteen_bits:
             import imagecodecs
 
-            array: NDArray[Any] = imagecodecs.pngdecode(path.read_bytes())
+            array: NDArray[Any] = imagecodecs.png_decode(path.read_bytes())
         else:
             array = np.asarray(picture.convert(_plain_mode(picture)))
             if picture.mode == "I":  # 32-bit integers only ever hold 16 bits of a file

@@ -34,8 +34,11 @@ from sinefield.networks import build
 from sinefield.problems.reading import checked_count, compared, middle_of, read_at
 from sinefield.spectrum import SAMPLED, mean_frequency
 
-OMEGA = 1.0
+OMEGA = 0.3
 """ω₀ of the first layer over the mean frequency of a recording."""
+
+TUNING: Mapping[str, Any] = {"batch": 2048, "betas": (0.9, 0.99), "final_rate": 0.005, "passes": 30}
+"""What of a recipe is better otherwise for sound, whose first layer takes small steps at its high ω₀."""
 
 _BLOCK = 1 << 18  # samples written at a time
 _SPECTRAL = 1 << 17  # samples whose spectra are compared at a time
@@ -177,6 +180,7 @@ def audio(
         measure=partial(_measure, grid),
         omega=OMEGA * mean_frequency(middle, lattice.spacings[0]) or None,
         reference=recording,
+        tuning=TUNING,
     )
 
 
