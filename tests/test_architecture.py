@@ -30,7 +30,7 @@ ARROWS: dict[str, set[str]] = {
     "io": set(),
     "tiled": {"siren"},
     "networks": {"siren", "tiled"},
-    "kernels": {"networks", "siren"},
+    "kernels": {"networks", "siren", "tiled"},
     "jet": {"kernels"},
     "constraint": {"jet", "domains", "kernels"},
     "checkpoint": {"networks", "io"},

@@ -165,7 +165,7 @@ def prepared(
     # field of the problem shows.
     order = System.of({"u": unknown.network(30.0)}, unknown.constraints).order
     tuning = unknown.tuning if isinstance(recipe, str) and recipe != "published" else {}
-    chosen = _chosen(recipe, order, {**tuning, **changes}).tuned(unknown.omega)
+    chosen = _chosen(_chosen(recipe, order, tuning), order, changes).tuned(unknown.omega)
     torch.manual_seed(seed)
     field = unknown.network(chosen.first_omega or 30.0)
     return System.of(_on({"u": field}, device), unknown.constraints), unknown, chosen

@@ -12,7 +12,7 @@ from collections.abc import Callable, Set
 import torch
 from torch import Tensor, nn
 
-from sinefield.kernels import compiled, forward, fused, products, reference
+from sinefield.kernels import compiled, forward, fused, products, reference, stacked
 from sinefield.kernels.fused import executing
 from sinefield.kernels.sweep import PLAIN, Execution
 
@@ -33,13 +33,16 @@ BLOCK = 16_384
 def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
     """Return the quantities ``needs`` of ``field`` at ``points`` by the fastest kernel that can.
 
-    SIRENs go through :mod:`.fused`, executed as :func:`executing` says; other fields made of known layers through
-    :mod:`.forward`; any other module through :mod:`.reference`.
+    SIRENs go through :mod:`.fused`, executed as :func:`executing` says, and values of stacks of them through
+    :mod:`.stacked`; other fields made of known layers through :mod:`.forward`; any other module through
+    :mod:`.reference`.
     """
     kernel: Kernel
     # Transforms such as torch.func.vmap have to see every operation.
     if fused.supports(field) and not torch._C._are_functorch_transforms_active():
         kernel = fused.evaluate
+    elif stacked.supports(field):
+        kernel = stacked.evaluate
     elif forward.supports(field):
         kernel = forward.evaluate
     else:

@@ -34,6 +34,11 @@ KEPT_BYTES = 160 << 20
 _execution: ContextVar[Execution] = ContextVar("how jets are computed", default=PLAIN)
 
 
+def execution() -> Execution:
+    """Return how jets are computed now; see :func:`executing`."""
+    return _execution.get()
+
+
 @contextmanager
 def executing(execution: Execution) -> Iterator[None]:
     """Have the jets that are begun inside computed in a certain way."""
@@ -56,15 +61,15 @@ class _Way:
     @classmethod
     def to(cls, shape: Shape, needs: Set[str]) -> _Way:
         """Return the cheapest way to ``needs``, executed as :func:`executing` says."""
-        execution = _execution.get()
+        how = execution()
         if "hessian" in needs:
-            return cls(shape, 1, True, execution)
+            return cls(shape, 1, True, how)
         if "laplacian" in needs:
-            return cls(shape, 2, False, execution)
+            return cls(shape, 2, False, how)
         if "jacobian" in needs:  # c rows back, or d rows forward
             back = shape.outputs < shape.inputs
-            return cls(shape, 0 if back else 1, back, execution)
-        return cls(shape, 0, False, execution)
+            return cls(shape, 0 if back else 1, back, how)
+        return cls(shape, 0, False, how)
 
     @property
     def rows(self) -> int:

@@ -37,7 +37,9 @@ from sinefield.spectrum import SAMPLED, mean_frequency
 OMEGA = 0.3
 """ω₀ of the first layer over the mean frequency of a recording."""
 
-TUNING: Mapping[str, Any] = {"batch": 2048, "betas": (0.9, 0.99), "final_rate": 0.005, "passes": 30}
+TUNING: Mapping[str, Any] = {
+    "learning_rate": 3e-4, "betas": (0.9, 0.99), "final_rate": 0.005, "batch": 2048, "passes": 24,
+}  # fmt: skip
 """What of a recipe is better otherwise for sound, whose first layer takes small steps at its high ω₀."""
 
 _BLOCK = 1 << 18  # samples written at a time
