@@ -36,7 +36,7 @@ TOGETHER = 64
 PER_TILE = 256
 """Points of a step in each tile."""
 
-RATE = 2e-3
+RATE = 1e-3
 """Adam's learning rate: small networks take larger steps."""
 
 
