@@ -84,8 +84,9 @@ def test_each_parameter_is_in_one_optimiser(recipe: Recipe, name: str) -> None:
     assert found.keys() == {name for name, each in field.named_parameters() if each.requires_grad}
     learnt = [each for each in field.modules() if isinstance(each, nn.Linear) and each.weight.requires_grad]
     matrices = {kind for kind, _ in found.values()}
-    assert matrices == ({"Adam"} if recipe is ADAM else {"Adam", "Muon"})
+    assert matrices == ({"Adam"} if recipe is ADAM or name == "tiled" else {"Adam", "Muon"})
     muon = [each for optimiser in recipe.optimisers([field])[1:] for each in optimiser.param_groups[0]["params"]]
+    # Matrices side by side are left to Adam.
     assert {id(each) for each in muon} == ({id(each.weight) for each in learnt[1:-1]} if recipe is MUON else set())
 
 
@@ -228,7 +229,21 @@ def test_the_best_recipe_is_the_fast_one_with_more_passes_and_on_values_slower(o
     assert best.learning_rate == (fast.learning_rate if order else 2e-4)
     assert best.passes == 5 * (fast.passes or 0)
     assert best.backward == "float32"
-    assert best == fast.changed(name="best", passes=best.passes, learning_rate=best.learning_rate, backward="float32")
+    assert best == fast.changed(
+        name="best", passes=best.passes, pace=best.pace, learning_rate=best.learning_rate, backward="float32"
+    )
+
+
+def test_a_longer_fit_is_slower_by_the_root_of_its_length() -> None:
+    recipe = Recipe("r", pace=10)
+    assert [recipe.slowed(passes) for passes in (1, 10, 40, 1000)] == [1.0, 1.0, 0.5, 0.1]
+    assert Recipe("r").slowed(10**6) == 1.0
+
+
+def test_the_first_layer_of_tiles_has_its_rate_divided_by_its_frequency() -> None:
+    found = rates(ADAM, build("tiled", 1, 1, hidden_features=8, first_omega=60.0))
+    assert found["stack.maps.0.weight"] == ("Adam", pytest.approx(ADAM.learning_rate / 2))
+    assert found["stack.maps.1.weight"] == ("Adam", pytest.approx(ADAM.learning_rate))
 
 
 def test_batches_grow_with_the_samples_within_bounds() -> None:

@@ -101,7 +101,7 @@ class Descent:
         try:
             fraction = 0.0
             while fraction < 1:
-                self.descend(self.recipe.rate_at(fraction))
+                self.descend(self.recipe.rate_at(fraction) * self.recipe.slowed(self.expected(fraction)))
                 fraction = self.fraction  # looked at once, so that the last step is always recorded
                 if self.step % record_every == 0 or fraction >= 1:
                     record = self.record()
@@ -129,6 +129,12 @@ class Descent:
         by_passes = self.step / (self.recipe.passes * self.steps_per_pass) if self.recipe.passes else 0.0
         by_time = self.clock.seconds / self.recipe.seconds if self.recipe.seconds else 0.0
         return max(by_passes, by_time)
+
+    def expected(self, fraction: float) -> float:
+        """Return how many passes there will be: of a budget of time as the steps so far let expect."""
+        if self.recipe.seconds is None or self.step == 0:
+            return self.recipe.passes or 0.0
+        return self.step / self.steps_per_pass / max(fraction, 1e-9)
 
     def descend(self, rate: float) -> None:
         """Take one step, at ``rate`` times the learning rates."""

@@ -134,6 +134,7 @@ class Grid(FiniteDomain):
         shape: how many samples there are along each axis.
         targets: by name, arrays ``(prod(shape), …)`` in C order, or what looks them up.
         extent: half the length of each axis; None: cells are square, and the longest axis spans [−1, 1].
+        dtype: of the points; single precision tells some ten million samples along an axis apart.
 
     Raises:
         ValueError: an empty axis, an extent that is not positive, or a target of another length or with NaN.
@@ -145,6 +146,7 @@ class Grid(FiniteDomain):
     shape: Sequence[int]
     targets: Mapping[str, Tensor | Lookup] = field(default_factory=dict)
     extent: Sequence[float] | None = None
+    dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
         """Refuse an empty grid and targets that do not fit it.
@@ -193,7 +195,7 @@ class Grid(FiniteDomain):
         """Return the samples numbered ``index``; see :class:`FiniteDomain`."""
         columns, rest = [], index
         for count, resolution in zip(reversed(self.shape), reversed(self._resolution), strict=True):
-            columns.append((2 * (rest % count) + (1 - count)).to(torch.float32) / resolution)
+            columns.append((2 * (rest % count) + (1 - count)).to(self.dtype) / resolution)
             rest = rest // count
         points = torch.stack(columns[::-1], dim=-1)
         return Samples(points, {name: values[index] for name, values in self.targets.items()})

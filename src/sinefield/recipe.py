@@ -37,6 +37,8 @@ class Recipe:
             :meth:`tuned`.
         passes: budget: how often each point is visited; a pass over a continuous domain is 65,536 points.
         seconds: budget: time spent fitting; it takes the place of ``passes`` in the schedule.
+        pace: the passes that the rates are made for. A longer fit takes them √(passes / pace) smaller: at the full
+            rate for so long, the noise of its batches would carry it away from detail. None: whatever its length.
         psnr: stop as soon as this PSNR in dB is reached.
 
     Raises:
@@ -58,6 +60,7 @@ class Recipe:
     passes: float | None = 20.0
     seconds: float | None = None
     psnr: float | None = None
+    pace: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be followed.
@@ -65,7 +68,17 @@ class Recipe:
         Raises:
             ValueError: as the class says.
         """
-        for name in ("learning_rate", "matrix_rate", "batch", "clip", "first_omega", "passes", "seconds", "psnr"):
+        for name in (
+            "learning_rate",
+            "matrix_rate",
+            "batch",
+            "clip",
+            "first_omega",
+            "passes",
+            "seconds",
+            "psnr",
+            "pace",
+        ):
             value = getattr(self, name)
             if value is None or (name == "batch" and value == "auto"):
                 continue
@@ -96,6 +109,14 @@ class Recipe:
             return 1.0
         cosine = (1 + math.cos(math.pi * min(max(fraction, 0.0), 1.0))) / 2
         return self.final_rate + (1 - self.final_rate) * cosine
+
+    def slowed(self, passes: float) -> float:
+        """Return the factor of the rates of a fit of so many passes.
+
+        >>> named("fast").slowed(64), named("fast").slowed(8)
+        (0.5, 1.0)
+        """
+        return 1.0 if self.pace is None else min(1.0, math.sqrt(self.pace / max(passes, 1e-9)))
 
     def batch_of(self, size: int) -> int:
         """Return how many points a step takes from a domain of ``size``.
@@ -143,7 +164,8 @@ class Recipe:
         for each in fields:
             linears = [one for one in each.modules() if _is_affine(one)]
             first = list(linears[0].parameters()) if linears else []
-            hidden = [linear.get_parameter("weight") for linear in linears[1:-1]] if self.optimiser == "muon" else []
+            inner = [linear.get_parameter("weight") for linear in linears[1:-1]] if self.optimiser == "muon" else []
+            hidden = [weight for weight in inner if weight.ndim == 2]
             matrices += hidden
             placed = {id(one) for one in first + hidden}
             rest = [one for one in each.parameters() if one.requires_grad and id(one) not in placed]
@@ -174,6 +196,7 @@ _FAST: Mapping[int, Recipe] = {
         backward="bfloat16",
         first_omega=None,
         passes=16,
+        pace=16,
     ),
     # Derivatives weigh an error of frequency k by k or k²: the loss is ill-conditioned, Adam has to go slowly
     # (at 5e-4 it collapses) and leaves low frequencies unfitted. Muon moves every direction of a matrix alike,
@@ -217,4 +240,4 @@ def named(name: str, order: int = 0) -> Recipe:
         return fast
     rate = fast.learning_rate if order else BEST_RATE
     passes = BEST_PASSES * (fast.passes or 0)
-    return fast.changed(name="best", learning_rate=rate, passes=passes, backward="float32")
+    return fast.changed(name="best", learning_rate=rate, passes=passes, pace=fast.pace and passes, backward="float32")

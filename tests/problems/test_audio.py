@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_other_rates_and_intervals_are_evaluations_of_the_same_function() -> Non
 
 def test_a_recording_is_fitted_and_written(tmp_path: Path) -> None:
     problem = audio(chord(2), rate=RATE, **TINY)
-    solution = solve(problem, passes=60, batch=256)
+    solution = solve(problem, passes=60, batch=256, learning_rate=2e-3)
     assert solution.metrics["snr"] > 10
     told = signal_of(problem).write(solution.field, tmp_path / "a.wav", rate=2 * RATE)
     assert told == "0.75 s, 6,000 samples at 8000 Hz, 2 channels"
@@ -166,3 +167,23 @@ def test_the_spectral_distance_hears_what_is_missing() -> None:
     assert 0.1 < quiet < 0.21  # a tenth of the norm, and ln 0.9 of each magnitude
     assert metrics.spectral_distance(torch.zeros_like(sound), sound) > 1
     assert math.isnan(metrics.spectral_distance(sound[:99], sound[:99]))
+
+
+def test_a_recording_is_fitted_in_tiles() -> None:
+    problem = audio(chord(1, 6000), rate=RATE, tiles=(6,), hidden_features=16, hidden_layers=1)
+    solution = solve(problem, passes=80, learning_rate=4e-3, pace=None)
+    assert solution.metrics["snr"] > 10
+    assert solution.render().shape == (6000, 1)
+    assert signal_of(problem).render(solution.field, 10, start=1.0, stop=1.01).shape == (10, 1)
+
+
+def test_a_long_recording_is_fitted_in_tiles_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys.modules["sinefield.problems.audio"], "LONG", 1000)
+    monkeypatch.setattr("sinefield.io.stored.IN_MEMORY", 0)
+    soundfile.write(tmp_path / "a.wav", chord(2), RATE)
+    problem = audio(tmp_path / "a.wav", tile_size=500, **TINY)
+    assert isinstance(problem.reference.values, np.memmap)
+    solution = solve(problem, passes=40, learning_rate=4e-3, pace=None)
+    assert solution.metrics["snr"] > 10
+    with pytest.raises(ValueError, match="one of SIRENs"):
+        audio(tmp_path / "a.wav", tile_size=500, network="relu")

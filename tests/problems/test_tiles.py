@@ -60,8 +60,8 @@ def test_visits_are_every_point_once_and_batches_have_as_many_of_each_tile() -> 
 
 def test_a_picture_is_fitted_in_tiles_better_than_by_one_of_them(tmp_path: Path) -> None:
     tiled = problems.image("sample:camera", longest=96, tiles=(3, 3), **TILE)
-    solution = solve(tiled, passes=15)
-    one = solve(problems.image("sample:camera", longest=96, tiles=(1, 1), **TILE), passes=15)
+    solution = solve(tiled, passes=15, learning_rate=4e-3)
+    one = solve(problems.image("sample:camera", longest=96, tiles=(1, 1), **TILE), passes=15, learning_rate=4e-3)
     assert solution.metrics["psnr"] > one.metrics["psnr"] + 1
     assert [each.step for each in solution.history] == sorted({each.step for each in solution.history})
     assert solution.history[-1].passes == pytest.approx(15, rel=0.2)
@@ -112,7 +112,7 @@ def test_large_pictures_stay_as_they_are_stored(suffix: str, tmp_path: Path, mon
     assert isinstance(grid, Grid)
     target = grid.targets["value"][torch.tensor([61])]
     torch.testing.assert_close(target, torch.from_numpy(pixels.reshape(-1, 3)[[61]] / 127.5 - 1).float())
-    solution = solve(problem, passes=30)
+    solution = solve(problem, passes=30, learning_rate=8e-3)
     assert isinstance(solution.field, TiledSiren)
     assert solution.field.counts == counts_for((40, 60), 400) == (2, 3)
     assert solution.metrics["psnr"] > 25

@@ -13,7 +13,7 @@ Source: arXiv 2006.09661, section 4.1 and supplement.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,13 +32,20 @@ from sinefield.io.lattice import Lattice
 from sinefield.io.stored import Stored
 from sinefield.networks import build
 from sinefield.problems.reading import checked_count, compared, middle_of, read_at
+from sinefield.problems.tiles import OVERLAP, counts_for, tiled
 from sinefield.spectrum import SAMPLED, mean_frequency
 
 OMEGA = 0.3
 """ω₀ of the first layer over the mean frequency of a recording."""
 
+LONG = 1 << 21
+"""From how many samples on a recording is fitted in tiles."""
+
+TILE = 1 << 13
+"""Samples of a tile: about as many as a SIREN 64 x 2 has parameters."""
+
 TUNING: Mapping[str, Any] = {
-    "learning_rate": 3e-4, "betas": (0.9, 0.99), "final_rate": 0.005, "batch": 2048, "passes": 24,
+    "learning_rate": 3e-4, "betas": (0.9, 0.99), "final_rate": 0.005, "batch": 2048, "passes": 24, "pace": 32,
 }  # fmt: skip
 """What of a recipe is better otherwise for sound, whose first layer takes small steps at its high ω₀."""
 
@@ -152,6 +159,8 @@ def audio(
     *,
     rate: int | None = None,
     network: str = "siren",
+    tiles: Sequence[int] | None = None,
+    tile_size: int | None = None,
     **settings: int | float | str,
 ) -> Problem:
     """Return the problem of a recording as a function of time.
@@ -160,6 +169,9 @@ def audio(
         source: a file, or an array; see :func:`sinefield.io.audio.read`.
         rate: samples a second, of an array.
         network: which network, of :data:`sinefield.networks.NETWORKS`.
+        tiles: how many tiles a tiled field has, as ``(40,)``, see :mod:`.tiles`; None: one network, but for a
+            recording of :data:`LONG` samples.
+        tile_size: samples of a tile, in place of ``tiles``.
         **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
 
     Raises:
@@ -170,20 +182,32 @@ def audio(
     count, channels = recording.values.shape
     stored = Stored(recording.values, -recording.peak * recording.full, recording.peak * recording.full)
     lattice = Lattice((count,), (1.0,), channels, -recording.peak, recording.peak)
-    grid = Grid((count,), {"value": stored})
-    build(network, 1, channels, **settings)  # an unknown network or setting is refused here, not in solve
+    grid = Grid(
+        (count,), {"value": stored}, dtype=torch.float64 if count >= LONG or tiles or tile_size else torch.float32
+    )
+    in_tiles = tiles is not None or tile_size is not None or (count >= LONG and network == "siren")
+    if in_tiles and network != "siren":
+        raise ValueError("a tiled field is one of SIRENs; leave the network out")
+    if not in_tiles:
+        build(network, 1, channels, **settings)  # an unknown network or setting is refused here, not in solve
     middle = middle_of(grid, SAMPLED)
     variance = float(middle.double().square().mean()) or 1.0
-    return Problem(
+    problem = Problem(
         name="audio",
         constraints=[Constraint(grid, _residual, name="value", weight=1 / variance)],
-        network=partial(_network, network, channels, settings),
+        network=partial(_network, network, channels, {} if in_tiles else settings),
         signal=AudioSignal(lattice, recording.rate, recording.bits),
         measure=partial(_measure, grid),
         omega=OMEGA * mean_frequency(middle, lattice.spacings[0]) or None,
         reference=recording,
         tuning=TUNING,
     )
+    if not in_tiles:
+        return problem
+    counts = tiles or counts_for((count,), tile_size or TILE)
+    # Of a tile's own coordinates.
+    omega = OMEGA * mean_frequency(middle, 2 * counts[0] / ((1 + OVERLAP) * count))
+    return tiled(problem, grid, channels, omega, counts, settings)
 
 
 def _residual(u: Any, value: Tensor) -> Tensor:

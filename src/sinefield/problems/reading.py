@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sinefield.domains import ORDERED, Grid
 from sinefield.jet import Jet, jet
+from sinefield.tiled import TiledSiren
 
 CHUNK = 16_384
 """How many points are evaluated at a time."""
@@ -30,7 +31,8 @@ def evaluating(field: nn.Module) -> Iterator[Tensor]:
     field.eval()
     try:
         with torch.no_grad():
-            yield next(field.parameters(), torch.empty(0))
+            like = next(field.parameters(), torch.empty(0))
+            yield like.new_empty(0, dtype=torch.float64) if isinstance(field, TiledSiren) else like
     finally:
         field.train(training)
 

@@ -36,6 +36,9 @@ TOGETHER = 64
 PER_TILE = 256
 """Points of a step in each tile."""
 
+PASSES = 8
+"""How often a tile visits its samples."""
+
 RATE = 1e-3
 """Adam's learning rate: small networks take larger steps."""
 
@@ -151,7 +154,12 @@ def tiled(
         problem,
         network=network,
         omega=omega,
-        tuning={"batch": PER_TILE * min(TOGETHER, math.prod(counts)), "learning_rate": RATE},
+        tuning={
+            "batch": PER_TILE * min(TOGETHER, math.prod(counts)),
+            "learning_rate": RATE,
+            "passes": PASSES,
+            "pace": PASSES,
+        },
         parts=partial(_parts, problem, grid, problem.constraints[0].weight),
     )
 
