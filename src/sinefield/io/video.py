@@ -10,6 +10,7 @@ import importlib.util
 import itertools
 import math
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -70,6 +71,33 @@ class Clip:
         return self.values[number * area : (number + 1) * area].reshape(self.height, self.width, -1)
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What of a clip is wanted: which frames, the size and the part of each."""
+
+    start: int
+    stop: int | None
+    step: int
+    size: tuple[int, int] | None
+    crop: tuple[int, int, int, int] | None
+
+    @classmethod
+    def checked(
+        cls, frames: Frames | None, size: tuple[int, int] | None, crop: tuple[int, int, int, int] | None
+    ) -> _Wanted:
+        """Return what is wanted.
+
+        Raises:
+            ValueError: it makes no sense for any clip.
+        """
+        start, stop, step = frames or (0, None, 1)
+        if start < 0 or step < 1 or (stop is not None and stop <= start):
+            raise ValueError(f"frames are the first, the one after the last and the step, as 0, 100, 2; got {frames}")
+        if size is not None and min(size) < 2:
+            raise ValueError(f"a clip needs at least 2 pixels each way, got the size {size[0]} x {size[1]}")
+        return cls(start, stop, step, size, crop)
+
+
 def read(
     source: str | Path | NDArray[Any] | Tensor,
     frames: Frames | None = None,
@@ -95,10 +123,11 @@ def read(
             two frames or pixels a side, every sample is the same, what is asked for lies outside it, or PyAV is
             missing.
     """
+    wanted = _Wanted.checked(frames, size, crop)
     if isinstance(source, Tensor):
         source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
-        return _of_array(source, frames, size, crop, rate)
+        return _of_array(source, rate, wanted)
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a clip, such as an MP4 file")
@@ -116,7 +145,7 @@ def read(
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             rate = rate or float(stream.average_rate or stream.guessed_rate or 0)
-            return _gathered(_decoded(container, stream, path), rate, str(path), frames, size, crop)
+            return _gathered(_decoded(container, stream, path), rate, str(path), wanted)
     except (av.FFmpegError, UnicodeDecodeError) as error:  # a damaged file may name its parts in no encoding
         reason = getattr(error, "strerror", None) or "its names are in no known encoding"
         raise ValueError(
@@ -133,6 +162,7 @@ def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Pixels]:
     """Yield the frames of a stream, upright, ``(height, width, channels)``.
 
     Raises:
+        av.FFmpegError: nothing can be decoded.
         ValueError: it is damaged or ends early.
     """
     import av
@@ -153,20 +183,16 @@ def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Pixels]:
     except av.FFmpegError as error:
         if seen == 0:
             raise
-        raise ValueError(f"{path} cannot be decoded after frame {seen - 1} ({error.strerror}); {remedy}{seen}") from error
+        raise ValueError(
+            f"{path} cannot be decoded after frame {seen - 1} ({error.strerror}); {remedy}{seen}"
+        ) from error
     if cut or seen < (1 - _MISSING) * stream.frames - 1:
         raise ValueError(
             f"{path} ends early: {seen} of {stream.frames or 'more'} frames are there; {remedy}{max(0, seen - cut)}"
         )
 
 
-def _of_array(
-    array: NDArray[Any],
-    frames: Frames | None,
-    size: tuple[int, int] | None,
-    crop: tuple[int, int, int, int] | None,
-    rate: float | None,
-) -> Clip:
+def _of_array(array: NDArray[Any], rate: float | None, wanted: _Wanted) -> Clip:
     name = f"an array of shape {array.shape}"
     if rate is None:
         raise ValueError(f"{name} does not say how many frames a second has; give rate=")
@@ -176,57 +202,63 @@ def _of_array(
         raise ValueError(
             f"{name} of {array.dtype} is no clip; expected (t, h, w) or (t, h, w, c) of bytes, with 1 or 3 channels"
         )
-    return _gathered(iter(array), rate, name, frames, size, crop)
+    return _gathered(iter(array), rate, name, wanted)
 
 
-def _gathered(
-    frames: Iterator[Pixels],
-    rate: float,
-    name: str,
-    wanted: Frames | None,
-    size: tuple[int, int] | None,
-    crop: tuple[int, int, int, int] | None,
-) -> Clip:
-    """Return the clip of some frames, each cropped and scaled as it comes."""
+def _gathered(frames: Iterator[Pixels], rate: float, name: str, wanted: _Wanted) -> Clip:
+    """Return the clip of some frames, each cropped and scaled as it comes.
+
+    Raises:
+        ValueError: they make no clip.
+    """
     least, most = _RATES
     if not least <= rate <= most:
         raise ValueError(f"{name} claims {rate:g} frames a second; expected {least:g} to {most:g}; give another rate")
-    start, stop, step = wanted or (0, None, 1)
-    if start < 0 or step < 1 or (stop is not None and stop <= start):
-        raise ValueError(f"frames are the first, the one after the last and the step, as 0, 100, 2; got {wanted}")
-    if size is not None and min(size) < 2:
-        raise ValueError(f"a clip needs at least 2 pixels each way, got the size {size[0]} x {size[1]}")
-    first = next(frames, None)
-    if first is None:
-        raise ValueError(f"{name} has no frames; give another clip")
-    cut = _cut(first, crop, name)
-    shape = (*cut.shape[:2], cut.shape[2]) if size is None else (size[1], size[0], cut.shape[2])
-    if min(shape[:2]) < 2:
-        raise ValueError(f"{name} is {shape[1]} x {shape[0]} pixels; a clip needs at least 2 each way")
-    seen = kept = 0
-    low, high = 255, 0
-    with Spool(shape[2], np.uint8) as spool:
-        for frame in itertools.chain([first], frames):
-            if frame.shape != first.shape:
-                raise ValueError(
-                    f"{name} changes its size at frame {seen}: from {_size(first)} to {_size(frame)}; use the frames "
-                    f"before with --frames 0:{seen}, or convert it to one size"
-                )
-            if seen >= start and (seen - start) % step == 0:
-                pixels = _scaled(_cut(frame, crop, name), size)
-                low, high = min(low, int(pixels.min())), max(high, int(pixels.max()))
-                spool.add(pixels)
-                kept += 1
-            seen += 1
-            if seen == stop:
-                break
-        if seen <= start or (stop is not None and seen < stop):
-            raise ValueError(f"{name} has {seen} frames; {start}:{'' if stop is None else stop} is outside")
+    kept, low, high = 0, 255, 0
+    shape: tuple[int, ...] = ()
+    with ExitStack() as stack:
+        for frame in _some(frames, name, wanted):
+            pixels = _scaled(_cut(frame, wanted.crop, name), wanted.size)
+            if kept == 0:
+                shape = pixels.shape
+                if min(shape[:2]) < 2:
+                    raise ValueError(f"{name} is {_size(pixels)}; a clip needs at least 2 pixels each way")
+                spool = stack.enter_context(Spool(shape[2], np.uint8))
+            low, high = min(low, int(pixels.min())), max(high, int(pixels.max()))
+            spool.add(pixels)
+            kept += 1
         if kept < 2:
             raise ValueError(f"{name} gives {kept} frame; a clip needs at least 2, and one is of kind image")
         if low == high:
             raise ValueError(f"{name} is constant: every sample is {low}; there is nothing to fit, give another clip")
-        return Clip(spool.gathered(), kept, shape[0], shape[1], rate / step, name)
+        return Clip(spool.gathered(), kept, shape[0], shape[1], rate / wanted.step, name)
+
+
+def _some(frames: Iterator[Pixels], name: str, wanted: _Wanted) -> Iterator[Pixels]:
+    """Yield the frames that are wanted, all of one size.
+
+    Raises:
+        ValueError: there are none, some are outside, or their size changes.
+    """
+    shape: tuple[int, ...] = ()
+    seen = 0
+    for frame in frames:
+        if seen and frame.shape != shape:
+            raise ValueError(
+                f"{name} changes its size at frame {seen}: from {shape[1]} x {shape[0]} pixels of {shape[2]} channels "
+                f"to {_size(frame)}; use the frames before with --frames 0:{seen}, or convert it to one size"
+            )
+        shape = frame.shape
+        if seen >= wanted.start and (seen - wanted.start) % wanted.step == 0:
+            yield frame
+        seen += 1
+        if seen == wanted.stop:
+            return
+    if seen == 0:
+        raise ValueError(f"{name} has no frames; give another clip")
+    if seen <= wanted.start or wanted.stop is not None:
+        asked = f"{wanted.start}:{'' if wanted.stop is None else wanted.stop}"
+        raise ValueError(f"{name} has {seen} frames, and {asked} is outside; they are 0:{seen}")
 
 
 def _size(frame: Pixels) -> str:
@@ -294,7 +326,9 @@ def write(path: str | Path, frames: Iterator[Pixels], rate: float) -> None:
 
     with replacing(path) as temporary:
         try:
-            _encode(temporary, itertools.chain([first], frames), first.shape[:2], Fraction(rate).limit_denominator(1001))
+            _encode(
+                temporary, itertools.chain([first], frames), first.shape[:2], Fraction(rate).limit_denominator(1001)
+            )
         except av.FFmpegError as error:
             raise ValueError(
                 f"cannot write {path}: {first.shape[1]} x {first.shape[0]} pixels at {rate:g} frames a second are not "
