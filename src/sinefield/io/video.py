@@ -296,7 +296,9 @@ def check_suffix(path: str | Path) -> None:
         ValueError: :func:`write` knows no such format, or PyAV is missing.
     """
     if Path(path).suffix.lower() not in WRITTEN:
-        raise ValueError(f"cannot write {path}: a clip's ending must be one of {', '.join(WRITTEN)}")
+        raise ValueError(
+            f"cannot write {path}: a clip's ending must be one of {', '.join(WRITTEN)}; pictures are of one time"
+        )
     _check_installed(f"writing {path}")
 
 

@@ -102,6 +102,7 @@ def _read_nifti(path: Path) -> tuple[NDArray[Any], tuple[float, float, float]]:
     """Return the array ``(z, y, x)`` of a file and the sizes of its voxels in millimetres.
 
     Raises:
+        TooLargeError: memory cannot hold it.
         ValueError: it cannot be read.
     """
     if importlib.util.find_spec("nibabel") is None:
