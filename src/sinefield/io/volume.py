@@ -118,7 +118,7 @@ def _read_nifti(path: Path) -> tuple[NDArray[Any], tuple[float, float, float]]:
         raw = image.dataobj
         plain = (raw.slope, raw.inter) == (1.0, 0.0)
         # Integers that mean themselves are held as they are, in a half or a quarter of the memory.
-        array = np.asarray(raw.get_unscaled()) if plain else raw.get_scaled(dtype=np.float32)
+        array = np.asarray(raw.get_unscaled()) if plain else np.asarray(raw, dtype=np.float32)
         spatial = image.header.get_xyzt_units()[0]
         factor = {"meter": 1e3, "micron": 1e-3}.get(spatial, 1.0)
         x, y, z = (float(each) * factor for each in image.header.get_zooms()[:3])

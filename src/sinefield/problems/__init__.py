@@ -87,7 +87,9 @@ def written(signal: AnySignal, field: nn.Module, path: Path, options: Mapping[st
         ValueError: an option that signals of this kind do not have, or what writing itself raises.
         OSError: the place cannot be written to.
     """
-    known = {*inspect.signature(signal.write).parameters, *inspect.signature(signal.render).parameters}
+    taken = inspect.signature(signal.write).parameters
+    passes_on = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values())
+    known = {*taken, *(inspect.signature(signal.render).parameters if passes_on else ())}
     unknown = [name for name in options if name not in known]
     if unknown:
         raise ValueError(f"{' and '.join(unknown)} is no option of a signal of kind {signal.kind!r}")

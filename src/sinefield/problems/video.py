@@ -174,8 +174,8 @@ class VideoSignal:
     def _size(self, size: tuple[int, int] | None) -> tuple[int, int]:
         _, height, width = self.lattice.shape
         found = size or (width, height)
-        if min(found) < 1:
-            raise ValueError(f"the clip to render would be {found[0]} x {found[1]}; both must be at least 1")
+        if len(found) != 2 or min(found) < 1:
+            raise ValueError(f"the size of a clip is width and height, both must be at least 1; got {found}")
         return found
 
     def _interval(
