@@ -40,6 +40,11 @@ def test_coordinates_have_a_unit() -> None:
     assert mean_frequency(wave((5,)), 2 / 64) == pytest.approx(mean_frequency(wave((5,)), 1 / 64) / 2)
 
 
+def test_axes_may_have_spacings_of_their_own() -> None:
+    found = mean_frequency(wave((3, 4)), (1 / 64, 1 / 32))  # half as many waves to the unit along the second axis
+    assert found == pytest.approx(2 * math.pi * math.hypot(3, 2), rel=1e-4)
+
+
 def test_of_large_signals_the_middle_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     signal = wave((0, 8))
     signal[:16] = 1e6 * torch.rand(16, 64, 1)  # what is not in the middle

@@ -17,12 +17,15 @@ from sinefield import __version__, report
 from sinefield.loading import loading
 from sinefield.options import (
     Batch,
+    ClipSize,
+    Crop,
     Depth,
     DepthOrTiles,
     Device,
     FieldArgument,
     FigureOption,
     FirstOmega,
+    Frames,
     HiddenOmega,
     ImageArgument,
     Json,
@@ -43,8 +46,10 @@ from sinefield.options import (
     WidthOrTiles,
     check_outputs,
     device_of,
+    frame_range,
     given,
     numbers,
+    shape_of,
     tile_counts,
 )
 
@@ -99,6 +104,9 @@ def fit(
     batch: Batch = None,
     learning_rate: Rate = None,
     resize: Resize = None,
+    frames: Frames = None,
+    size: ClipSize = None,
+    crop: Crop = None,
     tiles: Tiles = None,
     tile_size: TileSize = None,
     seed: Seed = 0,
@@ -111,7 +119,7 @@ def fit(
     log: Annotated[Path | None, typer.Option(help="Write losses and metrics for TensorBoard into this folder.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Find the function of a signal: a picture, from its values or derivatives, a recording. Ctrl-C stops and saves."""
+    """Find the function of a signal: a picture, recording, clip or volume. Ctrl-C stops and saves."""
     output = output or Path(f"{Path(source.removeprefix('sample:')).stem}.safetensors")
     check_outputs(output, animate, figure=figure)
     with loading():
@@ -124,7 +132,11 @@ def fit(
         final_activation=final_activation, dropout=dropout,
     )  # fmt: skip
     changes = given(passes=passes, seconds=seconds, psnr=psnr, batch=batch, learning_rate=learning_rate)
-    told = given(on=on, longest=resize, tiles=tiles and tile_counts(tiles), tile_size=tile_size)
+    told = given(
+        on=on, longest=resize, tiles=tiles and tile_counts(tiles), tile_size=tile_size,
+        frames=frames and frame_range(frames), size=size and numbers(size, "x", 2, int, "--size", "320x240"),
+        crop=crop and numbers(crop, ",", 4, int, "--crop", "10,20,110,90"),
+    )  # fmt: skip
     problem = problems.of(source, kind, network=network, **told, **settings)
     film = None if animate is None else observers.Film(problem, animate)
     board = None if log is None else observers.TensorBoardLog(log)
@@ -159,18 +171,26 @@ def fit(
 @app.command()
 def render(
     field: FieldArgument,
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="A picture, recording or .npy to write.")],
-    size: Annotated[str | None, typer.Option(metavar="WxH", help="Width and height in samples, as 1024x768.")] = None,
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="A picture, recording, clip or .npy to write.")],
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Width and height in samples; of a volume DxHxW.")
+    ] = None,
     scale: Annotated[float | None, typer.Option(help="Samples per pixel of the original. (default: 1)")] = None,
     region: Annotated[
         str | None, typer.Option(metavar="L,T,R,B", help="Left, top, right, bottom in pixels of the original.")
     ] = None,
     quantity: Annotated[
-        str | None, typer.Option(help="Of a picture: value, gradient (its norm per pixel) or laplacian.")
+        str | None,
+        typer.Option(help="Of a picture or volume: value, gradient (its norm per pixel or mm) or laplacian."),
     ] = None,
     rate: Annotated[int | None, typer.Option(help="Samples a second of a recording. (default: the original's)")] = None,
-    start: Annotated[float | None, typer.Option(help="Of a recording, in seconds.")] = None,
-    stop: Annotated[float | None, typer.Option(help="Of a recording, in seconds.")] = None,
+    start: Annotated[float | None, typer.Option(help="Of a recording or a clip, in seconds.")] = None,
+    stop: Annotated[float | None, typer.Option(help="Of a recording or a clip, in seconds.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames a second of a clip. (default: the original's)")] = None,
+    speed: Annotated[float | None, typer.Option(help="Of a clip: 0.25 is slow motion, a quarter as fast.")] = None,
+    time: Annotated[float | None, typer.Option(help="Of a clip: this moment as a picture, in seconds.")] = None,
+    axis: Annotated[str | None, typer.Option(help="Of a volume: a slice across z, y or x.")] = None,
+    at: Annotated[float | None, typer.Option(help="Where along the axis, in voxels. (default: the middle)")] = None,
     device: Device = "auto",
 ) -> None:
     """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
@@ -179,9 +199,10 @@ def render(
 
     check_outputs(output)
     options = given(
-        size=size and numbers(size, "x", 2, int, "--size", "1024x768"),
+        size=size and shape_of(size),
         region=region and numbers(region, ",", 4, float, "--region", "10,20,110,90"),
         scale=scale, quantity=quantity, rate=rate, start=start, stop=stop,
+        fps=fps, speed=speed, time=time, axis=axis, at=at,
     )  # fmt: skip
     loaded, header = checkpoint.read(field)
     signal = problems.signal_from_json(header.get("signal") or {})

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     import torch
 
 ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="A picture, or sample:camera, sample:astronaut, …")]
-SignalArgument = Annotated[str, typer.Argument(metavar="SIGNAL", help="A picture or a recording; or sample:camera, …")]
-Kind = Annotated[str | None, typer.Option(help="image or audio. (default: by the file's ending)")]
+SignalArgument = Annotated[
+    str, typer.Argument(metavar="SIGNAL", help="A picture, recording, clip, volume; or sample:camera, …")
+]
+Kind = Annotated[str | None, typer.Option(help="image, audio, video or volume. (default: by the file)")]
 On = Annotated[
     list[str] | None,
     typer.Option(
@@ -41,6 +43,11 @@ Psnr = Annotated[float | None, typer.Option(help="Stop as soon as this PSNR in d
 Batch = Annotated[int | None, typer.Option(min=1, help="Samples a step. (default: the recipe's)")]
 Rate = Annotated[float | None, typer.Option("--learning-rate", help="Adam's learning rate. (default: the recipe's)")]
 Resize = Annotated[int | None, typer.Option(min=2, help="First scale the longest side to this many pixels.")]
+Frames = Annotated[str | None, typer.Option(metavar="A:B[:STEP]", help="Of a clip: the frames from A to before B.")]
+ClipSize = Annotated[
+    str | None, typer.Option("--size", metavar="WxH", help="First scale the frames of a clip to this.")
+]
+Crop = Annotated[str | None, typer.Option(metavar="L,T,R,B", help="First cut this part, in pixels, out of a clip.")]
 Seed = Annotated[int, typer.Option(help="Of the initial weights and the sampling.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto: cuda where there is one.")]
 FigureOption = Annotated[Path | None, typer.Option("--figure", help="Write the figure here (.png, .pdf, .svg, .jpg).")]
@@ -66,6 +73,32 @@ def numbers(text: str, separator: str, count: int, kind: type, option: str, exam
     if len(found) != count:
         raise ValueError(f"{option} is {count} numbers with {separator!r} between, as {example}; got {text!r}")
     return found
+
+
+def frame_range(text: str) -> tuple[int, int | None, int]:
+    """Return the first frame, the one after the last (None: the end) and the step.
+
+    Raises:
+        ValueError: something else than two or three integers with colons between, of which some may be left out.
+
+    >>> frame_range("10:"), frame_range("0:100:2")
+    ((10, None, 1), (0, 100, 2))
+    """
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not all(each.isdecimal() or not each for each in parts):
+        raise ValueError(f"--frames is the first frame and the one after the last, as 0:100 or 0:100:2; got {text!r}")
+    start, stop, step = (int(each) if each else None for each in (*parts, "")[:3])
+    return start or 0, stop, 1 if step is None else step
+
+
+def shape_of(text: str) -> Any:
+    """Return the sizes that ``--size`` holds: width and height, or three along z, y and x.
+
+    Raises:
+        ValueError: something else.
+    """
+    count = 3 if text.lower().count("x") == 2 else 2
+    return numbers(text, "x", count, int, "--size", "1024x768 (of a volume, along z, y and x: 64x128x128)")
 
 
 def tile_counts(text: str) -> tuple[int, ...]:

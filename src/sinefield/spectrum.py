@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ SAMPLED = 1 << 20
 """How many samples at most the spectrum is taken of; of larger signals, those in the middle."""
 
 
-def mean_frequency(values: Tensor, spacing: float) -> float:
+def mean_frequency(values: Tensor, spacing: float | Sequence[float]) -> float:
     """Return the mean angular frequency of a signal, each frequency weighted by its amplitude.
 
     With â the discrete Fourier transform of a(x) less its mean, summed over channels in the square,
@@ -23,7 +24,7 @@ def mean_frequency(values: Tensor, spacing: float) -> float:
 
     Args:
         values: samples on a grid, ``(n_1, …, n_d, channels)``.
-        spacing: between neighbours, in units of the coordinates.
+        spacing: between neighbours, in units of the coordinates; along each axis where it differs.
 
     Returns:
         ω̄ in radians per unit of the coordinates; 0 for a constant.
@@ -36,13 +37,14 @@ def mean_frequency(values: Tensor, spacing: float) -> float:
     """
     values = _middle(values).double()
     axes = tuple(range(values.ndim - 1))
+    spacings = [spacing] * len(axes) if isinstance(spacing, float | int) else spacing
     deviation = values - values.mean(axes, keepdim=True)
     amplitude = torch.fft.fftn(deviation, dim=axes).abs().square().sum(-1).sqrt()
     squares = torch.zeros_like(amplitude)
     for axis in axes:
         shape = [1] * len(axes)
         shape[axis] = -1
-        frequency = torch.fft.fftfreq(values.shape[axis], d=spacing, dtype=torch.float64)
+        frequency = torch.fft.fftfreq(values.shape[axis], d=spacings[axis], dtype=torch.float64)
         squares = squares + frequency.square().view(shape)
     total = float(amplitude.sum())
     # A constant has rounding errors for a spectrum.

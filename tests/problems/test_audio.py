@@ -158,6 +158,8 @@ def test_options_of_other_kinds_are_told(tmp_path: Path) -> None:
     problem = problems.of(tmp_path / "a.wav", **TINY)
     with pytest.raises(ValueError, match="scale is no option of a signal of kind 'audio'"):
         problems.written(signal_of(problem), truth(problem, 1), tmp_path / "b.wav", {"scale": 2})
+    with pytest.raises(ValueError, match="size is no option of a signal of kind 'audio'"):
+        problems.written(signal_of(problem), truth(problem, 1), tmp_path / "b.wav", {"size": (2, 3)})
 
 
 def test_the_spectral_distance_hears_what_is_missing() -> None:

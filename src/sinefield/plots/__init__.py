@@ -5,6 +5,9 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from sinefield.io.audio import Recording
+from sinefield.io.video import Clip
+from sinefield.io.volume import Volume
+from sinefield.plots.clips import clip_figure, volume_figure
 from sinefield.plots.layers import activations_figure
 from sinefield.plots.pictures import Panels, Sheet, Subject, comparison_figure, picture_figure
 from sinefield.plots.recordings import recording_figure
@@ -13,8 +16,8 @@ from sinefield.solution import Solution
 
 __all__ = [
     "FORMATS", "Panels", "Sheet", "Subject",
-    "activations_figure", "check_format", "comparison_figure", "picture_figure", "recording_figure", "save_figure",
-    "solution_figure",
+    "activations_figure", "check_format", "clip_figure", "comparison_figure", "picture_figure", "recording_figure",
+    "save_figure", "solution_figure", "volume_figure",
 ]  # fmt: skip
 
 
@@ -26,4 +29,8 @@ def solution_figure(solution: Solution) -> Figure:
     """
     if isinstance(solution.problem.reference, Recording):
         return recording_figure(solution)
+    if isinstance(solution.problem.reference, Clip):
+        return clip_figure(solution)
+    if isinstance(solution.problem.reference, Volume):
+        return volume_figure(solution)
     return picture_figure(solution)

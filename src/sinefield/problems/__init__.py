@@ -11,16 +11,24 @@ from torch import nn
 
 from sinefield.constraint import Problem
 from sinefield.io import audio as recordings
+from sinefield.io import video as clips
+from sinefield.io.volume import is_volume
 from sinefield.problems.audio import AudioSignal, audio
 from sinefield.problems.image import ImageSignal, image
+from sinefield.problems.video import VideoSignal, video
+from sinefield.problems.volume import VolumeSignal, volume
 
 __all__ = [
-    "KINDS", "AudioSignal", "ImageSignal",
-    "audio", "image", "kind_of", "of", "signal_from_json", "written",
+    "KINDS", "AudioSignal", "ImageSignal", "VideoSignal", "VolumeSignal",
+    "audio", "image", "kind_of", "of", "signal_from_json", "video", "volume", "written",
 ]  # fmt: skip
 
-_PROBLEMS: Mapping[str, Callable[..., Problem]] = {"image": image, "audio": audio}
-_SIGNALS: Mapping[str, type[ImageSignal | AudioSignal]] = {"image": ImageSignal, "audio": AudioSignal}
+AnySignal = ImageSignal | AudioSignal | VideoSignal | VolumeSignal
+
+_PROBLEMS: Mapping[str, Callable[..., Problem]] = {"image": image, "audio": audio, "video": video, "volume": volume}
+_SIGNALS: Mapping[str, type[AnySignal]] = {
+    "image": ImageSignal, "audio": AudioSignal, "video": VideoSignal, "volume": VolumeSignal,
+}  # fmt: skip
 
 KINDS = tuple(_PROBLEMS)
 """The kinds of signals."""
@@ -29,10 +37,18 @@ KINDS = tuple(_PROBLEMS)
 def kind_of(source: str | Path) -> str:
     """Return the kind of signal that a file holds, by its ending; what is not known otherwise is a picture.
 
-    >>> kind_of("song.wav"), kind_of("sample:camera")
-    ('audio', 'image')
+    NPY files hold volumes where the array has three axes, of which the last is not the 1, 3 or 4 channels of a
+    picture.
+
+    >>> kind_of("song.wav"), kind_of("clip.mp4"), kind_of("scan.nii.gz"), kind_of("sample:camera")
+    ('audio', 'video', 'volume', 'image')
     """
-    return "audio" if Path(source).suffix.lower() in recordings.SUFFIXES else "image"
+    suffix = Path(source).suffix.lower()
+    if suffix in recordings.SUFFIXES:
+        return "audio"
+    if suffix in clips.SUFFIXES:
+        return "video"
+    return "volume" if is_volume(source) else "image"
 
 
 def of(source: str | Path, kind: str | None = None, **options: Any) -> Problem:
@@ -58,7 +74,7 @@ def of(source: str | Path, kind: str | None = None, **options: Any) -> Problem:
     return _PROBLEMS[kind](source, **options)
 
 
-def written(signal: ImageSignal | AudioSignal, field: nn.Module, path: Path, options: Mapping[str, Any]) -> str:
+def written(signal: AnySignal, field: nn.Module, path: Path, options: Mapping[str, Any]) -> str:
     """Return in a few words what was written: the signal of a field, to a file.
 
     Args:
@@ -71,14 +87,16 @@ def written(signal: ImageSignal | AudioSignal, field: nn.Module, path: Path, opt
         ValueError: an option that signals of this kind do not have, or what writing itself raises.
         OSError: the place cannot be written to.
     """
-    known = {*inspect.signature(signal.write).parameters, *inspect.signature(signal.render).parameters}
+    taken = inspect.signature(signal.write).parameters
+    passes_on = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values())
+    known = {*taken, *(inspect.signature(signal.render).parameters if passes_on else ())}
     unknown = [name for name in options if name not in known]
     if unknown:
         raise ValueError(f"{' and '.join(unknown)} is no option of a signal of kind {signal.kind!r}")
     return signal.write(field, path, **options)
 
 
-def signal_from_json(stored: Mapping[str, Any]) -> ImageSignal | AudioSignal:
+def signal_from_json(stored: Mapping[str, Any]) -> AnySignal:
     """Return the signal that a field file stores.
 
     Args:

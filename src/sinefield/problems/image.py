@@ -132,6 +132,8 @@ class ImageSignal:
             )
         if not (scale > 0 and math.isfinite(scale)):
             raise ValueError(f"scale must be a positive number of samples per pixel, got {scale}")
+        if size is not None and len(size) != 2:
+            raise ValueError(f"the size of a picture is width and height, got {len(size)} numbers")
         width, height = size or (round((right - left) * scale), round((bottom - top) * scale))
         if min(width, height) < 1:
             raise ValueError(f"the picture to render would be {width} x {height}; both must be at least 1")

@@ -1,0 +1,295 @@
+"""A clip as a function of time and place.
+
+With a(t, y, x) the frames, 0 … 255 becoming −1 … 1, and samples at the centres of cells:
+
+    value       Φ(t, y, x) − a(t, y, x) = 0
+
+The longest side of the picture spans [−1, 1] and the shorter keeps its aspect; time spans [−1, 1] however long the
+clip is. Frame k of n is shown from k to k + 1 frames after the beginning and lies in the middle between.
+
+Source: arXiv 2006.09661, section 4.1 and supplement.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sinefield.constraint import Constraint, Problem
+from sinefield.domains import Grid
+from sinefield.io import image as pictures
+from sinefield.io import video as clips
+from sinefield.io.decoding import check_memory
+from sinefield.io.files import replacing
+from sinefield.io.lattice import Lattice
+from sinefield.io.stored import Stored
+from sinefield.networks import build
+from sinefield.problems.reading import CHUNK, checked_count, compared, middle_of, read_at
+from sinefield.spectrum import mean_frequency
+
+OMEGA = 4.0
+"""ω₀ of the first layer over the square root of the mean frequency of a clip.
+
+Of 32 and 100 frames of a street the best fits are between 3 and 5, and flat there.
+"""
+
+_SAMPLED = 1 << 18  # samples whose spectrum and variance are taken
+
+
+@dataclass(frozen=True)
+class VideoSignal:
+    """How a field of time and place is read back as a clip.
+
+    Args:
+        lattice: the mapping between samples and the field, along t, y and x; values are 0 to 255.
+        rate: frames a second of the original.
+    """
+
+    lattice: Lattice
+    rate: float
+
+    @property
+    def kind(self) -> str:
+        """``"video"``."""
+        return "video"
+
+    @property
+    def seconds(self) -> float:
+        """How long the clip is."""
+        return self.lattice.shape[0] / self.rate
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the mapping as JSON."""
+        return {"kind": self.kind, **self.lattice.to_json(), "rate": self.rate}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> VideoSignal:
+        """Return the signal that :meth:`to_json` stored.
+
+        Raises:
+            ValueError: a number is missing, of the wrong kind or out of its range.
+        """
+        lattice, rate = Lattice.from_json(stored, axes=3), stored.get("rate")
+        if not isinstance(rate, int | float) or not 1e-9 <= rate <= 1e6 or lattice.channels not in (1, 3):
+            raise ValueError(f"the stored clip is not plausible: {rate} frames a second of {lattice.channels} channels")
+        return cls(lattice, float(rate))
+
+    def render(
+        self,
+        field: nn.Module,
+        size: tuple[int, int] | None = None,
+        *,
+        time: float | None = None,
+        start: float = 0.0,
+        stop: float | None = None,
+        fps: float | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the clip of a field, or one moment of it, at any size and frame rate.
+
+        Args:
+            field: Φ, from ``(n, 3)`` to ``(n, channels)``.
+            size: width and height in samples; None: those of the original.
+            time: only this moment, in seconds.
+            start: in seconds.
+            stop: in seconds; None: the end.
+            fps: frames for each second of the original; None: as many as it has. What lies between its frames is an
+                evaluation of the function.
+
+        Returns:
+            ``(frames, height, width, channels)``, or ``(height, width, channels)`` of a moment; 0 to 255.
+
+        Raises:
+            ValueError: an empty interval, a size or rate that is not positive, a clip that memory cannot hold, or a
+                moment with an interval or a rate.
+        """
+        count, first, last = self._interval(time, start, stop, fps)
+        width, height = self._size(size)
+        check_memory("the clip to render", (count, height, width, self.lattice.channels), bytes_per_value=8)
+        found = np.concatenate(list(self._blocks(field, count, first, last, height, width)))
+        return found if time is None else found[0]
+
+    def write(
+        self,
+        field: nn.Module,
+        path: Path,
+        size: tuple[int, int] | None = None,
+        *,
+        time: float | None = None,
+        start: float = 0.0,
+        stop: float | None = None,
+        fps: float | None = None,
+        speed: float = 1.0,
+    ) -> str:
+        """Return in a few words what was written: the clip of a field frame by frame, or the picture of a moment.
+
+        NPY keeps numbers. The other arguments are those of :meth:`render`.
+
+        Args:
+            field: Φ.
+            path: where; the ending chooses the format.
+            size: width and height in samples.
+            time: only this moment, in seconds, as a picture.
+            start: in seconds.
+            stop: in seconds.
+            fps: frames a second that the file is shown at; None: those of the original.
+            speed: how fast the clip runs in it: 0.25 is slow motion of a quarter of the speed, and each second of the
+                original gives four times as many frames.
+
+        Raises:
+            ValueError: as for :meth:`render`; a speed that is not positive, or an ending of no known format.
+        """
+        if not 1e-4 <= speed <= 1e4:
+            raise ValueError(f"speed must be a positive number, 1 is that of the original; got {speed:g}")
+        if time is not None and speed != 1:
+            raise ValueError("a moment has no speed; leave speed or time out")
+        if time is not None:
+            pictures.check_suffix(path)
+            values = self.render(field, size, time=time, start=start, stop=stop, fps=fps)
+            pictures.write(path, values, self.lattice.low, self.lattice.high, 8)
+            return f"{values.shape[1]} x {values.shape[0]}, the moment {time:g} s"
+        whole = path.suffix.lower() == ".npy"
+        if not whole:
+            clips.check_suffix(path)
+        shown = fps or self.rate
+        count, first, last = self._interval(time, start, stop, fps if fps == 0 else shown / speed)
+        width, height = self._size(size)
+        if whole:
+            values = self.render(field, size, start=start, stop=stop, fps=shown / speed)
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                np.save(file, values, allow_pickle=False)
+        else:
+            blocks = self._blocks(field, count, first, last, height, width)
+            clips.write(path, (_bytes(each) for block in blocks for each in block), shown)
+        return f"{width} x {height}, {count} frames at {shown:.6g} a second, {count / shown:.2f} s"
+
+    def _size(self, size: tuple[int, int] | None) -> tuple[int, int]:
+        _, height, width = self.lattice.shape
+        found = size or (width, height)
+        if len(found) != 2 or min(found) < 1:
+            raise ValueError(f"the size of a clip is width and height, both must be at least 1; got {found}")
+        return found
+
+    def _interval(
+        self, time: float | None, start: float, stop: float | None, fps: float | None
+    ) -> tuple[int, float, float]:
+        """Return how many frames an interval has, and its ends in frames of the original.
+
+        Raises:
+            ValueError: it is empty, or a moment with an interval or a rate.
+        """
+        if time is not None:
+            if (start, stop, fps) != (0.0, None, None):
+                raise ValueError("a moment is one picture; leave start, stop and fps out, or time")
+            if not 0 <= time <= self.seconds:
+                raise ValueError(f"the moment {time:g} s is outside the clip, which is {self.seconds:.6g} s long")
+            return 1, time * self.rate, time * self.rate
+        end = self.seconds if stop is None else stop
+        if not (math.isfinite(start) and math.isfinite(end) and start < end):
+            raise ValueError(f"an interval of a clip begins before it ends, in seconds; got {start:g} to {end:g}")
+        if fps is not None and not 0 < fps <= 1e9:
+            raise ValueError(f"fps must be a positive number of frames a second, got {fps:g}")
+        count = checked_count("the clip", (end - start) * (fps or self.rate))
+        return count, start * self.rate, float(self.lattice.shape[0]) if stop is None else stop * self.rate
+
+    def _blocks(
+        self, field: nn.Module, count: int, first: float, last: float, height: int, width: int
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield frames, as many together as are evaluated together."""
+        ys, xs = self.lattice.centres(1, height), self.lattice.centres(2, width)
+        part = (last - first) / count
+        together = max(1, CHUNK // (height * width))
+        for begin in range(0, count, together):
+            length = min(together, count - begin)
+            times = self.lattice.centres(0, length, first + begin * part, first + (begin + length) * part)
+            yield read_at(field, [times, ys, xs], self.lattice.channels, lambda u: self.lattice.to_signal(u.value))
+
+
+def _bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def video(
+    source: str | Path | NDArray[Any] | Tensor,
+    *,
+    frames: tuple[int, int | None, int] | None = None,
+    size: tuple[int, int] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    rate: float | None = None,
+    network: str = "siren",
+    **settings: int | float | str,
+) -> Problem:
+    """Return the problem of a clip as a function of time and place.
+
+    Args:
+        source: a file, or an array; see :func:`sinefield.io.video.read`.
+        frames: the first, the one after the last (None: the end) and the step.
+        size: width and height that every frame is scaled to.
+        crop: left, top, right, bottom in pixels, before scaling.
+        rate: frames a second; None: the file's.
+        network: which network, of :data:`sinefield.networks.NETWORKS`.
+        **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
+
+    Raises:
+        ValueError: the clip cannot be used, or the network or a setting is unknown.
+        FileNotFoundError: there is no such file.
+    """
+    clip = clips.read(source, frames, size, crop, rate)
+    channels = int(clip.values.shape[1])
+    build(network, 3, channels, **settings)  # an unknown network or setting is refused here, not in solve
+    longest = max(clip.height, clip.width)
+    shape, extent = (clip.frames, clip.height, clip.width), (1.0, clip.height / longest, clip.width / longest)
+    lattice = Lattice(shape, extent, channels, 0.0, 255.0)
+    grid = Grid(shape, {"value": Stored(clip.values, lattice.low, lattice.high)}, extent)
+    middle = middle_of(grid, _SAMPLED)
+    return Problem(
+        name="video",
+        constraints=[Constraint(grid, _residual, name="value", weight=1 / (float(middle.var(correction=0)) or 1.0))],
+        network=partial(_network, network, channels, settings),
+        signal=VideoSignal(lattice, clip.rate),
+        measure=partial(_measure, grid),
+        omega=OMEGA * math.sqrt(mean_frequency(middle, lattice.spacings)) or None,
+        reference=clip,
+    )
+
+
+def _residual(u: Any, value: Tensor) -> Tensor:
+    difference: Tensor = u.value - value
+    return difference
+
+
+def _network(network: str, channels: int, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:
+    frequency = {"first_omega": first_omega} if network == "siren" else {}
+    return build(network, 3, channels, **(frequency | dict(settings)))
+
+
+def _measure(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:
+    """Return the PSNR of a field, from ``count`` points or from all: then also its mean and deviation over frames."""
+    everything = count is None or count >= grid.size
+    area = grid.size // grid.shape[0]
+    errors = torch.zeros(grid.shape[0] if everything else 1, dtype=torch.float64)
+    seen = 0
+    for value, target in compared(field, grid, count):
+        squares = (value - target).double().square().mean(1)
+        frame = torch.arange(seen, seen + len(target)) // area if everything else torch.zeros(len(target)).long()
+        errors.index_add_(0, frame, squares)
+        seen += len(target)
+    total = float(errors.sum()) / seen
+    reached = {"psnr": 10 * math.log10(4 / total) if total > 0 else math.inf}
+    if not everything:
+        return reached
+    # A frame without any error has no finite PSNR, and says nothing about the spread of the others.
+    each = 10 * torch.log10(4 * area / errors[errors > 0])
+    some = len(each) > 0
+    return reached | {
+        "psnr_mean": float(each.mean()) if some else math.inf,
+        "psnr_spread": float(each.std(correction=0)) if some else 0.0,
+    }

@@ -1,0 +1,255 @@
+"""A volume, such as a scan, as a function of space.
+
+With a(z, y, x) the volume, its least and greatest value becoming −1 and 1, and voxels at the centres of cells:
+
+    value       Φ(z, y, x) − a(z, y, x) = 0
+
+The longest side in millimetres spans [−1, 1] and the others are in proportion, whatever the voxels are like, so that
+derivatives are those of space.
+
+Source: arXiv 2006.09661, section 4.1, for signals of three axes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sinefield.constraint import Constraint, Problem
+from sinefield.domains import Grid
+from sinefield.io import image as pictures
+from sinefield.io import volume as volumes
+from sinefield.io.decoding import check_memory
+from sinefield.io.lattice import Lattice
+from sinefield.io.stored import Stored
+from sinefield.jet import Jet
+from sinefield.networks import build
+from sinefield.problems.reading import compared, middle_of, read_at
+from sinefield.spectrum import mean_frequency
+
+OMEGA = 4.0
+"""ω₀ of the first layer over the square root of the mean frequency of a volume."""
+
+QUANTITIES = ("value", "gradient", "laplacian")
+"""What of a volume can be rendered."""
+
+_AXES = ("z", "y", "x")
+_SAMPLED = 1 << 18  # voxels whose spectrum and variance are taken
+
+
+@dataclass(frozen=True)
+class VolumeSignal:
+    """How a field of space is read back as a volume.
+
+    Args:
+        lattice: the mapping between voxels and the field, along z, y and x.
+        sizes: of a voxel of the original along z, y and x, in ``unit``.
+        unit: ``"mm"`` or ``"voxel"``.
+        bits: of a sample in a picture: 8, or 16 where the original has more.
+    """
+
+    lattice: Lattice
+    sizes: tuple[float, float, float]
+    unit: str
+    bits: int
+
+    @property
+    def kind(self) -> str:
+        """``"volume"``."""
+        return "volume"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the mapping as JSON."""
+        own = {"sizes": list(self.sizes), "unit": self.unit, "bits": self.bits}
+        return {"kind": self.kind, **self.lattice.to_json(), **own}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> VolumeSignal:
+        """Return the signal that :meth:`to_json` stored.
+
+        Raises:
+            ValueError: a number is missing, of the wrong kind or out of its range.
+        """
+        lattice, sizes = Lattice.from_json(stored, axes=3), stored.get("sizes")
+        unit, bits = stored.get("unit"), stored.get("bits")
+        plausible = isinstance(sizes, list) and len(sizes) == 3 and unit in ("mm", "voxel") and bits in (8, 16)
+        plausible = plausible and all(isinstance(each, int | float) and 0 < each < math.inf for each in sizes or ())
+        if not plausible or lattice.channels != 1:
+            raise ValueError(f"the stored volume is not plausible: voxels of {sizes} {unit}, {bits} bits")
+        z, y, x = map(float, sizes or ())
+        return cls(lattice, (z, y, x), str(unit), int(bits or 8))
+
+    def render(
+        self,
+        field: nn.Module,
+        size: tuple[int, ...] | None = None,
+        *,
+        axis: str | int | None = None,
+        at: float | None = None,
+        quantity: str = "value",
+    ) -> NDArray[np.float32]:
+        """Return the volume of a field at any shape, or a slice of it as a picture.
+
+        Args:
+            field: Φ, from ``(n, 3)`` to ``(n, 1)``.
+            size: samples along z, y and x; of a slice its width and height; None: those of the original.
+            axis: that a slice is perpendicular to: z, y, x, or 0, 1, 2; None: the whole volume.
+            at: where along it, in voxels of the original from the beginning, voxel k spanning k to k + 1; None: the
+                middle.
+            quantity: ``"value"`` in the units of the file; ``"gradient"``, its norm per millimetre, or per voxel where
+                their size is not known; ``"laplacian"`` per millimetre squared.
+
+        Returns:
+            ``(z, y, x)``; of a slice ``(height, width)``, rows along the first of the axes that are left.
+
+        Raises:
+            ValueError: an unknown quantity or axis, a position without an axis or outside, a size of other axes or
+                below 1, a volume that memory cannot hold, or a field whose outputs are not those of a volume.
+        """
+        if quantity not in QUANTITIES:
+            raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
+        shape = list(self.lattice.shape)
+        if axis is None:
+            if at is not None:
+                raise ValueError(f"a position of {at:g} needs the axis it is along; give axis z, y or x")
+            wanted = shape if size is None else list(size)
+            across = None
+        else:
+            across = _axis_of(axis)
+            at = shape[across] / 2 if at is None else at
+            if not 0 <= at <= shape[across]:
+                raise ValueError(
+                    f"the position {at:g} is outside axis {_AXES[across]}, which has {shape[across]} voxels"
+                )
+            left = [count for each, count in enumerate(shape) if each != across]
+            wanted = left if size is None else list(size)[::-1]
+        if len(wanted) != (3 if across is None else 2) or min(wanted) < 1:
+            expected = "three integers, along z, y and x" if across is None else "width and height"
+            raise ValueError(f"the size of what to render is {expected}, each at least 1; got {size}")
+        check_memory("the volume to render", tuple(wanted), bytes_per_value=8)
+        axes = []
+        for each in range(3):
+            if each == across and at is not None:
+                axes.append(self.lattice.centres(each, 1, at, at))
+            else:
+                axes.append(self.lattice.centres(each, wanted.pop(0)))
+        found = read_at(field, axes, 1, lambda u: self._read(u, quantity))[..., 0]
+        return found if across is None else found.squeeze(across)
+
+    def write(
+        self,
+        field: nn.Module,
+        path: Path,
+        size: tuple[int, ...] | None = None,
+        *,
+        axis: str | int | None = None,
+        at: float | None = None,
+        quantity: str = "value",
+    ) -> str:
+        """Return in a few words what was written: a volume or a slice as NPY, or a slice as a picture.
+
+        NPY keeps numbers. A gradient as a picture goes from black to white from 0 to the largest, a Laplacian from
+        minus to plus the largest. The other arguments are those of :meth:`render`.
+
+        Raises:
+            ValueError: as for :meth:`render`; or an ending of no known format, or not of a volume.
+        """
+        if axis is None and path.suffix.lower() != ".npy":
+            raise ValueError(f"cannot write {path}: a volume's ending must be .npy; give axis z, y or x for a slice")
+        pictures.check_suffix(path)
+        values = self.render(field, size, axis=axis, at=at, quantity=quantity)
+        told = f"{' x '.join(map(str, values.shape))}, {quantity} from {values.min():.4g} to {values.max():.4g}"
+        if axis is None:
+            volumes.write(path, values)
+            return told
+        low, high, bits = self.lattice.low, self.lattice.high, self.bits
+        if quantity != "value":
+            high = float(abs(values).max()) or 1.0
+            low, bits = (0.0 if quantity == "gradient" else -high), 8
+        pictures.write(path, values[:, :, None], low, high, bits)
+        return told
+
+    def _read(self, u: Jet, quantity: str) -> Tensor:
+        contrast = self.lattice.contrast
+        # The same along every axis, as extents are in proportion to lengths.
+        unit = self.lattice.spacings[0] / self.sizes[0]
+        if quantity == "value":
+            return self.lattice.to_signal(u.value)
+        if quantity == "gradient":
+            norm: Tensor = torch.linalg.vector_norm(u.jacobian, dim=-1)
+            return norm * (contrast * unit)
+        return u.laplacian * (contrast * unit**2)
+
+
+def _axis_of(axis: str | int) -> int:
+    name = str(axis).lower()
+    if name in _AXES:
+        return _AXES.index(name)
+    if name in ("0", "1", "2"):
+        return int(name)
+    raise ValueError(f"unknown axis {axis!r}; choose z, y or x, or 0, 1 or 2")
+
+
+def volume(
+    source: str | Path | NDArray[Any] | Tensor,
+    *,
+    voxel: tuple[float, float, float] | None = None,
+    network: str = "siren",
+    **settings: int | float | str,
+) -> Problem:
+    """Return the problem of a volume as a function of space.
+
+    Args:
+        source: an NPY or NIfTI file, or an array ``(z, y, x)``; see :func:`sinefield.io.volume.read`.
+        voxel: the sizes of a voxel along z, y and x, in millimetres; None: those of a NIfTI file, else all the same.
+        network: which network, of :data:`sinefield.networks.NETWORKS`.
+        **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
+
+    Raises:
+        ValueError: the volume cannot be used, or the network or a setting is unknown.
+        FileNotFoundError: there is no such file.
+    """
+    scan = volumes.read(source, voxel)
+    build(network, 3, 1, **settings)  # an unknown network or setting is refused here, not in solve
+    lengths = [count * each for count, each in zip(scan.shape, scan.sizes, strict=True)]
+    extent = tuple(each / max(lengths) for each in lengths)
+    lattice = Lattice(scan.shape, extent, 1, scan.low, scan.high)
+    grid = Grid(scan.shape, {"value": Stored(scan.values, scan.low, scan.high)}, extent)
+    middle = middle_of(grid, _SAMPLED)
+    return Problem(
+        name="volume",
+        constraints=[Constraint(grid, _residual, name="value", weight=1 / (float(middle.var(correction=0)) or 1.0))],
+        network=partial(_network, network, settings),
+        signal=VolumeSignal(lattice, scan.sizes, scan.unit, 8 if scan.values.dtype.itemsize == 1 else 16),
+        measure=partial(_measure, grid),
+        omega=OMEGA * math.sqrt(mean_frequency(middle, lattice.spacings)) or None,
+        reference=scan,
+    )
+
+
+def _residual(u: Any, value: Tensor) -> Tensor:
+    difference: Tensor = u.value - value
+    return difference
+
+
+def _network(network: str, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:
+    frequency = {"first_omega": first_omega} if network == "siren" else {}
+    return build(network, 3, 1, **(frequency | dict(settings)))
+
+
+def _measure(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:
+    """Return the PSNR of a field, from ``count`` points spread over the volume or from all."""
+    error, seen = 0.0, 0
+    for value, target in compared(field, grid, count):
+        error += float((value - target).double().square().sum())
+        seen += target.numel()
+    return {"psnr": 10 * math.log10(4 * seen / error) if error > 0 else math.inf}
