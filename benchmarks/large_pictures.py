@@ -41,8 +41,9 @@ def fitted(source: str, method: str, tile_size: int, budget: dict[str, float]) -
         assert isinstance(grid, sinefield.domains.Grid)
         omega = OMEGA * math.sqrt(mean_frequency(middle_of(grid, SAMPLED), grid.spacings[0]))
         channels = problem.network(30.0).out_features  # type: ignore[union-attr]
+        alone = replace(problem.constraints[0], domain=replace(grid, dtype=torch.float32))
         problem = replace(
-            problem, network=lambda first: sinefield.Siren(2, channels, first_omega=first),  # type: ignore[arg-type]
+            problem, constraints=[alone], network=lambda first: sinefield.Siren(2, channels, first_omega=first),  # type: ignore[arg-type]
             omega=omega, parts=None, tuning={},
         )  # fmt: skip
     solution = sinefield.solve(problem, **budget)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sinefield import metrics
-from sinefield.constraint import Constraint, Problem
+from sinefield.constraint import Problem
 from sinefield.domains import Grid
 from sinefield.io import audio as recordings
 from sinefield.io.lattice import Lattice
 from sinefield.io.stored import Stored
-from sinefield.networks import build
-from sinefield.problems.reading import checked_count, compared, middle_of, read_at
-from sinefield.problems.tiles import OVERLAP, counts_for, tiled
-from sinefield.spectrum import SAMPLED, mean_frequency
+from sinefield.problems.reading import checked_count, compared, read_at
+from sinefield.problems.sampled import chosen_tiles, sampled, stored_grid
+from sinefield.spectrum import mean_frequency
 
 OMEGA = 0.3
 """ω₀ of the first layer over the mean frequency of a recording."""
@@ -180,44 +178,18 @@ def audio(
     """
     recording = recordings.read(source, rate)
     count, channels = recording.values.shape
-    stored = Stored(recording.values, -recording.peak * recording.full, recording.peak * recording.full)
+    counts = chosen_tiles((count,), tiles, tile_size, network, usual=(TILE,), large=count >= LONG)
+    full = recording.peak * recording.full
+    grid = stored_grid(Stored(recording.values, -full, full), (count,), (1.0,), in_tiles=counts is not None)
     lattice = Lattice((count,), (1.0,), channels, -recording.peak, recording.peak)
-    grid = Grid(
-        (count,), {"value": stored}, dtype=torch.float64 if count >= LONG or tiles or tile_size else torch.float32
-    )
-    in_tiles = tiles is not None or tile_size is not None or (count >= LONG and network == "siren")
-    if in_tiles and network != "siren":
-        raise ValueError("a tiled field is one of SIRENs; leave the network out")
-    if not in_tiles:
-        build(network, 1, channels, **settings)  # an unknown network or setting is refused here, not in solve
-    middle = middle_of(grid, SAMPLED)
-    variance = float(middle.double().square().mean()) or 1.0
-    problem = Problem(
-        name="audio",
-        constraints=[Constraint(grid, _residual, name="value", weight=1 / variance)],
-        network=partial(_network, network, channels, {} if in_tiles else settings),
-        signal=AudioSignal(lattice, recording.rate, recording.bits),
-        measure=partial(_measure, grid),
-        omega=OMEGA * mean_frequency(middle, lattice.spacings[0]) or None,
-        reference=recording,
-        tuning=TUNING,
-    )
-    if not in_tiles:
-        return problem
-    counts = tiles or counts_for((count,), tile_size or TILE)
-    # Of a tile's own coordinates.
-    omega = OMEGA * mean_frequency(middle, 2 * counts[0] / ((1 + OVERLAP) * count))
-    return tiled(problem, grid, channels, omega, counts, settings)
+    return sampled(
+        AudioSignal(lattice, recording.rate, recording.bits), grid, channels, _omega, settings,
+        network=network, tiles=counts, measure=_measure, reference=recording, tuning=TUNING,
+    )  # fmt: skip
 
 
-def _residual(u: Any, value: Tensor) -> Tensor:
-    difference: Tensor = u.value - value
-    return difference
-
-
-def _network(network: str, channels: int, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:
-    frequency = {"first_omega": first_omega} if network == "siren" else {}
-    return build(network, 1, channels, **(frequency | dict(settings)))
+def _omega(values: Tensor, spacings: Sequence[float]) -> float:
+    return OMEGA * mean_frequency(values, spacings)
 
 
 def _measure(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:

@@ -35,9 +35,9 @@ from sinefield.io.image import Floats, PixelMap
 from sinefield.io.stored import Stored
 from sinefield.jet import Jet, jet
 from sinefield.networks import build
-from sinefield.problems.reading import CHUNK, compared, evaluating, middle_of, read_at
-from sinefield.problems.tiles import OVERLAP, counts_for, tiled
-from sinefield.spectrum import SAMPLED, mean_frequency
+from sinefield.problems.reading import CHUNK, evaluating, read_at
+from sinefield.problems.sampled import chosen_tiles, psnr, sampled, stored_grid
+from sinefield.spectrum import mean_frequency
 
 QUANTITIES = ("value", "gradient", "laplacian")
 """What of a picture can be constrained and rendered."""
@@ -273,10 +273,13 @@ def image(
     if longest is not None:
         picture = pictures.resized(picture, longest)
     pixels = PixelMap.of(picture)
-    if tiles is not None or tile_size is not None or (picture.large and on == ("value",) and network == "siren"):
-        if on != ("value",) or network != "siren":
-            raise ValueError("a tiled field is one of SIRENs, fitted on value; leave the other options out")
-        counts = tiles or counts_for((pixels.height, pixels.width), (tile_size or TILE) ** 2)
+    counts = chosen_tiles(
+        (pixels.height, pixels.width), tiles, tile_size, network, usual=(TILE, TILE),
+        large=picture.large and on == ("value",),
+    )  # fmt: skip
+    if counts is not None:
+        if on != ("value",):
+            raise ValueError(f"a tiled field is fitted on value, got {' and '.join(on)}; leave the tiles out")
         return _in_tiles(picture, counts, settings)
     if picture.large:
         picture = replace(picture, values=picture.values.astype(np.float32))
@@ -303,7 +306,7 @@ def image(
         network=partial(_network, network, pixels.channels, settings),
         signal=ImageSignal(pixels),
         measure=partial(_measure, grid, reference),
-        omega=OMEGA * math.sqrt(mean_frequency(reference.unflatten(0, grid.shape), pixels.spacing)),
+        omega=_omega(reference.unflatten(0, grid.shape), pixels.spacing),
         reference=picture,
     )
 
@@ -312,29 +315,21 @@ def _in_tiles(picture: pictures.Picture, counts: Sequence[int], settings: Mappin
     """Return the problem of a picture in tiles; its pixels stay as they are stored."""
     pixels = PixelMap.of(picture)
     stored = Stored(picture.values.reshape(-1, pixels.channels), pixels.low, pixels.high)
-    grid = Grid((pixels.height, pixels.width), {"value": stored})
-    middle = middle_of(grid, SAMPLED)
-    problem = Problem(
-        name="image",
-        constraints=[Constraint(grid, _RESIDUALS["value"], name="value", weight=1 / float(middle.var()))],
-        network=partial(_network, "siren", pixels.channels, {}),
-        signal=ImageSignal(pixels),
-        measure=partial(_measure_values, grid),
-        reference=picture,
-    )
-    # A tile's own coordinates are as many times finer as there are tiles along an axis.
-    spacing = max(2 * count / ((1 + OVERLAP) * size) for count, size in zip(counts, grid.shape, strict=False))
-    omega = OMEGA * math.sqrt(mean_frequency(middle, spacing))
-    return tiled(problem, grid, pixels.channels, omega, counts, settings)
+    shape = (pixels.height, pixels.width)
+    extent = [size / max(shape) for size in shape]
+    return sampled(
+        ImageSignal(pixels), stored_grid(stored, shape, extent, in_tiles=True), pixels.channels, _omega, settings,
+        tiles=counts, measure=_measure_some, reference=picture,
+    )  # fmt: skip
 
 
-def _measure_values(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:
-    """Return the PSNR of a field, from ``count`` points or, of a large picture, at most from :data:`MEASURED`."""
-    error, numbers = 0.0, 0
-    for value, target in compared(field, grid, min(MEASURED, count or MEASURED)):
-        error += float((value - target).double().square().sum())
-        numbers += target.numel()
-    return {"psnr": 10 * math.log10(4 * numbers / error) if error > 0 else math.inf}
+def _omega(values: Tensor, spacings: float | Sequence[float]) -> float:
+    return OMEGA * math.sqrt(mean_frequency(values, spacings))
+
+
+def _measure_some(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:
+    """Return the PSNR of a field of a large picture, at most from :data:`MEASURED` points."""
+    return psnr(grid, field, min(MEASURED, count or MEASURED))
 
 
 def _network(network: str, channels: int, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:

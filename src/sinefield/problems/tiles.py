@@ -116,14 +116,13 @@ class TileSamples(FiniteDomain):
         return Samples(points, {name: values[flat] for name, values in self.grid.targets.items()})
 
 
-def counts_for(shape: Sequence[int], samples: int) -> tuple[int, ...]:
-    """Return how many tiles of about ``samples`` samples, as long along each axis, a grid falls into.
+def counts_for(shape: Sequence[int], sides: Sequence[int]) -> tuple[int, ...]:
+    """Return how many tiles of about so many samples along each axis a grid falls into.
 
-    >>> counts_for((5400, 10800), 96 * 96)
+    >>> counts_for((5400, 10800), (96, 96))
     (56, 112)
     """
-    side = samples ** (1 / len(shape))
-    return tuple(max(1, round(size / side)) for size in shape)
+    return tuple(max(1, round(size / side)) for size, side in zip(shape, sides, strict=True))
 
 
 def tiled(
@@ -140,13 +139,8 @@ def tiled(
         settings: of the network of a tile.
 
     Raises:
-        ValueError: more tiles than samples along an axis, or a setting that tiles do not have.
+        ValueError: a setting that tiles do not have.
     """
-    if len(counts) != grid.dimension or any(not 1 <= k <= n for k, n in zip(counts, grid.shape, strict=True)):
-        raise ValueError(
-            f"tiles must be 1 to {' x '.join(map(str, grid.shape))}, the samples, along each axis, got "
-            f"{' x '.join(map(str, counts))}"
-        )
     extent = tuple(size * each / 2 for size, each in zip(grid.shape, grid.spacings, strict=True))
     network = partial(_network, grid.dimension, channels, counts, extent, dict(settings))
     build("tiled", grid.dimension, channels, **_settings(counts, extent, settings, None, probe=True))

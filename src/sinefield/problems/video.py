@@ -13,9 +13,8 @@ Source: arXiv 2006.09661, section 4.1 and supplement.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sinefield.constraint import Constraint, Problem
+from sinefield.constraint import Problem
 from sinefield.domains import Grid
 from sinefield.io import image as pictures
 from sinefield.io import video as clips
@@ -32,8 +31,8 @@ from sinefield.io.decoding import check_memory
 from sinefield.io.files import replacing
 from sinefield.io.lattice import Lattice
 from sinefield.io.stored import Stored
-from sinefield.networks import build
-from sinefield.problems.reading import CHUNK, checked_count, compared, middle_of, read_at
+from sinefield.problems.reading import CHUNK, checked_count, compared, read_at
+from sinefield.problems.sampled import chosen_tiles, sampled, stored_grid
 from sinefield.spectrum import mean_frequency
 
 OMEGA = 4.0
@@ -42,7 +41,11 @@ OMEGA = 4.0
 Of 32 and 100 frames of a street the best fits are between 3 and 5, and flat there.
 """
 
-_SAMPLED = 1 << 18  # samples whose spectrum and variance are taken
+LARGE = 1 << 22
+"""From how many samples of a channel on a clip is fitted in tiles."""
+
+TILE = (24, 24, 24)
+"""Frames, rows and columns of a tile."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,8 @@ def video(
     crop: tuple[int, int, int, int] | None = None,
     rate: float | None = None,
     network: str = "siren",
+    tiles: Sequence[int] | None = None,
+    tile_size: int | None = None,
     **settings: int | float | str,
 ) -> Problem:
     """Return the problem of a clip as a function of time and place.
@@ -236,6 +241,9 @@ def video(
         crop: left, top, right, bottom in pixels, before scaling.
         rate: frames a second; None: the file's.
         network: which network, of :data:`sinefield.networks.NETWORKS`.
+        tiles: how many a tiled field has along t, y and x, see :mod:`.tiles`; None: one network, but for a clip of
+            :data:`LARGE` samples.
+        tile_size: frames and pixels of a tile along each axis, in place of ``tiles``.
         **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
 
     Raises:
@@ -244,31 +252,19 @@ def video(
     """
     clip = clips.read(source, frames, size, crop, rate)
     channels = int(clip.values.shape[1])
-    build(network, 3, channels, **settings)  # an unknown network or setting is refused here, not in solve
     longest = max(clip.height, clip.width)
     shape, extent = (clip.frames, clip.height, clip.width), (1.0, clip.height / longest, clip.width / longest)
+    counts = chosen_tiles(shape, tiles, tile_size, network, usual=TILE, large=math.prod(shape) >= LARGE)
     lattice = Lattice(shape, extent, channels, 0.0, 255.0)
-    grid = Grid(shape, {"value": Stored(clip.values, lattice.low, lattice.high)}, extent)
-    middle = middle_of(grid, _SAMPLED)
-    return Problem(
-        name="video",
-        constraints=[Constraint(grid, _residual, name="value", weight=1 / (float(middle.var(correction=0)) or 1.0))],
-        network=partial(_network, network, channels, settings),
-        signal=VideoSignal(lattice, clip.rate),
-        measure=partial(_measure, grid),
-        omega=OMEGA * math.sqrt(mean_frequency(middle, lattice.spacings)) or None,
-        reference=clip,
-    )
+    grid = stored_grid(Stored(clip.values, lattice.low, lattice.high), shape, extent, in_tiles=counts is not None)
+    return sampled(
+        VideoSignal(lattice, clip.rate), grid, channels, _omega, settings,
+        network=network, tiles=counts, measure=_measure, reference=clip,
+    )  # fmt: skip
 
 
-def _residual(u: Any, value: Tensor) -> Tensor:
-    difference: Tensor = u.value - value
-    return difference
-
-
-def _network(network: str, channels: int, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:
-    frequency = {"first_omega": first_omega} if network == "siren" else {}
-    return build(network, 3, channels, **(frequency | dict(settings)))
+def _omega(values: Tensor, spacings: Sequence[float]) -> float:
+    return OMEGA * math.sqrt(mean_frequency(values, spacings))
 
 
 def _measure(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:

@@ -13,9 +13,8 @@ Source: arXiv 2006.09661, section 4.1, for signals of three axes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +23,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sinefield.constraint import Constraint, Problem
-from sinefield.domains import Grid
+from sinefield.constraint import Problem
 from sinefield.io import image as pictures
 from sinefield.io import volume as volumes
 from sinefield.io.decoding import check_memory
 from sinefield.io.lattice import Lattice
 from sinefield.io.stored import Stored
 from sinefield.jet import Jet
-from sinefield.networks import build
-from sinefield.problems.reading import compared, middle_of, read_at
+from sinefield.problems.reading import read_at
+from sinefield.problems.sampled import chosen_tiles, sampled, stored_grid
 from sinefield.spectrum import mean_frequency
 
 OMEGA = 4.0
@@ -43,7 +41,11 @@ QUANTITIES = ("value", "gradient", "laplacian")
 """What of a volume can be rendered."""
 
 _AXES = ("z", "y", "x")
-_SAMPLED = 1 << 18  # voxels whose spectrum and variance are taken
+LARGE = 1 << 22
+"""From how many voxels on a volume is fitted in tiles."""
+
+TILE = (24, 24, 24)
+"""Voxels of a tile along each axis."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,8 @@ def volume(
     *,
     voxel: tuple[float, float, float] | None = None,
     network: str = "siren",
+    tiles: Sequence[int] | None = None,
+    tile_size: int | None = None,
     **settings: int | float | str,
 ) -> Problem:
     """Return the problem of a volume as a function of space.
@@ -212,6 +216,9 @@ def volume(
         source: an NPY or NIfTI file, or an array ``(z, y, x)``; see :func:`sinefield.io.volume.read`.
         voxel: the sizes of a voxel along z, y and x, in millimetres; None: those of a NIfTI file, else all the same.
         network: which network, of :data:`sinefield.networks.NETWORKS`.
+        tiles: how many a tiled field has along z, y and x, see :mod:`.tiles`; None: one network, but for a volume of
+            :data:`LARGE` voxels.
+        tile_size: voxels of a tile along each axis, in place of ``tiles``.
         **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
 
     Raises:
@@ -219,37 +226,18 @@ def volume(
         FileNotFoundError: there is no such file.
     """
     scan = volumes.read(source, voxel)
-    build(network, 3, 1, **settings)  # an unknown network or setting is refused here, not in solve
     lengths = [count * each for count, each in zip(scan.shape, scan.sizes, strict=True)]
     extent = tuple(each / max(lengths) for each in lengths)
+    counts = chosen_tiles(scan.shape, tiles, tile_size, network, usual=TILE, large=math.prod(scan.shape) >= LARGE)
     lattice = Lattice(scan.shape, extent, 1, scan.low, scan.high)
-    grid = Grid(scan.shape, {"value": Stored(scan.values, scan.low, scan.high)}, extent)
-    middle = middle_of(grid, _SAMPLED)
-    return Problem(
-        name="volume",
-        constraints=[Constraint(grid, _residual, name="value", weight=1 / (float(middle.var(correction=0)) or 1.0))],
-        network=partial(_network, network, settings),
-        signal=VolumeSignal(lattice, scan.sizes, scan.unit, 8 if scan.values.dtype.itemsize == 1 else 16),
-        measure=partial(_measure, grid),
-        omega=OMEGA * math.sqrt(mean_frequency(middle, lattice.spacings)) or None,
-        reference=scan,
-    )
+    stored = Stored(scan.values, scan.low, scan.high)
+    bits = 8 if scan.values.dtype.itemsize == 1 else 16
+    return sampled(
+        VolumeSignal(lattice, scan.sizes, scan.unit, bits),
+        stored_grid(stored, scan.shape, extent, in_tiles=counts is not None), 1, _omega, settings,
+        network=network, tiles=counts, reference=scan,
+    )  # fmt: skip
 
 
-def _residual(u: Any, value: Tensor) -> Tensor:
-    difference: Tensor = u.value - value
-    return difference
-
-
-def _network(network: str, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:
-    frequency = {"first_omega": first_omega} if network == "siren" else {}
-    return build(network, 3, 1, **(frequency | dict(settings)))
-
-
-def _measure(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:
-    """Return the PSNR of a field, from ``count`` points spread over the volume or from all."""
-    error, seen = 0.0, 0
-    for value, target in compared(field, grid, count):
-        error += float((value - target).double().square().sum())
-        seen += target.numel()
-    return {"psnr": 10 * math.log10(4 * seen / error) if error > 0 else math.inf}
+def _omega(values: Tensor, spacings: Sequence[float]) -> float:
+    return OMEGA * math.sqrt(mean_frequency(values, spacings))
