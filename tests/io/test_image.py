@@ -21,7 +21,6 @@ import torch
 from numpy.typing import NDArray
 
 from sinefield.domains import Grid
-from sinefield.io import decoding
 from sinefield.io import image as pictures
 from sinefield.io.image import PixelMap, read, resized, write
 
@@ -458,10 +457,14 @@ class TestRefusals:
          tiff_claiming(100_000, 100_000)],
         ids=["png", "deep png", "tiff"],
     )  # fmt: skip
-    def test_claims_of_enormous_sizes(self, tmp_path: Path, content: bytes) -> None:
+    @pytest.mark.parametrize("vips", [True, False])
+    def test_claims_of_enormous_sizes(
+        self, tmp_path: Path, content: bytes, vips: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr("sinefield.io.decoding._streams", lambda: vips)
         (tmp_path / "a").write_bytes(content)
         tracemalloc.start()
-        refused(tmp_path / "a", "too large", "crop it or make it smaller")
+        refused(tmp_path / "a", *([] if vips else ["too large", "crop it or make it smaller"]))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 50e6
@@ -483,9 +486,9 @@ class TestRefusals:
         else:
             path.write_bytes(encoded(noise(3), form))
         read(path)
-        monkeypatch.setattr(decoding, "_NEGLIGIBLE", 0)
+        monkeypatch.setattr("sinefield.io.room._NEGLIGIBLE", 0)
         monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=HEIGHT * WIDTH * 3))
-        refused(path, "too large", f"{HEIGHT} x {WIDTH} x 3", "GiB are free", "crop it or make it smaller")
+        refused(path, "too large", f"{HEIGHT} x {WIDTH} x 3", "GiB of memory are free", "crop it or make it smaller")
 
     def test_memory_that_runs_out_while_decoding(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: Any, **__: Any) -> None:

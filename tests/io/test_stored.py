@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from sinefield.io import stored
-from sinefield.io.stored import Spool, Stored
+from sinefield.io.stored import Stored
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32])
@@ -26,22 +23,3 @@ def test_what_is_looked_up_is_a_copy() -> None:
     numbers = np.ones((3, 1), dtype=np.float32)
     Stored(numbers, 0, 2)[torch.arange(3)].fill_(7)
     assert (numbers == 1).all()
-
-
-@pytest.mark.parametrize("limit", [0, 1 << 20])
-def test_a_spool_gathers_blocks_in_memory_or_in_a_file_without_a_name(
-    limit: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(stored, "IN_MEMORY", limit)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    numbers = np.random.default_rng(0).integers(-9, 9, (1000, 3)).astype(np.int16)
-    with Spool(3, np.int16) as spool:
-        for block in np.array_split(numbers, 7):
-            spool.add(block)
-        gathered = spool.gathered()
-    assert isinstance(gathered, np.memmap) == (limit == 0)
-    assert np.array_equal(gathered, numbers)
-    assert Stored(gathered, -9, 9).nbytes == (0 if limit == 0 else numbers.nbytes)
-    found = Stored(gathered, -9, 9)[torch.tensor([999])]
-    torch.testing.assert_close(found[0], torch.from_numpy(numbers[999] / 9).float())
-    assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from sinefield.io import stored, video
+from sinefield.io import video
 
 
 def waves(frames: int = 6, height: int = 24, width: int = 32, channels: int = 3) -> NDArray[np.uint8]:
@@ -82,7 +82,7 @@ def test_scaled_frames_are_averages(tmp_path: Path) -> None:
 
 
 def test_many_frames_are_mapped_from_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "IN_MEMORY", 1000)
+    monkeypatch.setattr("sinefield.io.room.IN_MEMORY", 1000)
     found = video.read(waves(), rate=1)
     assert isinstance(found.values, np.memmap)
     assert np.array_equal(shaped(found), waves())

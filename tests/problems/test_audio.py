@@ -181,7 +181,7 @@ def test_a_recording_is_fitted_in_tiles() -> None:
 
 def test_a_long_recording_is_fitted_in_tiles_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys.modules["sinefield.problems.audio"], "LONG", 1000)
-    monkeypatch.setattr("sinefield.io.stored.IN_MEMORY", 0)
+    monkeypatch.setattr("sinefield.io.room.IN_MEMORY", 0)
     soundfile.write(tmp_path / "a.wav", chord(2), RATE)
     problem = audio(tmp_path / "a.wav", tile_size=500, **TINY)
     assert isinstance(problem.reference.values, np.memmap)

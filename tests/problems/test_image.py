@@ -531,7 +531,7 @@ class TestFit:
             assert np.corrcoef(rendered[..., channel].ravel(), picture.values[..., channel].ravel())[0, 1] > 0.95
 
 
-def test_a_rendering_that_memory_cannot_hold_is_refused() -> None:
+def test_a_rendering_that_the_disk_cannot_hold_is_refused() -> None:
     signal = ImageSignal(PixelMap(4, 4, 1, 0.0, 255.0, 8))
-    with pytest.raises(ValueError, match="the picture to render is too large: 2000000 x 2000000 x 1"):
+    with pytest.raises(ValueError, match="what is to be rendered is too large: 2000000 x 2000000 x 1"):
         signal.render(build("siren", 2, 1, hidden_features=4), (2_000_000, 2_000_000))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sinefield.io.files import replacing
-from sinefield.io.stored import Spool
+from sinefield.io.room import Spool
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
 """The endings of recordings that can be read."""

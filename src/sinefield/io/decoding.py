@@ -6,6 +6,7 @@ cut to 8 bits. EXIF orientation is applied, palettes are expanded, CMYK becomes 
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +16,12 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from sinefield.io.room import IN_MEMORY, Spool, TooLargeError, check_disk, check_memory, room, slabs
+
 LARGE = 2**24
 """From how many values on a picture stays as it is stored, and TIFFs are mapped where they can be."""
+_BAND = 128  # rows decoded at a time
 _BYTES_PER_VALUE = 24  # the picture as stored, as float32 and as targets of each kind, all alive at once
-_NEGLIGIBLE = 2**25  # bytes: less than a tenth of what PyTorch has taken by then, so that nobody need ask
 
 # EXIF orientation (tag 274): what puts an array of rows upright.
 _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -30,10 +33,6 @@ _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
     8: lambda a: a.swapaxes(0, 1)[::-1],
 }
-
-
-class TooLargeError(ValueError):
-    """A picture that memory cannot hold."""
 
 
 def read_file(path: Path) -> NDArray[Any]:
@@ -78,7 +77,7 @@ def decode(path: Path) -> NDArray[Any]:
         mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         if mapped.size >= LARGE:
             return mapped
-        check_memory(path, mapped.shape)
+        check_memory(path, mapped.shape, _BYTES_PER_VALUE)
         return np.array(mapped)
     return _read_raster(path, sixteen_bits=start[:4] == b"\x89PNG" and start[24:25] == b"\x10")
 
@@ -86,25 +85,6 @@ def decode(path: Path) -> NDArray[Any]:
 def _check_read(path: Path, shape: tuple[int, ...]) -> None:
     """Check that memory can hold a picture: a large one twice, as stored."""
     check_memory(path, shape, _BYTES_PER_VALUE if np.prod(shape, dtype=float) < LARGE else 4)
-
-
-def check_memory(what: str | Path, shape: tuple[int, ...], bytes_per_value: int = _BYTES_PER_VALUE) -> None:
-    """Check that memory can hold what is about to be made.
-
-    Raises:
-        TooLargeError: it cannot.
-    """
-    needed = float(np.prod(shape, dtype=float)) * bytes_per_value
-    if needed < _NEGLIGIBLE:
-        return
-    import psutil
-
-    available = psutil.virtual_memory().available
-    if needed > available:
-        raise TooLargeError(
-            f"{what} is too large: {' x '.join(map(str, shape))} values need about {needed / 2**30:.1f} GiB and "
-            f"{available / 2**30:.1f} GiB are free; crop it or make it smaller first"
-        )
 
 
 def _read_tiff(path: Path) -> NDArray[Any]:
@@ -119,6 +99,10 @@ def _read_tiff(path: Path) -> NDArray[Any]:
             plain = page.bitspersample == 8 * page.dtype.itemsize
             if whole and plain and page.planarconfig != tifffile.PLANARCONFIG.SEPARATE:
                 return _upright(tifffile.memmap(path, mode="r"), _orientation(page))
+        if page.nbytes > IN_MEMORY and page.photometric != tifffile.PHOTOMETRIC.MINISWHITE and _streams():
+            if max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))) > path.stat().st_size:
+                raise ValueError("it ends early")
+            return _streamed(path, _orientation(page))
         _check_read(path, page.shape)
         array: NDArray[Any] = page.asarray()
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
@@ -138,7 +122,10 @@ def _orientation(page: Any) -> int:
 def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
     # Given a name, Pillow maps some TIFFs into memory and then takes the sides of turned ones for each other.
     with path.open("rb") as file, PIL.Image.open(file) as picture:
-        _check_read(path, (picture.height, picture.width, len(picture.getbands())))
+        shape = (picture.height, picture.width, len(picture.getbands()))
+        if np.prod(shape, dtype=float) > IN_MEMORY and _streams():
+            return _streamed(path, picture.getexif().get(274, 1))
+        _check_read(path, shape)
         if sixteen_bits:
             import imagecodecs
 
@@ -149,6 +136,29 @@ def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
                 array = array.astype(np.uint16)
         orientation = picture.getexif().get(274, 1)  # Pillow turns some pictures itself, and then forgets this
     return _upright(array, orientation)
+
+
+def _streams() -> bool:
+    """Return whether pyvips is there, the extra ``vips``."""
+    return importlib.util.find_spec("pyvips") is not None
+
+
+def _streamed(path: Path, orientation: int) -> NDArray[Any]:
+    """Return the array that a picture's file holds, upright, decoded a band at a time into a temporary file."""
+    import pyvips
+
+    picture = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated")
+    if picture.interpretation not in ("b-w", "grey16", "srgb", "rgb", "rgb16", "multiband"):
+        picture = picture.colourspace("srgb")
+    dtype = np.dtype({"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}[picture.format])
+    shape = (picture.height, picture.width, picture.bands)
+    check_disk(path, shape, dtype)
+    region = pyvips.Region.new(picture)
+    with Spool(picture.bands, dtype) as spool:
+        for top in range(0, picture.height, _BAND):
+            rows = min(_BAND, picture.height - top)
+            spool.add(np.frombuffer(region.fetch(0, top, picture.width, rows), dtype))
+        return _upright(spool.gathered().reshape(shape), orientation)
 
 
 def _plain_mode(picture: PIL.Image.Image) -> str:
@@ -165,4 +175,12 @@ def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     if array.ndim == 3 and array.shape[2] == 2:
         array = array[:, :, [0, 0, 0, 1]]
     turn = _UPRIGHT.get(orientation)
-    return array if turn is None else turn(array)
+    if turn is None:
+        return array
+    turned = turn(array)
+    if turned.size < LARGE:
+        return turned
+    copy = room("the turned picture", turned.shape, turned.dtype)  # its samples are looked up one after the other
+    for some in slabs(copy):
+        copy[some] = turned[some]
+    return copy

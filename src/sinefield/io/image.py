@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib.util
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ from sinefield.io import decoding
 from sinefield.io.decoding import LARGE
 from sinefield.io.files import replacing
 from sinefield.io.resampling import resampled
+from sinefield.io.room import check_memory, ends, release, room, slabs
 from sinefield.io.samples import file_of
 
 Floats = NDArray[np.float32]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".npy")
-BAND = 256
-"""Rows that are written at a time, and columns of a tile."""
+_TILE = (256, 256)  # of a large TIFF
 _LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # pixels a side that their encoders take
 
 
@@ -94,14 +95,15 @@ def _picture(array: NDArray[Any], name: str) -> Picture:
         raise ValueError(f"{name} holds {array.dtype}; expected 8- or 16-bit integers, booleans or floats")
     with np.errstate(over="ignore", invalid="ignore"):
         values = array if array.size >= LARGE else np.ascontiguousarray(array, dtype=np.float32)
-        spread = np.float32(values.max()) - np.float32(values.min())
-    if not np.isfinite(spread):
+        low, high = ends(array)
+        spread = float(np.float32(high) - np.float32(low))
+    if not math.isfinite(spread):
         raise ValueError(f"{name} holds NaN, infinity or numbers too large; replace those pixels by numbers first")
     if spread == 0:
         raise ValueError(
             f"{name} is constant: every pixel is {values.flat[0]:g}; there is nothing to fit, give another picture"
         )
-    return Picture(values, *_value_range(array), name)
+    return Picture(values, *_value_range(array, low, high), name)
 
 
 def _check_shape(array: NDArray[Any], name: str) -> None:
@@ -116,13 +118,12 @@ def _check_shape(array: NDArray[Any], name: str) -> None:
         )
 
 
-def _value_range(array: NDArray[Any]) -> tuple[float, float, int]:
-    """Return the values of black and white, and the bits of a channel."""
+def _value_range(array: NDArray[Any], low: float, high: float) -> tuple[float, float, int]:
+    """Return the values of black and white, and the bits of a channel, of an array with these ends."""
     if array.dtype == bool:
         return 0.0, 1.0, 8
     if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
         return 0.0, float(np.iinfo(array.dtype).max), 8 * array.dtype.itemsize
-    low, high = float(array.min()), float(array.max())
     return (0.0, 1.0, 32) if array.dtype.kind == "f" and low >= 0 and high <= 1 else (low, high, 32)
 
 
@@ -250,63 +251,45 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
             _write_tiff(temporary, values)
             return
         depth = np.uint16 if bits > 8 and suffix in (".png", ".tif", ".tiff") else np.uint8
-        peak = float(np.iinfo(depth).max)
-        if not np.isfinite(values).all():
+        if not all(map(math.isfinite, ends(values))):
             raise ValueError(f"cannot write {path}: the values hold NaN or infinity; choose .npy, which keeps them")
-        pixels = np.clip(np.rint((values - low) * (peak / (high - low))), 0, peak).astype(depth)
+        pixels = _integers(values, low, high, depth)
         if suffix in (".tif", ".tiff"):
             _write_tiff(temporary, pixels)
-        elif depth == np.uint16:
-            import imagecodecs
-
-            temporary.write_bytes(imagecodecs.png_encode(pixels))
+        elif suffix == ".png":
+            _write_png(temporary, pixels)
         else:
-            options = (
-                {"lossless": True, "exact": True} if suffix == ".webp" else {"quality": 95} if "jp" in suffix else {}
-            )
+            options = {"lossless": True, "exact": True} if suffix == ".webp" else {"quality": 95}
             PIL.Image.fromarray(pixels).save(temporary, **options)
 
 
-def write_bands(
-    path: Path, bands: Iterator[Floats], shape: tuple[int, int, int], low: float, high: float, bits: int
-) -> None:
-    """Write a picture to a tiled TIFF, whole or not at all, a band of rows at a time.
+def _integers(values: Floats, low: float, high: float, depth: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
+    """Return values as integers of a depth, low … high becoming 0 … its largest."""
+    peak = float(np.iinfo(depth).max)
+    found = room("the picture to write", values.shape, depth)
+    for some in slabs(found):
+        found[some] = np.clip(np.rint((values[some] - low) * (peak / (high - low))), 0, peak)
+        release(values)
+    return found
 
-    Args:
-        path: where.
-        bands: of the picture, of :data:`BAND` rows each but for the last, ``(rows, width, channels)``.
-        shape: height, width and channels.
-        low: the value of black.
-        high: the value of white.
-        bits: 8, 16 or 32: integers, or floats as they are.
 
-    Raises:
-        OSError: the place cannot be written to.
-    """
-    import tifffile
+def _write_png(path: Path, pixels: NDArray[Any]) -> None:
+    """Write integers; many of them through pyvips, where it is there, which does not hold the file in memory."""
+    if pixels.dtype == np.uint8 and pixels.size < LARGE:
+        PIL.Image.fromarray(pixels).save(path, format="png")
+    elif pixels.size >= LARGE and importlib.util.find_spec("pyvips") is not None:
+        import pyvips
 
-    height, width, channels = shape
-    depth: Any = np.float32 if bits == 32 else np.uint16 if bits > 8 else np.uint8
+        height, width, channels = (*pixels.shape, 1)[:3]
+        form = "uchar" if pixels.dtype == np.uint8 else "ushort"
+        picture = pyvips.Image.new_from_memory(pixels, width, height, channels, form)
+        space = {1: "b-w", 3: "srgb", 4: "srgb"} if form == "uchar" else {1: "grey16", 3: "rgb16", 4: "rgb16"}
+        picture.copy(interpretation=space[channels]).pngsave(str(path))
+    else:
+        import imagecodecs
 
-    def tiles() -> Iterator[NDArray[Any]]:
-        for band in bands:
-            numbers = band
-            if bits != 32:
-                peak = float(np.iinfo(depth).max)
-                numbers = np.clip(np.rint((band - low) * (peak / (high - low))), 0, peak)
-            numbers = numbers.astype(depth)
-            for start in range(0, width, BAND):
-                tile = np.zeros((BAND, BAND, channels), dtype=depth)
-                part = numbers[:, start : start + BAND]
-                tile[: part.shape[0], : part.shape[1]] = part
-                yield tile if channels > 1 else tile[:, :, 0]
-
-    with replacing(path) as temporary:
-        tifffile.imwrite(
-            temporary, tiles(), shape=shape if channels > 1 else shape[:2], dtype=depth, tile=(BAND, BAND),
-            photometric="rgb" if channels > 1 else "minisblack", extrasamples=["unassalpha"] if channels == 4 else None,
-            compression="zlib", bigtiff=height * width * channels * np.dtype(depth).itemsize > 2**31,
-        )  # fmt: skip
+        check_memory("the PNG to write", pixels.shape, pixels.itemsize)
+        path.write_bytes(imagecodecs.png_encode(pixels))
 
 
 def _write_tiff(path: Path, values: NDArray[Any]) -> None:
@@ -314,4 +297,5 @@ def _write_tiff(path: Path, values: NDArray[Any]) -> None:
 
     photometric = "rgb" if values.ndim == 3 else "minisblack"
     extra = ["unassalpha"] if values.ndim == 3 and values.shape[2] == 4 else None
-    tifffile.imwrite(path, values, photometric=photometric, extrasamples=extra, compression="zlib")
+    layout = {"tile": _TILE, "bigtiff": values.nbytes > 2**31} if values.size >= LARGE else {}
+    tifffile.imwrite(path, values, photometric=photometric, extrasamples=extra, compression="zlib", **layout)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import mmap
-import tempfile
 from dataclasses import dataclass
-from types import TracebackType
-from typing import IO, Any, Self, final
+from typing import Any, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-IN_MEMORY = 256 << 20
-"""Up to how many bytes decoded samples are held in memory; more are mapped from a temporary file."""
+from sinefield.io.room import release
 
 
 @final
@@ -45,52 +41,10 @@ class Stored:
     def __getitem__(self, index: Tensor) -> Tensor:
         """Return field values ``(len(index), c)``, on the device of ``index``."""
         found = torch.from_numpy(self.values[index.cpu().numpy()].astype(np.float32, copy=False))
-        mapped = getattr(self.values, "_mmap", None)
-        if mapped is not None and hasattr(mapped, "madvise"):  # what has been read must not count as ours for ever
-            mapped.madvise(mmap.MADV_DONTNEED)
+        release(self.values)  # what has been read must not count as ours for ever
         return found.sub_(self.low).mul_(2 / (self.high - self.low)).sub_(1).to(index.device)
 
     @property
     def nbytes(self) -> int:
         """How many bytes of memory the samples take."""
         return 0 if isinstance(self.values, np.memmap) else self.values.nbytes
-
-
-class Spool:
-    """Gathers blocks of samples ``(n, c)``: in memory, or in a temporary file where they are many. Used as a context.
-
-    Args:
-        channels: c.
-        dtype: of the samples.
-    """
-
-    def __init__(self, channels: int, dtype: Any) -> None:
-        self._channels, self._dtype = channels, np.dtype(dtype)
-        # The file has no name by the time it is mapped: whatever happens, it is gone with the process.
-        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="sinefield-")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._file.close()
-
-    def add(self, block: NDArray[Any]) -> None:
-        """Append a block.
-
-        Raises:
-            OSError: the disk is full.
-        """
-        self._file.write(np.ascontiguousarray(block, dtype=self._dtype).tobytes())
-
-    def gathered(self) -> NDArray[Any]:
-        """Return all samples ``(n, c)``; nothing can be added afterwards."""
-        file = self._file
-        size = file.tell()
-        file.seek(0)
-        if size <= IN_MEMORY:
-            return np.frombuffer(file.read(), dtype=self._dtype).reshape(-1, self._channels)
-        file.flush()
-        return np.memmap(file, dtype=self._dtype, mode="r").reshape(-1, self._channels)

@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from sinefield.io.files import replacing
-from sinefield.io.stored import Spool
+from sinefield.io.room import Spool
 
 SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv", ".3gp", ".mjpeg",

@@ -7,7 +7,6 @@ space is not applied. nibabel, the extra ``nifti``, reads it.
 from __future__ import annotations
 
 import importlib.util
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.io.decoding import TooLargeError, check_memory
 from sinefield.io.files import replacing
+from sinefield.io.room import TooLargeError, check_memory, ends
 
 SUFFIXES = (".nii", ".nii.gz")
 """The endings of files that hold nothing but volumes."""
 
-_SLAB = 1 << 22  # voxels looked at together
 _SIZES = (1e-9, 1e9)  # of a voxel
 
 
@@ -142,14 +140,10 @@ def _volume(array: NDArray[Any], sizes: tuple[float, float, float] | None, name:
     if sizes is not None and not (len(sizes) == 3 and all(_SIZES[0] <= each <= _SIZES[1] for each in sizes)):
         raise ValueError(f"the voxels of {name} have sizes {sizes}; expected three positive lengths in millimetres")
     flat = np.ascontiguousarray(array).reshape(-1, 1)
-    low, high = math.inf, -math.inf
-    for start in range(0, len(flat), _SLAB):
-        slab = flat[start : start + _SLAB]
-        with np.errstate(over="ignore"):
-            ends = np.float32(slab.min()), np.float32(slab.max())
-        if not np.isfinite(ends).all():
-            raise ValueError(f"{name} holds NaN, infinity or numbers too large; replace those voxels by numbers first")
-        low, high = min(low, float(ends[0])), max(high, float(ends[1]))
+    low, high = ends(flat)
+    largest = float(np.finfo(np.float32).max)
+    if not -largest <= low <= high <= largest:
+        raise ValueError(f"{name} holds NaN, infinity or numbers too large; replace those voxels by numbers first")
     if low == high:
         raise ValueError(f"{name} is constant: every voxel is {low:g}; there is nothing to fit, give another volume")
     depth, height, width = array.shape

@@ -30,8 +30,8 @@ from sinefield import metrics
 from sinefield.constraint import Constraint, Problem
 from sinefield.domains import Grid
 from sinefield.io import image as pictures
-from sinefield.io.decoding import check_memory
 from sinefield.io.image import Floats, PixelMap
+from sinefield.io.room import ends
 from sinefield.io.stored import Stored
 from sinefield.jet import Jet, jet
 from sinefield.networks import build
@@ -108,6 +108,8 @@ class ImageSignal:
     ) -> Floats:
         """Return the picture of a field, evaluated at any resolution in blocks of bounded memory.
 
+        What is too large for memory is mapped from a temporary file.
+
         Args:
             field: Φ, from ``(n, 2)`` to ``(n, channels)``.
             size: width and height in samples; None: those of the region times ``scale``.
@@ -121,7 +123,7 @@ class ImageSignal:
 
         Raises:
             ValueError: an unknown quantity, an empty region, a size or scale that is not positive, a picture that
-                memory cannot hold, or a field whose outputs are not the channels of the picture.
+                the disk cannot hold, or a field whose outputs are not the channels of the picture.
         """
         if quantity not in QUANTITIES:
             raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
@@ -137,8 +139,6 @@ class ImageSignal:
         width, height = size or (round((right - left) * scale), round((bottom - top) * scale))
         if min(width, height) < 1:
             raise ValueError(f"the picture to render would be {width} x {height}; both must be at least 1")
-        # The floats, and the integers or the scaled floats that a file is written from.
-        check_memory("the picture to render", (height, width, self.pixels.channels), bytes_per_value=12)
         ys, xs = self.pixels.axes(height, width, region)
         return read_at(field, (ys, xs), self.pixels.channels, lambda u: self._read(u, quantity))
 
@@ -153,13 +153,14 @@ class ImageSignal:
         """
         pictures.check_suffix(path)
         values = self.render(field, quantity=quantity, **options)
+        least, most = ends(values)
         low, high, bits = self.pixels.low, self.pixels.high, self.pixels.bits
         if quantity != "value":
-            high = float(abs(values).max()) or 1.0
+            high = max(-least, most) or 1.0
             low, bits = (0.0 if quantity == "gradient" else -high), 8
         pictures.write(path, values, low, high, bits)
         height, width, _ = values.shape
-        return f"{width} x {height}, {quantity} from {values.min():.4g} to {values.max():.4g}"
+        return f"{width} x {height}, {quantity} from {least:.4g} to {most:.4g}"
 
     def _read(self, u: Jet, quantity: str) -> Tensor:
         contrast, spacing = self.pixels.contrast, self.pixels.spacing

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sinefield.domains import ORDERED, Grid
+from sinefield.io.room import release, room
 from sinefield.jet import Jet, jet
 from sinefield.tiled import TiledSiren
 
 CHUNK = 16_384
 """How many points are evaluated at a time."""
+
+_RELEASED = 256  # blocks after which what was written is handed to the disk
 
 
 @contextmanager
@@ -42,6 +45,8 @@ def read_at(
 ) -> NDArray[np.float32]:
     """Return what is read of a field at every combination of coordinates, ``(len(axes[0]), …, channels)``.
 
+    What is too large for memory is mapped from a temporary file.
+
     Args:
         field: Φ, from ``(n, d)`` to ``(n, channels)``.
         axes: the coordinates along each of d axes.
@@ -49,17 +54,17 @@ def read_at(
         read: what is read of the jet, ``(n, channels)``.
 
     Raises:
-        ValueError: the field has other than d inputs or ``channels`` outputs.
+        ValueError: the field has other than d inputs or ``channels`` outputs, or the disk cannot hold the result.
     """
     shape = tuple(len(each) for each in axes)
-    found = np.empty((*shape, channels), dtype=np.float32)
+    found: NDArray[np.float32] = room("what is to be rendered", (*shape, channels), np.float32)
     inputs = getattr(field, "in_features", len(axes))
     if inputs != len(axes):
         raise ValueError(
             f"the field has {inputs} coordinates and the signal {len(axes)}; give one fitted to this signal"
         )
     with evaluating(field) as like:
-        for block in _blocks(shape):
+        for number, block in enumerate(_blocks(shape)):
             some = [each[part] for each, part in zip(axes, block, strict=True)]
             points = torch.stack(torch.meshgrid(*some, indexing="ij"), dim=-1).flatten(0, -2)
             values = read(jet(field, points.to(like)))
@@ -69,6 +74,8 @@ def read_at(
                     "this signal"
                 )
             found[block] = values.float().cpu().numpy().reshape(*(len(each) for each in some), channels)
+            if number % _RELEASED == 0:
+                release(found)
     return found
 
 

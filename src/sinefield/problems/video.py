@@ -27,9 +27,9 @@ from sinefield.constraint import Problem
 from sinefield.domains import Grid
 from sinefield.io import image as pictures
 from sinefield.io import video as clips
-from sinefield.io.decoding import check_memory
 from sinefield.io.files import replacing
 from sinefield.io.lattice import Lattice
+from sinefield.io.room import check_memory
 from sinefield.io.stored import Stored
 from sinefield.problems.reading import CHUNK, checked_count, compared, read_at
 from sinefield.problems.sampled import chosen_tiles, sampled, stored_grid
@@ -116,7 +116,7 @@ class VideoSignal:
         """
         count, first, last = self._interval(time, start, stop, fps)
         width, height = self._size(size)
-        check_memory("the clip to render", (count, height, width, self.lattice.channels), bytes_per_value=8)
+        check_memory("the clip to render", (count, height, width, self.lattice.channels), 8)
         found = np.concatenate(list(self._blocks(field, count, first, last, height, width)))
         return found if time is None else found[0]
 

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from sinefield.constraint import Problem
 from sinefield.io import image as pictures
 from sinefield.io import volume as volumes
-from sinefield.io.decoding import check_memory
 from sinefield.io.lattice import Lattice
+from sinefield.io.room import ends
 from sinefield.io.stored import Stored
 from sinefield.jet import Jet
 from sinefield.problems.reading import read_at
@@ -115,7 +115,7 @@ class VolumeSignal:
 
         Raises:
             ValueError: an unknown quantity or axis, a position without an axis or outside, a size of other axes or
-                below 1, a volume that memory cannot hold, or a field whose outputs are not those of a volume.
+                below 1, a volume that the disk cannot hold, or a field whose outputs are not those of a volume.
         """
         if quantity not in QUANTITIES:
             raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
@@ -137,7 +137,6 @@ class VolumeSignal:
         if len(wanted) != (3 if across is None else 2) or min(wanted) < 1:
             expected = "three integers, along z, y and x" if across is None else "width and height"
             raise ValueError(f"the size of what to render is {expected}, each at least 1; got {size}")
-        check_memory("the volume to render", tuple(wanted), bytes_per_value=8)
         axes = []
         for each in range(3):
             if each == across and at is not None:
@@ -169,13 +168,14 @@ class VolumeSignal:
             raise ValueError(f"cannot write {path}: a volume's ending must be .npy; give axis z, y or x for a slice")
         pictures.check_suffix(path)
         values = self.render(field, size, axis=axis, at=at, quantity=quantity)
-        told = f"{' x '.join(map(str, values.shape))}, {quantity} from {values.min():.4g} to {values.max():.4g}"
+        least, most = ends(values)
+        told = f"{' x '.join(map(str, values.shape))}, {quantity} from {least:.4g} to {most:.4g}"
         if axis is None:
             volumes.write(path, values)
             return told
         low, high, bits = self.lattice.low, self.lattice.high, self.bits
         if quantity != "value":
-            high = float(abs(values).max()) or 1.0
+            high = max(-least, most) or 1.0
             low, bits = (0.0 if quantity == "gradient" else -high), 8
         pictures.write(path, values[:, :, None], low, high, bits)
         return told
