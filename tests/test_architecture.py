@@ -38,7 +38,7 @@ ARROWS: dict[str, set[str]] = {
     "system": {"constraint", "domains", "jet", "kernels"},
     "descent": {"constraint", "kernels", "recipe", "solution", "system"},
     "solve": {"solution", "constraint", "descent", "kernels", "recipe", "system"},
-    "estimate": {"constraint", "descent", "domains", "kernels", "recipe", "solve"},
+    "estimate": {"constraint", "descent", "domains", "kernels", "recipe", "solve", "system"},
     "problems": {"spectrum", "constraint", "domains", "io", "metrics", "jet", "networks", "tiled"},
     "activations": {"networks", "siren"},
     "plots": {

@@ -75,6 +75,17 @@ def test_an_image_by_name_of_the_recipe() -> None:
     assert estimate(problem).passes < 1000
 
 
+def test_a_field_in_parts_takes_as_long_as_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sinefield.problems.tiles.TOGETHER", 4)
+    problem = problems.image("sample:camera", longest=64, tiles=(4, 4), hidden_features=8, hidden_layers=1)
+    found = estimate(problem, passes=2, batch=400)
+    seen = 20**2  # of 16 x 16 pixels a tile and an eighth of it on either side
+    assert found.seconds * found.points_per_second == pytest.approx(2 * 16 * seen)
+    (constraint,) = problem.constraints
+    parameters = sum(each.numel() for each in problem.network(30.0).parameters())
+    assert found.memory > (1 + 5 / 4) * 4 * parameters + constraint.domain.targets["value"].nbytes  # type: ignore[attr-defined]
+
+
 def test_bad_input_is_refused_as_solve_does() -> None:
     with pytest.raises(ValueError, match="needs a field and constraints"):
         estimate(small(), [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from sinefield.descent import Descent
 from sinefield.domains import FiniteDomain
 from sinefield.recipe import Recipe
 from sinefield.solve import prepared
+from sinefield.system import System
 
 _TRIED = 3  # steps, the first of which is not counted
 
@@ -73,16 +74,22 @@ def estimate(
     """
     with torch.random.fork_rng():
         system, problem, chosen = prepared(unknown, constraints, recipe, changes, seed=0, device=device)
-        descent = Descent(system, problem, chosen, seed=0)
+        fields = system.fields.values()
+        parts = problem.parts(next(iter(fields))) if problem.parts else ()
+        if parts:  # all are alike: one is tried
+            part = parts[0]
+            descent = Descent(System.of({"u": part.field}, part.problem.constraints), part.problem, chosen, seed=0)
+        else:
+            descent = Descent(system, problem, chosen, seed=0)
         with kernels.executing(descent.execution(compiled=False)):
             seconds = [_seconds(descent) for _ in range(_TRIED)][1:]
     points = sum(min(each.batch, each.size) for each in descent.streams)
     per_second = points / min(seconds)
-    per_pass = points * descent.steps_per_pass
+    per_pass = points * descent.steps_per_pass * max(1, len(parts))
     passes = chosen.passes if chosen.passes is not None else math.inf
     if chosen.seconds is not None:
         passes = min(passes, chosen.seconds * per_second / per_pass)
-    return Estimate(passes * per_pass / per_second, passes, per_second, _memory(descent))
+    return Estimate(passes * per_pass / per_second, passes, per_second, _memory(descent, fields, problem.constraints))
 
 
 def _seconds(descent: Descent) -> float:
@@ -98,13 +105,15 @@ def _seconds(descent: Descent) -> float:
     return seconds
 
 
-def _memory(descent: Descent) -> int:
-    # A parameter with its gradient, two moments, and the copies that a record and the best so far keep.
-    parameters = sum(6 * each.nbytes for each in descent.parameters)
+def _memory(descent: Descent, fields: Iterable[nn.Module], constraints: Sequence[Constraint]) -> int:
+    """Return the bytes that a search takes, which may be one of many for parts of the fields, one after the other."""
+    # Those that are looked for also have a gradient and two moments, and a record and the best so far keep them.
+    parameters = sum(each.nbytes for field in fields for each in field.parameters())
+    parameters += sum(5 * each.nbytes for each in descent.parameters)
     targets: int = sum(
         each.nbytes
-        for stream in descent.streams
-        if isinstance(stream.domain, FiniteDomain)
-        for each in getattr(stream.domain, "targets", {}).values()
+        for constraint in constraints
+        if isinstance(constraint.domain, FiniteDomain)
+        for each in getattr(constraint.domain, "targets", {}).values()
     )
     return parameters + targets + descent.system.memory([stream.batch for stream in descent.streams])
