@@ -12,10 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import subprocess
-import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +20,6 @@ from torch import Tensor
 
 import machine
 import sinefield
-from sinefield.problems.image import OMEGA
-from sinefield.problems.reading import middle_of
-from sinefield.spectrum import SAMPLED, mean_frequency
 from sinefield.tiled import TiledSiren
 
 ONE, TILED = "one network, 256 x 3", "tiled"
@@ -35,17 +28,8 @@ _STEP = 1e-6  # of field coordinates, to either side of a place
 
 def fitted(source: str, method: str, tile_size: int, budget: dict[str, float]) -> dict[str, Any]:
     """Return what a method reaches."""
-    problem = sinefield.problems.image(source, tile_size=tile_size)
-    if method == ONE:
-        grid = problem.constraints[0].domain
-        assert isinstance(grid, sinefield.domains.Grid)
-        omega = OMEGA * math.sqrt(mean_frequency(middle_of(grid, SAMPLED), grid.spacings[0]))
-        channels = problem.network(30.0).out_features  # type: ignore[union-attr]
-        alone = replace(problem.constraints[0], domain=replace(grid, dtype=torch.float32))
-        problem = replace(
-            problem, constraints=[alone], network=lambda first: sinefield.Siren(2, channels, first_omega=first),  # type: ignore[arg-type]
-            omega=omega, parts=None, tuning={},
-        )  # fmt: skip
+    tiles = {"tiles": (1, 1)} if method == ONE else {"tile_size": tile_size}
+    problem = sinefield.problems.image(source, **tiles)  # type: ignore[arg-type]
     solution = sinefield.solve(problem, **budget)
     found = {
         "method": method, "PSNR": solution.metrics["psnr"], "seconds": solution.seconds,
@@ -110,14 +94,11 @@ def main() -> None:
     if options.only:
         print(json.dumps(fitted(source, options.only, tile_size, budget)))
         return
-    command = [sys.executable, __file__, source, "--seconds", str(options.seconds), "--tile-size", str(tile_size)]
-    rows = []
-    for method in (TILED, ONE):
-        if options.smoke:
-            rows.append(fitted(source, method, tile_size, budget))
-        else:
-            done = subprocess.run([*command, "--only", method], stdout=subprocess.PIPE, text=True, check=True)
-            rows.append(json.loads(done.stdout.splitlines()[-1]))
+    if options.smoke:
+        rows = [fitted(source, method, tile_size, budget) for method in (TILED, ONE)]
+    else:
+        arguments = [source, "--seconds", options.seconds, "--tile-size", tile_size]
+        rows = [machine.alone(__file__, *arguments, "--only", method) for method in (TILED, ONE)]
     rows = [{name: row.get(name) for name in rows[0]} for row in rows]
     machine.write("large_pictures", {"picture": Path(source).name, "fits": rows}, smoke=options.smoke)
     machine.show("a large picture", rows)

@@ -8,6 +8,8 @@ import platform
 import re
 import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -95,6 +97,13 @@ def seconds_per_call(action: Callable[[], object], count: int) -> Measurement:
 def ratios(found: Mapping[str, Sequence[float]], name: str, reference: str) -> dict[str, float]:
     """Return how many times the reference's measurement each of a method's is, turn by turn."""
     return spread([each / base for each, base in zip(found[name], found[reference], strict=True)])
+
+
+def alone(script: str, *arguments: object) -> Any:
+    """Return what a script prints as JSON on its last line, run in a process of its own, whose memory is its own."""
+    command = [sys.executable, script, *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def peak_mib() -> float:

@@ -59,18 +59,23 @@ class FiniteDomain(ABC):
         return 1
 
     def visits(self, generator: torch.Generator) -> Iterator[Tensor]:
-        """Yield the numbers of all points, each once, in random order, a bounded number at a time.
+        """Return the numbers of all points, each once, in random order, as :func:`random_order` yields them."""
+        return random_order(self.size, generator)
 
-        Of a domain with more than :data:`ORDERED` points, runs of neighbours are drawn from all over it until there
-        are so many, and these are then shuffled: memory stays bounded, and a file is read in pieces.
-        """
-        if self.size <= ORDERED:
-            yield torch.randperm(self.size, generator=generator)
-            return
-        for some in torch.randperm(math.ceil(self.size / RUN), generator=generator).split(ORDERED // RUN):
-            index = (some[:, None] * RUN + torch.arange(RUN)).flatten()
-            index = index[index < self.size]
-            yield index[torch.randperm(len(index), generator=generator)]
+
+def random_order(count: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield the numbers from 0 to before ``count``, each once, in random order, a bounded number at a time.
+
+    Of more than :data:`ORDERED`, runs of neighbours are drawn from all over until there are so many, and these are
+    then shuffled: memory stays bounded, and a file is read in pieces.
+    """
+    if count <= ORDERED:
+        yield torch.randperm(count, generator=generator)
+        return
+    for some in torch.randperm(math.ceil(count / RUN), generator=generator).split(ORDERED // RUN):
+        index = (some[:, None] * RUN + torch.arange(RUN)).flatten()
+        index = index[index < count]
+        yield index[torch.randperm(len(index), generator=generator)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -167,8 +167,8 @@ def audio(
         source: a file, or an array; see :func:`sinefield.io.audio.read`.
         rate: samples a second, of an array.
         network: which network, of :data:`sinefield.networks.NETWORKS`.
-        tiles: how many tiles a tiled field has, as ``(40,)``, see :mod:`.tiles`; None: one network, but for a
-            recording of :data:`LONG` samples.
+        tiles: how many tiles a tiled field has, as ``(40,)``, see :mod:`.tiles`; ``(1,)`` for one network; None: as
+            many as a recording of :data:`LONG` samples needs, else one.
         tile_size: samples of a tile, in place of ``tiles``.
         **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
 

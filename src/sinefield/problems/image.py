@@ -252,8 +252,8 @@ def image(
         on: what is constrained, of ``"value"``, ``"gradient"``, ``"laplacian"``.
         network: which network, of :data:`sinefield.networks.NETWORKS`.
         longest: fit the picture scaled to this many pixels on its longest side.
-        tiles: rows and columns of a tiled field, see :mod:`.tiles`; None: one network, but for a large picture on
-            its values.
+        tiles: rows and columns of a tiled field, see :mod:`.tiles`; one of each for one network; None: as many as a
+            large picture on its values needs, else one.
         tile_size: the side of a tile in pixels, in place of ``tiles``.
         **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
 
@@ -278,10 +278,10 @@ def image(
         (pixels.height, pixels.width), tiles, tile_size, network, usual=(TILE, TILE),
         large=picture.large and on == ("value",),
     )  # fmt: skip
-    if counts is not None:
-        if on != ("value",):
-            raise ValueError(f"a tiled field is fitted on value, got {' and '.join(on)}; leave the tiles out")
-        return _in_tiles(picture, counts, settings)
+    if counts is not None and on != ("value",):
+        raise ValueError(f"a tiled field is fitted on value, got {' and '.join(on)}; leave the tiles out")
+    if counts is not None or (picture.large and on == ("value",)):
+        return _as_stored(picture, counts, network, settings)
     if picture.large:
         picture = replace(picture, values=picture.values.astype(np.float32))
     if on != ("value",) and min(pixels.height, pixels.width) < 3:
@@ -312,15 +312,17 @@ def image(
     )
 
 
-def _in_tiles(picture: pictures.Picture, counts: Sequence[int], settings: Mapping[str, int | float | str]) -> Problem:
-    """Return the problem of a picture in tiles; its pixels stay as they are stored."""
+def _as_stored(
+    picture: pictures.Picture, counts: Sequence[int] | None, network: str, settings: Mapping[str, int | float | str]
+) -> Problem:
+    """Return the problem of a picture, its pixels as they are stored."""
     pixels = PixelMap.of(picture)
     stored = Stored(picture.values.reshape(-1, pixels.channels), pixels.low, pixels.high)
     shape = (pixels.height, pixels.width)
     extent = [size / max(shape) for size in shape]
     return sampled(
-        ImageSignal(pixels), stored_grid(stored, shape, extent, in_tiles=True), pixels.channels, _omega, settings,
-        tiles=counts, measure=_measure_some, reference=picture,
+        ImageSignal(pixels), stored_grid(stored, shape, extent, in_tiles=counts is not None), pixels.channels, _omega,
+        settings, network=network, tiles=counts, measure=_measure_some, reference=picture,
     )  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def chosen_tiles(
 
     Args:
         shape: how many samples there are along each axis.
-        tiles: that were asked for.
+        tiles: that were asked for; a single one is one network.
         tile_size: samples along each axis of a tile, that were asked for instead.
         network: which network.
         usual: the size of a tile along each axis where nothing was asked for.
@@ -119,7 +119,7 @@ def chosen_tiles(
                 f"tiles must be 1 to {' x '.join(map(str, shape))}, the samples, along each axis, got "
                 f"{' x '.join(map(str, tiles))}"
             )
-        return tiles
+        return tiles if math.prod(tiles) > 1 else None
     if asked or (large and network == "siren"):
         return counts_for(shape, (tile_size,) * len(shape) if tile_size else usual)
     return None

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from sinefield import metrics
 from sinefield.constraint import Constraint, Part, Problem
-from sinefield.domains import FiniteDomain, Grid, Samples
+from sinefield.domains import ORDERED, FiniteDomain, Grid, Samples, random_order
 from sinefield.networks import build
 from sinefield.problems.reading import evaluating
 from sinefield.tiled import TiledSiren
@@ -93,9 +93,9 @@ class TileSamples(FiniteDomain):
 
     def visits(self, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield all points in random order, the same in all tiles."""
-        order = torch.randperm(math.prod(self.seen), generator=generator)
-        for some in order.split(max(1, (1 << 22) // len(self.tiles))):
-            yield (some[:, None] * len(self.tiles) + torch.arange(len(self.tiles))).flatten()
+        for order in random_order(math.prod(self.seen), generator):
+            for some in order.split(max(1, ORDERED // len(self.tiles))):
+                yield (some[:, None] * len(self.tiles) + torch.arange(len(self.tiles))).flatten()
 
     def at(self, index: Tensor) -> Samples:
         """Return the points numbered ``index``; see :class:`~sinefield.domains.FiniteDomain`."""
@@ -202,8 +202,7 @@ def _parts(whole: Problem, grid: Grid, weight: float, field: nn.Module) -> Seque
 def _measure(domain: TileSamples, stack: nn.Module, count: int | None) -> dict[str, float]:
     """Return the PSNR of the tiles of a stack, from about ``count`` of the points they see."""
     each = domain.size // domain.granule if count is None else max(1, min(count, domain.size) // domain.granule)
-    generator = torch.Generator().manual_seed(0)
-    some = torch.randperm(domain.size // domain.granule, generator=generator)[:each]
+    some = next(random_order(domain.size // domain.granule, torch.Generator().manual_seed(0)))[:each]
     samples = domain.at((some[:, None] * domain.granule + torch.arange(domain.granule)).flatten())
     with evaluating(stack) as like:
         values = stack(samples.points.to(like)).float().cpu()

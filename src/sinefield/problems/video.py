@@ -241,8 +241,8 @@ def video(
         crop: left, top, right, bottom in pixels, before scaling.
         rate: frames a second; None: the file's.
         network: which network, of :data:`sinefield.networks.NETWORKS`.
-        tiles: how many a tiled field has along t, y and x, see :mod:`.tiles`; None: one network, but for a clip of
-            :data:`LARGE` samples.
+        tiles: how many a tiled field has along t, y and x, see :mod:`.tiles`; one along each for one network; None:
+            as many as a clip of :data:`LARGE` samples needs, else one.
         tile_size: frames and pixels of a tile along each axis, in place of ``tiles``.
         **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
 

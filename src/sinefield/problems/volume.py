@@ -216,8 +216,8 @@ def volume(
         source: an NPY or NIfTI file, or an array ``(z, y, x)``; see :func:`sinefield.io.volume.read`.
         voxel: the sizes of a voxel along z, y and x, in millimetres; None: those of a NIfTI file, else all the same.
         network: which network, of :data:`sinefield.networks.NETWORKS`.
-        tiles: how many a tiled field has along z, y and x, see :mod:`.tiles`; None: one network, but for a volume of
-            :data:`LARGE` voxels.
+        tiles: how many a tiled field has along z, y and x, see :mod:`.tiles`; one along each for one network; None:
+            as many as a volume of :data:`LARGE` voxels needs, else one.
         tile_size: voxels of a tile along each axis, in place of ``tiles``.
         **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
 
