@@ -67,6 +67,33 @@ def test_large_pictures_are_thinned() -> None:
     assert len(subject.points) == 160
 
 
+def test_of_large_ones_the_same_is_seen_by_looking_at_neighbours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = problems.image(picture(3), **TINY)
+    whole = plots.Subject.of(problem).truth
+    monkeypatch.setattr("sinefield.io.image.LARGE", 1)
+    thinned = plots.Subject.of(problem, longest=8)
+    some = slice(1, -1, 3)
+    assert np.allclose(thinned.truth.value, whole.value[some, some], atol=1e-6)
+    assert np.allclose(thinned.truth.gradient, whole.gradient[some, some], rtol=1e-4)
+    assert np.allclose(thinned.truth.laplacian, whole.laplacian[some, some], atol=1e-3)
+    spots = thinned.points.reshape(*thinned.truth.gradient.shape, 2)
+    assert np.allclose(spots[:, 0, 0], (2 * np.arange(1, 23, 3) + 1 - 24) / 24)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_figure_of_a_large_picture(channels: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for place in ("io.image.LARGE", "io.decoding.LARGE"):
+        monkeypatch.setattr(f"sinefield.{place}", 1)
+    monkeypatch.setattr("sinefield.plots.large._SIDE", 12)
+    monkeypatch.setattr("sinefield.plots.large._CLOSE", 5)
+    found = solve(problems.image(picture(channels)[:, :17], tiles=(2, 2), **TINY), passes=1)
+    figure = plots.solution_figure(found)
+    overview, detail, close = (figure.axes[number].images[0].get_array() for number in (0, 3, 6))
+    assert (overview.shape[:2], detail.shape[:2], close.shape[:2]) == ((12, 8), (12, 12), (5, 5))
+    plots.save_figure(figure, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 5000
+
+
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("suffix", plots.FORMATS)
 def test_solution_figure_is_written(tmp_path: Path, channels: int, suffix: str) -> None:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from sinefield.io.image import Floats
 from sinefield.io.video import Clip
 from sinefield.io.volume import Volume
-from sinefield.plots.style import STYLE, draw_convergence
+from sinefield.plots.style import STYLE, draw_beside, draw_convergence
 from sinefield.problems.reading import read_at
 from sinefield.problems.video import VideoSignal
 from sinefield.problems.volume import VolumeSignal
 from sinefield.solution import Solution
 
 _MOMENTS = (0.1, 0.5, 0.9)  # of the length of a clip
-_ERROR = 0.25  # of the range of values: the error at the bright end of the scale
-_ERRORS = f"|error|, to {_ERROR:.0%}"
 
 
 def clip_figure(solution: Solution) -> Figure:
@@ -53,18 +46,8 @@ def clip_figure(solution: Solution) -> Figure:
         figure = Figure(figsize=(12.4, 3 * height + 3.4), layout="constrained")
         grid = figure.add_gridspec(4, 4, width_ratios=[1, 1, 1, 1.35], height_ratios=[height] * 3 + [2.2])
         for column, (moment, truth, field) in enumerate(zip(moments, truths, fields, strict=True)):
-            panels = (
-                ("truth", truth),
-                ("field", field),
-                (_ERRORS, abs(field - truth).mean(-1, keepdims=True) / _ERROR),
-            )
-            for line, (name, values) in enumerate(panels):
-                title = f"{name}, {moment:.3g} s" if line == 0 else name
-                _picture(figure.add_subplot(grid[line, column]), values, title)
-        slices = (("truth", row), ("field", found), (_ERRORS, abs(found - row).mean(-1, keepdims=True) / _ERROR))
-        for column, (name, values) in enumerate(slices):
-            panel = figure.add_subplot(grid[3, column])
-            _picture(panel, values, f"{name}: middle row over time", aspect="auto")
+            draw_beside(figure, [grid[line, column] for line in range(3)], truth, field, f"{moment:.3g} s")
+        draw_beside(figure, [grid[3, column] for column in range(3)], row, found, "middle row over time", aspect="auto")
         loss = figure.add_subplot(grid[:, 3])
         draw_convergence(loss, loss.twinx(), solution.history)
         reached = solution.metrics
@@ -96,14 +79,8 @@ def volume_figure(solution: Solution) -> Figure:
             truth = (values.take(number, column).astype(np.float32)[:, :, None] - scan.low) / span
             field = (signal.render(solution.field, axis=column, at=number + 0.5)[:, :, None] - scan.low) / span
             rows, columns = (each for axis, each in enumerate(scan.sizes) if axis != column)
-            panels = (
-                ("truth", truth),
-                ("field", field),
-                (_ERRORS, abs(field - truth).mean(-1, keepdims=True) / _ERROR),
-            )
-            for line, (what, shown) in enumerate(panels):
-                title = f"{what}, across {name} at {number}" if line == 0 else what
-                _picture(figure.add_subplot(grid[line, column]), shown, title, aspect=rows / columns)
+            places = [grid[line, column] for line in range(3)]
+            draw_beside(figure, places, truth, field, f"across {name} at {number}", aspect=rows / columns)
         loss = figure.add_subplot(grid[:, 3])
         draw_convergence(loss, loss.twinx(), solution.history)
         shape = " x ".join(map(str, scan.shape))
@@ -111,20 +88,3 @@ def volume_figure(solution: Solution) -> Figure:
             f"{scan.name}, {shape}, recipe “{solution.recipe.name}”: PSNR {solution.metrics['psnr']:.1f} dB"
         )
     return figure
-
-
-def _picture(
-    axes: Axes, values: Floats | NDArray[Any], title: str, aspect: Literal["equal", "auto"] | float = "equal"
-) -> None:
-    """Draw values ``(h, w, 1 or 3)`` from 0 to 1."""
-    shown = np.clip(values, 0, 1)
-    grey = shown.shape[2] == 1
-    axes.imshow(
-        shown[:, :, 0] if grey else shown,
-        cmap="magma" if title.startswith(_ERRORS) else "gray",
-        vmin=0,
-        vmax=1,
-        aspect=aspect,
-    )
-    axes.set_title(title)
-    axes.set_axis_off()

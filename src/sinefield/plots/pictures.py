@@ -22,7 +22,7 @@ from sinefield.domains import Grid
 from sinefield.io.image import Floats, Picture, PixelMap
 from sinefield.jet import jet
 from sinefield.plots.style import STYLE, draw_convergence
-from sinefield.problems.image import targets_of
+from sinefield.problems.image import five_point_laplacian, sobel, targets_of
 from sinefield.problems.reading import evaluating
 from sinefield.solution import Record, Solution
 
@@ -69,9 +69,14 @@ class Subject:
             raise ValueError(f"there is no figure of the problem {problem.name!r}; it is not one of a picture")
         pixels = PixelMap.of(picture)
         step = math.ceil(max(pixels.height, pixels.width) / longest)
-        index = torch.arange(pixels.height * pixels.width).reshape(pixels.height, pixels.width)[::step, ::step]
-        targets = targets_of(picture, ("value", "gradient", "laplacian"))
-        truth = _panels(*(targets[each][index] for each in ("value", "gradient", "laplacian")))
+        numbers = torch.arange(pixels.height * pixels.width).reshape(pixels.height, pixels.width)
+        if picture.large:
+            index = numbers[1:-1:step, 1:-1:step]
+            truth = _panels(*_targets_at(picture, pixels, step))
+        else:
+            index = numbers[::step, ::step]
+            targets = targets_of(picture, ("value", "gradient", "laplacian"))
+            truth = _panels(*(targets[each][index] for each in ("value", "gradient", "laplacian")))
         points = Grid((pixels.height, pixels.width)).at(index.flatten()).points
         return cls(picture.name, truth, points, tuple(each.name for each in problem.constraints))
 
@@ -91,6 +96,16 @@ class Subject:
             value = (truth + kept).to(truth.dtype)
         shape = self.truth.value.shape[:2]
         return _panels(*(each.unflatten(0, shape) for each in (value, jacobian, laplacian)))
+
+
+def _targets_at(picture: Picture, pixels: PixelMap, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the targets at every ``step``-th pixel inside a picture, looking only at these and their neighbours."""
+    rows, columns = (
+        (np.arange(1, size - 1, step)[:, None] + [-1, 0, 1]).ravel() for size in (pixels.height, pixels.width)
+    )
+    near = pixels.to_field(picture.values[np.ix_(rows, columns)]).unflatten(0, (len(rows), len(columns)))
+    value, gradient, laplacian = near, sobel(near, pixels.spacing), five_point_laplacian(near, pixels.spacing)
+    return value[1::3, 1::3], gradient[1::3, 1::3], laplacian[1::3, 1::3]
 
 
 def _panels(value: Tensor, jacobian: Tensor, laplacian: Tensor) -> Panels:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import NullFormatter
+from numpy.typing import NDArray
 
 from sinefield.io.files import replacing
 from sinefield.solution import Record
 
 FORMATS = (".png", ".pdf", ".svg", ".jpg")
 STYLE: dict[Any, Any] = {"font.size": 10, "axes.titlesize": 10, "figure.dpi": 110, "savefig.dpi": 110}
+ERROR = 0.25
+"""The error at the bright end of its scale, as part of the range of values."""
 INK, ACCENT, THEORY = "#22313f", "#c0392b", "#2980b9"
 
 
@@ -43,6 +48,32 @@ def draw_convergence(loss: Axes, decibels: Axes, history: Sequence[Record]) -> N
     decibels.set_ylabel("PSNR (dB)", color=ACCENT)
     for axes in (loss, decibels):
         axes.spines["top"].set_visible(False)
+
+
+def draw_beside(
+    figure: Figure, places: Sequence[SubplotSpec],
+    truth: NDArray[np.floating[Any]], field: NDArray[np.floating[Any]], name: str,
+    *, aspect: Literal["equal", "auto"] | float = "equal",
+) -> None:  # fmt: skip
+    """Draw truth, field and the size of the error one beside the other.
+
+    Args:
+        figure: to draw into.
+        places: of the three panels.
+        truth: values ``(h, w, 1 or 3)`` from 0 to 1.
+        field: the same of the field.
+        name: what is shown.
+        aspect: height over width of a sample.
+    """
+    error = abs(field - truth).mean(-1, keepdims=True) / ERROR
+    panels = ((f"{name}: truth", truth), ("field", field), (f"|error|, to {ERROR:.0%}", error))
+    for place, (title, values) in zip(places, panels, strict=True):
+        axes = figure.add_subplot(place)
+        shown = np.clip(values, 0, 1)
+        colours = "magma" if values is error else "gray"
+        axes.imshow(shown[:, :, 0] if shown.shape[2] == 1 else shown, cmap=colours, vmin=0, vmax=1, aspect=aspect)
+        axes.set_title(title)
+        axes.set_axis_off()
 
 
 def check_format(path: str | Path) -> None:
