@@ -34,6 +34,22 @@ def test_derivatives_anywhere() -> None:
     assert load("derivatives_anywhere").main(passes=1.0, longest=24).laplacian.shape == (2, 3)
 
 
+def test_recording_resampled() -> None:
+    assert load("recording_resampled").main(passes=8.0) < 0.3
+
+
+def test_slow_motion() -> None:
+    assert load("slow_motion").main(passes=3.0) < 20
+
+
+def test_slope_of_a_volume() -> None:
+    assert load("slope_of_a_volume").main(passes=3.0) < 0.5
+
+
+def test_picture_in_tiles() -> None:
+    assert load("picture_in_tiles").main(passes=0.5, longest=128) < 1e-5
+
+
 def test_no_example_is_left_out() -> None:
     tested = set(re.findall(r'load\("(\w+)"\)', Path(__file__).read_text()))
     assert {path.stem for path in (ROOT / "examples").glob("*.py")} == tested

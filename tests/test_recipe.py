@@ -266,3 +266,14 @@ def test_an_open_frequency_is_that_of_the_problem_or_the_published_one() -> None
 def test_new_settings_are_checked(setting: str, value: float | str) -> None:
     with pytest.raises(ValueError, match=setting):
         Recipe("bad", **{setting: value})  # type: ignore[arg-type]
+
+
+def test_what_a_problem_tunes_is_tuned_in_best_as_in_fast_and_not_in_published() -> None:
+    tuning = {"passes": 8, "pace": 8, "learning_rate": 1e-3}
+    best = named("best", 0, tuning)
+    assert (best.passes, best.pace) == (40, 40)
+    assert best.learning_rate == pytest.approx(4e-4)
+    assert named("fast", 0, tuning).passes == 8
+    assert named("published", 0, tuning) == named("published")
+    with pytest.raises(ValueError, match="no such setting"):
+        named("fast", 0, {"pases": 8})

@@ -164,15 +164,16 @@ def prepared(
     # A problem's field depends on the recipe's frequency and the recipe on the order of the constraints, which any
     # field of the problem shows.
     order = System.of({"u": unknown.network(30.0)}, unknown.constraints).order
-    tuning = unknown.tuning if isinstance(recipe, str) and recipe != "published" else {}
-    chosen = _chosen(_chosen(recipe, order, tuning), order, changes).tuned(unknown.omega)
+    chosen = _chosen(recipe, order, changes, unknown.tuning).tuned(unknown.omega)
     torch.manual_seed(seed)
     field = unknown.network(chosen.first_omega or 30.0)
     return System.of(_on({"u": field}, device), unknown.constraints), unknown, chosen
 
 
-def _chosen(recipe: str | Recipe, order: int, changes: Mapping[str, Any]) -> Recipe:
-    chosen = recipes.named(recipe, order) if isinstance(recipe, str) else recipe
+def _chosen(
+    recipe: str | Recipe, order: int, changes: Mapping[str, Any], tuning: Mapping[str, Any] | None = None
+) -> Recipe:
+    chosen = recipes.named(recipe, order, tuning) if isinstance(recipe, str) else recipe
     return chosen.changed(**changes) if changes else chosen
 
 

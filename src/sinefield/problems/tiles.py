@@ -11,6 +11,7 @@ many tiles there are.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +32,7 @@ OVERLAP = 0.25
 """Of neighbouring tiles, as part of a tile."""
 
 TOGETHER = 64
-"""How many tiles are solved at a time."""
+"""How many tiles are solved at a time, at most."""
 
 PER_TILE = 256
 """Points of a step in each tile."""
@@ -190,8 +191,10 @@ def _parts(whole: Problem, grid: Grid, weight: float, field: nn.Module) -> Seque
     if not isinstance(field, TiledSiren):
         raise TypeError(f"a tiled problem is solved by a TiledSiren, got a {type(field).__name__}")
     parts = []
-    for start in range(0, len(field.stack), TOGETHER):
-        stop = min(start + TOGETHER, len(field.stack))
+    # Of about as many tiles each, as they share the seconds.
+    count = math.ceil(len(field.stack) / TOGETHER)
+    bounds = [len(field.stack) * number // count for number in range(count + 1)]
+    for start, stop in itertools.pairwise(bounds):
         domain = TileSamples(grid, field.counts, field.overlap, torch.arange(start, stop))
         constraint = Constraint(domain, whole.constraints[0].residual, name="value", weight=weight)
         problem = replace(whole, constraints=[constraint], measure=partial(_measure, domain), parts=None)
