@@ -80,7 +80,7 @@ def test_more_tiles_than_are_solved_together(monkeypatch: pytest.MonkeyPatch) ->
     assert problem.parts is not None
     assert [
         len(part.field.stack if hasattr(part.field, "stack") else part.field) for part in problem.parts(solution.field)
-    ] == [2, 1]  # type: ignore[arg-type]
+    ] == [1, 2]  # type: ignore[arg-type]
 
 
 def test_seconds_are_shared_by_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
