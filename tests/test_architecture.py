@@ -45,7 +45,7 @@ ARROWS: dict[str, set[str]] = {
         "activations", "constraint", "domains", "io", "jet", "metrics", "problems", "recipe", "solution", "networks",
     },
     "observers": {"constraint", "io", "plots", "solution"},
-    "report": {"solution", "checkpoint"},
+    "report": {"solution", "checkpoint", "io"},
     "options": {"io", "loading", "plots"},
 }  # fmt: skip
 ARROWS["cli"] = set(ARROWS)  # only the command line imports everything

@@ -137,7 +137,8 @@ def fit(
         frames=frames and frame_range(frames), size=size and numbers(size, "x", 2, int, "--size", "320x240"),
         crop=crop and numbers(crop, ",", 4, int, "--crop", "10,20,110,90"),
     )  # fmt: skip
-    problem = problems.of(source, kind, network=network, **told, **settings)
+    with report.warnings_told():
+        problem = problems.of(source, kind, network=network, **told, **settings)
     film = None if animate is None else observers.Film(problem, animate)
     board = None if log is None else observers.TensorBoardLog(log)
     if estimate:

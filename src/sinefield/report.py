@@ -4,12 +4,34 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sinefield.solution import Solution
+
+
+@contextmanager
+def warnings_told() -> Iterator[None]:
+    """Tell what is odd about a signal in a line on standard error."""
+    from sinefield.io import SignalWarning
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def tell(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+            if issubclass(category, SignalWarning):
+                print(f"sinefield: {message}", file=sys.stderr)
+            else:
+                usual(message, category, *rest, **named)
+
+        warnings.showwarning = tell
+        warnings.simplefilter("always", SignalWarning)
+        yield
 
 
 def result_of(solution: Solution) -> dict[str, Any]:

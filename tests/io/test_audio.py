@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from sinefield.io import audio
+from sinefield.io import SignalWarning, audio
 from sinefield.io.files import replacing
 
 RATE = 8000
@@ -56,8 +56,9 @@ def test_integers_are_held_as_such() -> None:
     assert audio.read(torch.from_numpy(tone()), RATE).values.dtype == np.float32
 
 
-def test_clipped_samples_are_counted() -> None:
-    assert audio.read(np.clip(4 * tone(), -1, 1), RATE).clipped == pytest.approx(2 / 3, abs=0.01)
+def test_clipped_samples_are_counted_and_told() -> None:
+    with pytest.warns(SignalWarning, match=r"an array of shape .*: 6\d % of the samples are at full scale"):
+        assert audio.read(np.clip(4 * tone(), -1, 1), RATE).clipped == pytest.approx(2 / 3, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,25 @@ def test_a_stream_that_ends_early_is_told(tmp_path: Path) -> None:
     (tmp_path / "half.flac").write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match=r"cannot be read as a recording|ends early"):
         audio.read(tmp_path / "half.flac")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".aiff"])
+def test_bytes_that_are_missing_are_told(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"half{suffix}"
+    soundfile.write(path, tone(), RATE, subtype="PCM_24")
+    audio.read(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=rf"half\{suffix} ends early: \d+ of \d+ bytes"):
+        audio.read(path)
+
+
+def test_a_wave_written_before_its_length_was_known_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "piped.wav"
+    soundfile.write(path, tone(), RATE)
+    content = bytearray(path.read_bytes())
+    content[4:8] = content[40:44] = b"\xff" * 4  # as programs leave it that write to a pipe
+    path.write_bytes(content)
+    assert len(audio.read(path).values) == len(tone())
 
 
 @pytest.mark.parametrize(("suffix", "bits", "tolerance"), [(".wav", 16, 1e-4), (".wav", 24, 1e-6), (".wav", 32, 1e-7), (".flac", 24, 1e-6)])  # fmt: skip  # noqa: E501

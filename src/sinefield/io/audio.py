@@ -6,6 +6,8 @@ recorded, 16-bit integers where they suffice, so that an hour takes no more memo
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sinefield.io import SignalWarning
 from sinefield.io.files import replacing
 from sinefield.io.room import Spool
 
@@ -29,6 +32,9 @@ _WRITTEN = {  # what libsndfile calls each format, and its subtypes of 16 bits, 
     ".aiff": ("AIFF", "PCM_16", "PCM_24", "FLOAT"),
 }
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 32, "DOUBLE": 32}
+_CLIPPED = 1e-3  # the part of the samples at full scale from which on a recording is said to be clipped
+_SHORT = re.compile(r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)")  # how libsndfile tells of missing bytes
+_UNKNOWN = 0x7FFF0000  # bytes that a header claims where it was written before their number was known
 _RATES = (1, 2**24)  # Hz: from a thermometer's to a radio's
 _BLOCK = 1 << 18  # samples
 
@@ -42,7 +48,7 @@ class Recording:
         full: the stored value of full scale: 32,768 or 1.
         rate: samples a second.
         peak: the largest absolute sample, full scale 1.
-        clipped: which part of the samples are at or beyond full scale.
+        clipped: which part of the samples are at full scale, and next to another such one.
         bits: of a sample: 8, 16, 24, or 32 for floats.
         name: what to call it.
     """
@@ -96,6 +102,11 @@ def read(source: str | Path | NDArray[Any] | Tensor, rate: int | None = None) ->
                 for block in file.blocks(_BLOCK, dtype=dtype, always_2d=True):
                     spool.add(block)
                     count += len(block)
+                short = _SHORT.search(file.extra_info)
+                if short and int(short[2]) < int(short[1]) < _UNKNOWN:
+                    raise ValueError(
+                        f"{path} ends early: {short[2]} of {short[1]} bytes of samples are there; get another copy"
+                    )
                 if count < file.frames:
                     raise ValueError(f"{path} ends early: {count} of {file.frames} samples are there; get another copy")
                 return _recording(spool.gathered(), file.samplerate, exact, str(path))
@@ -139,10 +150,21 @@ def _recording(values: NDArray[Any], rate: int, bits: int, name: str) -> Recordi
         peak = max(peak, float(size.max()))
         if not np.isfinite(size).all():
             raise ValueError(f"{name} holds NaN or infinity; replace those samples by numbers first")
-        clipped += int((size >= 32767 / 32768).sum())
+        most = (size >= 32767 / 32768) & (size <= 1)  # floats beyond full scale are loud, not clipped
+        beside = np.zeros_like(most)  # a peak may just reach full scale; what is clipped stays there
+        beside[1:] |= most[:-1]
+        beside[:-1] |= most[1:]
+        clipped += int((most & beside).sum())
     if peak == 0:
         raise ValueError(f"{name} is silent: every sample is 0; there is nothing to fit, give another recording")
-    return Recording(values, full, rate, peak, clipped / values.size, bits, name)
+    part = clipped / values.size
+    if part > _CLIPPED:
+        warnings.warn(
+            f"{name}: {100 * part:.2g} % of the samples are at full scale, as if clipped; the field will have them so",
+            SignalWarning,
+            stacklevel=3,
+        )
+    return Recording(values, full, rate, peak, part, bits, name)
 
 
 def check_suffix(path: str | Path) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from sinefield.io import SignalWarning
 from sinefield.io.files import replacing
 from sinefield.io.room import Spool
 
@@ -107,8 +109,8 @@ def read(
 ) -> Clip:
     """Return the clip in a file, or in an array ``(t, h, w)`` or ``(t, h, w, c)`` of bytes, with c = 1 or 3.
 
-    Where the time between frames varies they are counted evenly, at the average rate. A file cut short is refused
-    where it tells how many frames it had; of MKV and TS, which do not, what is there is used.
+    Where the time between frames varies they are counted evenly, at the average rate, with a warning. A file cut short
+    is refused where it tells how many frames it had; of MKV and TS, which do not, what is there is used.
 
     Args:
         source: a path, an array or a tensor.
@@ -168,6 +170,7 @@ def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Pixels]:
     import av
 
     seen, cut = 0, False
+    times: list[float] = []
     remedy = "get another copy, or use the frames before with --frames 0:"
     try:
         for packet in container.demux(stream):
@@ -179,6 +182,8 @@ def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Pixels]:
                 pixels = frame.to_ndarray(format="gray" if grey else "rgb24")
                 upright = np.rot90(pixels, round(frame.rotation / 90) % 4)
                 yield upright[:, :, None] if grey else upright
+                if frame.time is not None:
+                    times.append(frame.time)
                 seen += 1
     except av.FFmpegError as error:
         if seen == 0:
@@ -189,6 +194,19 @@ def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Pixels]:
     if cut or seen < (1 - _MISSING) * stream.frames - 1:
         raise ValueError(
             f"{path} ends early: {seen} of {stream.frames or 'more'} frames are there; {remedy}{max(0, seen - cut)}"
+        )
+    _warn_of_gaps(times, path)
+
+
+def _warn_of_gaps(times: Sequence[float], path: Path) -> None:
+    """Tell where the time between frames varies by more than rounding."""
+    gaps = np.diff(np.sort(times))
+    if len(gaps) and gaps.max() > 1.5 * np.median(gaps) + 2e-3:
+        warnings.warn(
+            f"{path}: the time between frames varies, from {1000 * gaps.min():.0f} to {1000 * gaps.max():.0f} ms; they "
+            "are counted evenly",
+            SignalWarning,
+            stacklevel=2,
         )
 
 

@@ -41,7 +41,7 @@ OMEGA = 4.0
 Of 32 and 100 frames of a street the best fits are between 3 and 5, and flat there.
 """
 
-LARGE = 1 << 22
+LARGE = 1 << 20
 """From how many samples of a channel on a clip is fitted in tiles."""
 
 TILE = (24, 24, 24)

@@ -41,7 +41,7 @@ QUANTITIES = ("value", "gradient", "laplacian")
 """What of a volume can be rendered."""
 
 _AXES = ("z", "y", "x")
-LARGE = 1 << 22
+LARGE = 1 << 20
 """From how many voxels on a volume is fitted in tiles."""
 
 TILE = (24, 24, 24)
