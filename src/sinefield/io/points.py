@@ -1,0 +1,178 @@
+"""Shapes as points: scans and meshes in space, outlines in the plane, from files or arrays.
+
+trimesh, the extra ``mesh``, reads files. A mesh is sampled uniformly by area. What is wrong with points is repaired
+where it can be, with a warning, and refused where it cannot.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sinefield.io import SignalWarning
+
+SUFFIXES = (".ply", ".xyz", ".obj", ".stl", ".off", ".glb", ".gltf", ".pts")
+"""The endings of files that hold nothing but shapes."""
+
+FEWEST = 10
+"""How many different points a shape needs."""
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """Points on a surface in space, or on a curve in the plane.
+
+    Args:
+        points: ``(n, d)``, in the units of the file.
+        normals: ``(n, d)``, of unit length and outwards; None: not known.
+        name: what to call it.
+    """
+
+    points: Doubles
+    normals: Doubles | None
+    name: str
+
+    @property
+    def dimension(self) -> int:
+        """d, 2 or 3."""
+        return int(self.points.shape[1])
+
+
+def read(source: str | Path | NDArray[Any] | Tensor, samples: int = 100_000) -> Cloud:
+    """Return the shape in a file, or in an array of points ``(n, d)`` or of points and normals ``(n, 2d)``.
+
+    Arrays of 2 columns are points in the plane, of 3 points in space, of 4 and 6 those with normals.
+
+    Args:
+        source: a path, an array or a tensor.
+        samples: how many points a mesh is sampled at.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no shape, is damaged, has fewer than :data:`FEWEST` different points, a mesh without faces,
+            points that all lie in a plane, NaN, infinity, or trimesh is missing.
+    """
+    if isinstance(source, Tensor):
+        source = source.detach().cpu().double().numpy()
+    if isinstance(source, np.ndarray):
+        return _of_array(source, f"an array of shape {source.shape}")
+    path = Path(source)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}; give a shape, such as a PLY or OBJ file")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give one shape in it")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty (0 bytes); give a shape")
+    if path.suffix.lower() == ".npy":
+        try:
+            array: NDArray[Any] = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ValueError(f"{path} cannot be read as points; it may be damaged, or no NPY file") from error
+        return _of_array(array, str(path))
+    if path.suffix.lower() in (".xyz", ".pts", ".txt", ".csv"):
+        return _of_array(_table(path), str(path))
+    return _of_mesh_file(path, samples)
+
+
+def _table(path: Path) -> NDArray[Any]:
+    """Return the numbers of a text file, rows of 2, 3, 4, 6 or more columns, of which those of a colour are left out."""
+    try:
+        lines = [line.replace(",", " ").split() for line in path.read_text().splitlines()]
+        rows = [list(map(float, line)) for line in lines if line and not line[0].startswith("#")]
+        if rows and len(rows[0]) == 1:  # PTS files begin with the number of points
+            rows = rows[1:]
+        return np.array(rows, dtype=np.float64)
+    except (UnicodeDecodeError, ValueError) as error:
+        raise ValueError(
+            f"{path} cannot be read as points ({error}); expected rows of x y z, or of x y z and a normal"
+        ) from error
+
+
+def _of_array(array: NDArray[Any], name: str) -> Cloud:
+    if array.ndim != 2 or array.shape[1] not in (2, 3, 4, 6) or array.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name} of {array.dtype} is no shape; expected points (n, 2) or (n, 3), or with normals (n, 4) or (n, 6)"
+        )
+    numbers = array.astype(np.float64)
+    dimension = {2: 2, 3: 3, 4: 2, 6: 3}[array.shape[1]]
+    normals = numbers[:, dimension:] if array.shape[1] > dimension else None
+    return _checked(numbers[:, :dimension], normals, name)
+
+
+def _of_mesh_file(path: Path, samples: int) -> Cloud:
+    if importlib.util.find_spec("trimesh") is None:
+        raise ValueError(f"reading {path} needs trimesh; install it with: pip install 'sinefield[mesh]'")
+    import trimesh
+
+    try:
+        found = trimesh.load(path, process=False)
+        if isinstance(found, trimesh.Scene):
+            found = found.to_geometry()
+    except Exception as error:  # its readers raise whatever they like
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} cannot be read as a shape ({reason}); it may be damaged, or of another format") from error
+    if isinstance(found, trimesh.PointCloud):
+        normals = found.metadata.get("_ply_raw", {}).get("vertex", {}).get("data")
+        return _checked(np.asarray(found.vertices, dtype=np.float64), _ply_normals(normals), str(path))
+    if not isinstance(found, trimesh.Trimesh):
+        raise ValueError(f"{path} holds a {type(found).__name__}, not points or a mesh")
+    if len(found.faces) == 0:
+        return _checked(np.asarray(found.vertices, dtype=np.float64), None, str(path))
+    if not np.isfinite(found.vertices).all():
+        raise ValueError(f"{path} holds NaN or infinity; remove those vertices first")
+    if not found.area > 0:
+        raise ValueError(f"{path} has {len(found.faces)} faces and no area; give a surface")
+    points, faces = trimesh.sample.sample_surface(found, samples, seed=0)
+    return _checked(np.asarray(points, dtype=np.float64), np.asarray(found.face_normals[faces], dtype=np.float64), str(path))
+
+
+def _ply_normals(data: Any) -> Doubles | None:
+    """Return the normals of the vertices of a PLY file, where it has them."""
+    try:
+        return np.stack([np.asarray(data[each], dtype=np.float64).ravel() for each in ("nx", "ny", "nz")], axis=1)
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+
+
+def _checked(points: Doubles, normals: Doubles | None, name: str) -> Cloud:
+    """Return the cloud of points that can be used; of equal points one.
+
+    Raises:
+        ValueError: they are no shape.
+    """
+    if not np.isfinite(points).all():
+        raise ValueError(f"{name} holds NaN or infinity in {int((~np.isfinite(points)).any(1).sum())} points; remove them")
+    _, first = np.unique(points, axis=0, return_index=True)
+    if len(first) < len(points):
+        _warn(name, f"{len(points) - len(first)} of {len(points)} points are there twice or more; one of each is used")
+        first.sort()
+        points, normals = points[first], None if normals is None else normals[first]
+    if len(points) < FEWEST:
+        raise ValueError(f"{name} has {len(points)} different points; a shape needs at least {FEWEST}")
+    spread = np.linalg.svd(points - points.mean(0), compute_uv=False)
+    if spread[-1] <= 1e-6 * spread[0]:
+        flat = "a plane" if points.shape[1] == 3 else "a line"
+        raise ValueError(f"the points of {name} all lie in {flat}; a shape needs an inside")
+    if normals is None:
+        return Cloud(points, None, name)
+    lengths = np.linalg.norm(normals, axis=1)
+    good = np.isfinite(lengths) & (lengths > 1e-12)
+    if not good.all():
+        _warn(name, f"{int((~good).sum())} normals are zero or no numbers; these points are left out")
+        points, normals, lengths = points[good], normals[good], lengths[good]
+        if len(points) < FEWEST:
+            raise ValueError(f"{name} has {len(points)} points with a normal; leave the normals out, or give better ones")
+    return Cloud(points, normals / lengths[:, None], name)
+
+
+def _warn(name: str, what: str) -> None:
+    warnings.warn(f"{name}: {what}", SignalWarning, stacklevel=4)

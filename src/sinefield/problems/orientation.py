@@ -1,0 +1,82 @@
+"""Normals of points without any: the plane through the neighbours of each, turned outwards by flooding.
+
+The space around is divided into cells, those that are close to a point are walls, and what can be reached from the edge
+of the box without crossing a wall is outside. A wall is thick enough if something is left that cannot be reached. Each
+normal then points to where the outside is nearer.
+
+Source of the planes: Hoppe et al., "Surface reconstruction from unorganized points", 1992, section 3.2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from sinefield.problems.distances import Doubles, spacing_of
+
+_CELLS = {2: 256, 3: 96}  # along each side of the box
+_NEIGHBOURS = {2: 8, 3: 16}
+_INSIDE = 1e-3  # the part of the box that must be inside: a leak leaves nothing
+_STEP = 2.0  # spacings to either side of a point, where the outside is looked for
+
+
+def oriented_normals(points: Doubles) -> Doubles:
+    """Return normals ``(n, d)`` of points ``(n, d)`` in the box [−1, 1]^d, outwards.
+
+    Raises:
+        ValueError: the points enclose nothing.
+    """
+    tree = cKDTree(points)
+    normals = _planes(points, tree)
+    spacing = spacing_of(points, tree)
+    dimension = points.shape[1]
+    cells = _CELLS[dimension]
+    away = ndimage.distance_transform_edt(~_outside(points, tree, spacing)) * (2 / cells)
+    step = max(_STEP * spacing, 1.0 / cells)
+    there, back = (_at(away, points + side * step * normals) for side in (1, -1))
+    signs = np.where(there <= back, 1.0, -1.0)
+    # Where a part is thinner than a cell a few are turned wrongly: each follows most of its neighbours that lie alike.
+    _, near = tree.query(points, k=min(_NEIGHBOURS[dimension] + 1, len(points)))
+    for _ in range(3):
+        turned = signs[:, None] * normals
+        alike = np.einsum("nkd,nd->nk", turned[near[:, 1:]], turned)
+        signs = np.where(alike.sum(1) < 0, -signs, signs)
+    return np.asarray(signs[:, None] * normals)
+
+
+def _planes(points: Doubles, tree: cKDTree) -> Doubles:
+    """Return the unit normals of the planes through the neighbours of each point, of either sign."""
+    _, near = tree.query(points, k=min(_NEIGHBOURS[points.shape[1]], len(points)))
+    spread = points[near] - points[near].mean(1, keepdims=True)
+    _, directions = np.linalg.eigh(np.einsum("nki,nkj->nij", spread, spread))
+    return np.asarray(directions[:, :, 0])
+
+
+def _outside(points: Doubles, tree: cKDTree, spacing: float) -> NDArray[np.bool_]:
+    """Return which cells can be reached from the edge of the box.
+
+    Raises:
+        ValueError: all can, however thick the walls are.
+    """
+    dimension = points.shape[1]
+    cells = _CELLS[dimension]
+    centres = (np.arange(cells) + 0.5) * (2 / cells) - 1
+    places = np.stack(np.meshgrid(*[centres] * dimension, indexing="ij"), axis=-1)
+    distance = tree.query(places.reshape(-1, dimension), workers=-1)[0].reshape([cells] * dimension)
+    thickness = max(1.5 * spacing, 2 / cells)
+    while thickness < 0.4:
+        labels, _ = ndimage.label(distance > thickness)
+        edge = {int(each) for axis in range(dimension) for end in (0, -1) for each in np.unique(labels.take(end, axis))}
+        outside: NDArray[np.bool_] = np.isin(labels, list(edge - {0}))
+        if ((labels > 0) & ~outside).mean() > _INSIDE:
+            return outside
+        thickness *= 1.3
+    raise ValueError("the points enclose nothing that can be told from outside; give normals with them")
+
+
+def _at(values: Doubles, points: Doubles) -> Doubles:
+    """Return values of cells at points, interpolated."""
+    cells = values.shape[0]
+    return np.asarray(ndimage.map_coordinates(values, ((points + 1) * (cells / 2) - 0.5).T, order=1, mode="nearest"))

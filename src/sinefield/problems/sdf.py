@@ -1,0 +1,236 @@
+"""A shape as its signed distance, negative inside: from points on it to a function whose zero set is a smooth surface.
+
+    surface     Φ(p) = 0                          at the points p
+    normal      ∇Φ(p) − n = 0                     there, where normals n are known
+    distance    Φ(x) − s(x) d(x) = 0              around, d the distance to the points and s its sign
+    eikonal     ‖∇Φ(x)‖ − 1 = 0                   everywhere
+
+The distance holds Φ from both sides: what is far from every point can be no zero of Φ, which the published loss
+forbids from one side only, by exp(−α|Φ|), and so lets sheets of surface through where there are no points.
+
+Source: arXiv 2006.09661, section 4.2, for the published terms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sinefield.constraint import Constraint, Problem, mean_absolute
+from sinefield.domains import Box, Grid, PointCloud
+from sinefield.io import points as shapes
+from sinefield.jet import Jet, jet
+from sinefield.networks import build
+from sinefield.problems.distances import signed_distances
+from sinefield.problems.reading import CHUNK, evaluating
+
+TERMS = ("distance", "published")
+"""The terms of the loss by name, the default first."""
+
+MARGIN = 0.9
+"""How far a shape reaches in field coordinates: its longest side spans [−0.9, 0.9]."""
+
+AROUND = 400_000
+"""At how many places distances are known beforehand."""
+
+_NEAR = (0.01, 0.05)  # standard deviations of the places near the points, in field coordinates
+_NEARBY = 0.6  # the part of the places that are near the points; the others are anywhere in the box
+
+
+@dataclass(frozen=True)
+class ShapeSignal:
+    """How a signed distance is read back in the units of a file.
+
+    Field coordinates are (x − centre) / scale, in the order of the file's axes, and a distance is scale · Φ.
+
+    Args:
+        centre: of the shape's bounding box, in the units of the file.
+        scale: units of the file in one of the field's.
+        extent: half the sides of the bounding box, in field coordinates, the longest :data:`MARGIN`.
+    """
+
+    centre: tuple[float, ...]
+    scale: float
+    extent: tuple[float, ...]
+
+    @property
+    def kind(self) -> str:
+        """``"sdf"``."""
+        return "sdf"
+
+    @property
+    def dimension(self) -> int:
+        """d, 2 or 3."""
+        return len(self.centre)
+
+    @classmethod
+    def of(cls, points: NDArray[np.float64]) -> ShapeSignal:
+        """Return the mapping of points."""
+        low, high = points.min(0), points.max(0)
+        scale = float((high - low).max()) / 2 / MARGIN
+        return cls(tuple(map(float, (low + high) / 2)), scale, tuple(map(float, (high - low) / 2 / scale)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the mapping as JSON."""
+        return {"kind": self.kind, "centre": list(self.centre), "scale": self.scale, "extent": list(self.extent)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> ShapeSignal:
+        """Return the signal that :meth:`to_json` stored.
+
+        Raises:
+            ValueError: a number is missing, of the wrong kind or out of its range.
+        """
+        try:
+            centre, extent = tuple(map(float, stored["centre"])), tuple(map(float, stored["extent"]))
+            scale = float(stored["scale"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"the stored mapping of a shape is incomplete or malformed ({error!r})") from error
+        plausible = len(centre) == len(extent) in (2, 3) and 0 < scale < math.inf
+        if not (plausible and all(map(math.isfinite, centre)) and all(0 <= each <= 1 for each in extent)):
+            raise ValueError(f"the stored mapping of a shape is not plausible: {centre}, {scale}, {extent}")
+        return cls(centre, scale, extent)
+
+    def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return field coordinates of points ``(n, d)`` in the units of the file."""
+        return np.asarray((points - np.array(self.centre)) / self.scale)
+
+    def to_signal(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return points ``(n, d)`` in the units of the file."""
+        return np.asarray(points * self.scale + np.array(self.centre))
+
+    def distances(self, field: nn.Module, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the signed distances ``(n,)`` of points ``(n, d)``, both in the units of the file."""
+        places = torch.from_numpy(self.to_field(points))
+        with evaluating(field) as like:
+            values = [jet(field, chunk.to(like), ["value"]).value.double().cpu() for chunk in places.split(CHUNK)]
+        return np.asarray(torch.cat(values)[:, 0].numpy() * self.scale)
+
+
+def sdf(
+    source: str | Path | NDArray[Any] | Tensor,
+    *,
+    terms: str = "distance",
+    samples: int = 100_000,
+    network: str = "siren",
+    **settings: int | float | str,
+) -> Problem:
+    """Return the problem of a shape as its signed distance.
+
+    Args:
+        source: a scan, a mesh or an outline: a file, or an array; see :func:`sinefield.io.points.read`.
+        terms: ``"distance"``, or ``"published"``.
+        samples: how many points a mesh is sampled at.
+        network: which network, of :data:`sinefield.networks.NETWORKS`.
+        **settings: of the network, such as ``hidden_features=256``; ``first_omega`` overrides the recipe's.
+
+    Raises:
+        ValueError: the shape cannot be used, or the terms, the network or a setting are unknown.
+        FileNotFoundError: there is no such file.
+    """
+    if terms not in TERMS:
+        raise ValueError(f"unknown terms {terms!r}; choose one of {', '.join(TERMS)}")
+    cloud = shapes.read(source, samples)
+    signal = ShapeSignal.of(cloud.points)
+    points, normals = signal.to_field(cloud.points), cloud.normals
+    if normals is None:
+        raise ValueError(f"{cloud.name} has no normals")
+    settings = {"hidden_features": 128, "hidden_layers": 4} | settings
+    build(network, cloud.dimension, 1, **settings)
+    surface = PointCloud(_floats(points), {"normal": _floats(normals)})
+    constraints = _distance_terms(surface, points, normals) if terms == "distance" else _published_terms(surface)
+    return Problem(
+        name="sdf",
+        constraints=constraints,
+        network=partial(_network, network, cloud.dimension, settings),
+        signal=signal,
+        measure=partial(_measure, surface),
+        reference=cloud,
+        tuning={"optimiser": "adam", "learning_rate": 1e-3, "batch": 2048, "final_rate": 0.01, "passes": 40},
+    )
+
+
+def _distance_terms(
+    surface: PointCloud, points: NDArray[np.float64], normals: NDArray[np.float64]
+) -> Sequence[Constraint]:
+    places = _places_around(points)
+    targets = signed_distances(points, normals, places)
+    around = PointCloud(_floats(places), {"distance": _floats(targets[:, None])})
+    box = _box(points.shape[1])
+    return [
+        Constraint(surface, lambda u: u.value, name="surface", weight=100.0),
+        Constraint(surface, lambda u, normal: u.gradient - normal, name="normal", weight=1.0),
+        Constraint(around, lambda u, distance: u.value - distance, name="distance", weight=100.0),
+        Constraint(box, _stretched, name="eikonal", weight=0.3),
+    ]
+
+
+def _published_terms(surface: PointCloud) -> Sequence[Constraint]:
+    box = _box(surface.dimension)
+    return [
+        Constraint(surface, lambda u: u.value, name="surface", weight=3e3, norm=mean_absolute),
+        Constraint(surface, _turned, name="normal", weight=1e2),
+        Constraint(surface, _stretched, name="eikonal on the surface", weight=5e1, norm=mean_absolute),
+        Constraint(box, _stretched, name="eikonal", weight=5e1, norm=mean_absolute),
+        Constraint(box, lambda u: torch.exp(-100 * u.value.abs()), name="off the surface", weight=1e2, norm=mean_absolute),
+    ]
+
+
+def _turned(u: Jet, normal: Tensor) -> Tensor:
+    return (1 - torch.cosine_similarity(u.gradient, normal, dim=-1)).sqrt()
+
+
+def _stretched(u: Jet) -> Tensor:
+    return torch.linalg.vector_norm(u.gradient, dim=-1, keepdim=True) - 1
+
+
+def _box(dimension: int) -> Box:
+    return Box([-1.0] * dimension, [1.0] * dimension)
+
+
+def _floats(array: NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def _places_around(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return places ``(AROUND, d)``: some near the points, some anywhere in the box."""
+    random = np.random.default_rng(0)
+    nearby = int(_NEARBY * AROUND)
+    chosen = points[random.integers(0, len(points), nearby)]
+    width = np.repeat(_NEAR, math.ceil(nearby / len(_NEAR)))[:nearby, None]
+    near = chosen + width * random.standard_normal(chosen.shape)
+    anywhere = random.uniform(-1, 1, (AROUND - nearby, points.shape[1]))
+    return np.concatenate([np.clip(near, -1, 1), anywhere])
+
+
+def _network(
+    network: str, dimension: int, settings: Mapping[str, int | float | str], first_omega: float
+) -> nn.Module:
+    frequency = {"first_omega": first_omega} if network == "siren" else {}
+    return build(network, dimension, 1, **(frequency | dict(settings)))
+
+
+def _measure(surface: PointCloud, field: nn.Module, count: int | None) -> dict[str, float]:
+    """Return how well a field fits the points, and how nearly it is a distance, in field coordinates."""
+    generator = torch.Generator().manual_seed(0)
+    some = torch.randperm(surface.size, generator=generator)[: min(count or CHUNK, CHUNK)]
+    samples = surface.at(some)
+    anywhere = _box(surface.dimension).draw(len(some), generator).points
+    with evaluating(field) as like:
+        u = jet(field, samples.points.to(like), ["value", "jacobian"])
+        v = jet(field, anywhere.to(like), ["jacobian"])
+        slope = torch.linalg.vector_norm(v.gradient, dim=-1)
+        found = {"surface_error": float(u.value.abs().mean()), "slope_error": float((slope - 1).abs().mean())}
+        if "normal" in samples.targets:
+            normal = samples.targets["normal"].to(u.gradient)
+            found["normal_consistency"] = float(torch.cosine_similarity(u.gradient, normal, dim=-1).mean())
+    return found
