@@ -31,6 +31,7 @@ from sinefield.io import points as shapes
 from sinefield.jet import Jet, jet
 from sinefield.networks import build
 from sinefield.problems.distances import signed_distances
+from sinefield.problems.orientation import oriented_normals
 from sinefield.problems.reading import CHUNK, evaluating
 
 TERMS = ("distance", "published")
@@ -143,7 +144,7 @@ def sdf(
     signal = ShapeSignal.of(cloud.points)
     points, normals = signal.to_field(cloud.points), cloud.normals
     if normals is None:
-        raise ValueError(f"{cloud.name} has no normals")
+        normals = oriented_normals(points)
     settings = {"hidden_features": 128, "hidden_layers": 4} | settings
     build(network, cloud.dimension, 1, **settings)
     surface = PointCloud(_floats(points), {"normal": _floats(normals)})
