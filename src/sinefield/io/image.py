@@ -23,7 +23,10 @@ from sinefield.io.samples import file_of
 
 Floats = NDArray[np.float32]
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".npy")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+"""The endings of pictures."""
+
+_WRITTEN = (*SUFFIXES, ".npy")
 _TILE = (256, 256)  # of a large TIFF
 _LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # pixels a side that their encoders take
 
@@ -212,8 +215,8 @@ def check_suffix(path: str | Path) -> None:
     Raises:
         ValueError: :func:`write` knows no such format.
     """
-    if Path(path).suffix.lower() not in _SUFFIXES:
-        raise ValueError(f"cannot write {path}: its ending must be one of {', '.join(_SUFFIXES)}")
+    if Path(path).suffix.lower() not in _WRITTEN:
+        raise ValueError(f"cannot write {path}: its ending must be one of {', '.join(_WRITTEN)}")
 
 
 def write(path: str | Path, values: Floats, low: float, high: float, bits: int) -> None:

@@ -84,7 +84,11 @@ def read(source: str | Path | NDArray[Any] | Tensor, samples: int = 100_000) -> 
 
 
 def _table(path: Path) -> NDArray[Any]:
-    """Return the numbers of a text file, rows of 2, 3, 4, 6 or more columns, of which those of a colour are left out."""
+    """Return the numbers of a text file of rows.
+
+    Raises:
+        ValueError: it holds something else.
+    """
     try:
         lines = [line.replace(",", " ").split() for line in path.read_text().splitlines()]
         rows = [list(map(float, line)) for line in lines if line and not line[0].startswith("#")]
@@ -105,7 +109,7 @@ def _of_array(array: NDArray[Any], name: str) -> Cloud:
     numbers = array.astype(np.float64)
     dimension = {2: 2, 3: 3, 4: 2, 6: 3}[array.shape[1]]
     normals = numbers[:, dimension:] if array.shape[1] > dimension else None
-    return _checked(numbers[:, :dimension], normals, name)
+    return checked(numbers[:, :dimension], normals, name)
 
 
 def _of_mesh_file(path: Path, samples: int) -> Cloud:
@@ -119,20 +123,24 @@ def _of_mesh_file(path: Path, samples: int) -> Cloud:
             found = found.to_geometry()
     except Exception as error:  # its readers raise whatever they like
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path} cannot be read as a shape ({reason}); it may be damaged, or of another format") from error
+        raise ValueError(
+            f"{path} cannot be read as a shape ({reason}); it may be damaged, or of another format"
+        ) from error
     if isinstance(found, trimesh.PointCloud):
         normals = found.metadata.get("_ply_raw", {}).get("vertex", {}).get("data")
-        return _checked(np.asarray(found.vertices, dtype=np.float64), _ply_normals(normals), str(path))
+        return checked(np.asarray(found.vertices, dtype=np.float64), _ply_normals(normals), str(path))
     if not isinstance(found, trimesh.Trimesh):
         raise ValueError(f"{path} holds a {type(found).__name__}, not points or a mesh")
     if len(found.faces) == 0:
-        return _checked(np.asarray(found.vertices, dtype=np.float64), None, str(path))
+        return checked(np.asarray(found.vertices, dtype=np.float64), None, str(path))
     if not np.isfinite(found.vertices).all():
         raise ValueError(f"{path} holds NaN or infinity; remove those vertices first")
     if not found.area > 0:
         raise ValueError(f"{path} has {len(found.faces)} faces and no area; give a surface")
     points, faces = trimesh.sample.sample_surface(found, samples, seed=0)
-    return _checked(np.asarray(points, dtype=np.float64), np.asarray(found.face_normals[faces], dtype=np.float64), str(path))
+    return checked(
+        np.asarray(points, dtype=np.float64), np.asarray(found.face_normals[faces], dtype=np.float64), str(path)
+    )
 
 
 def _ply_normals(data: Any) -> Doubles | None:
@@ -143,14 +151,16 @@ def _ply_normals(data: Any) -> Doubles | None:
         return None
 
 
-def _checked(points: Doubles, normals: Doubles | None, name: str) -> Cloud:
-    """Return the cloud of points that can be used; of equal points one.
+def checked(points: Doubles, normals: Doubles | None, name: str) -> Cloud:
+    """Return the cloud of the points that can be used: of equal ones the first, of normals those that have a direction.
 
     Raises:
         ValueError: they are no shape.
     """
     if not np.isfinite(points).all():
-        raise ValueError(f"{name} holds NaN or infinity in {int((~np.isfinite(points)).any(1).sum())} points; remove them")
+        raise ValueError(
+            f"{name} holds NaN or infinity in {int((~np.isfinite(points)).any(1).sum())} points; remove them"
+        )
     _, first = np.unique(points, axis=0, return_index=True)
     if len(first) < len(points):
         _warn(name, f"{len(points) - len(first)} of {len(points)} points are there twice or more; one of each is used")
@@ -170,7 +180,9 @@ def _checked(points: Doubles, normals: Doubles | None, name: str) -> Cloud:
         _warn(name, f"{int((~good).sum())} normals are zero or no numbers; these points are left out")
         points, normals, lengths = points[good], normals[good], lengths[good]
         if len(points) < FEWEST:
-            raise ValueError(f"{name} has {len(points)} points with a normal; leave the normals out, or give better ones")
+            raise ValueError(
+                f"{name} has {len(points)} points with a normal; leave the normals out, or give better ones"
+            )
     return Cloud(points, normals / lengths[:, None], name)
 
 

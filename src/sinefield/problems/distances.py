@@ -1,8 +1,8 @@
-"""Signed distances to a cloud of points with normals, as far as points tell: targets that leave no room for other sheets.
+"""Signed distances to points with normals, as far as these tell: targets that leave no room for other sheets.
 
 The distance to the nearest point p with normal n is that to its tangent plane, |(x − p)·n|, where x is as close as the
-points are to each other, and ‖x − p‖ farther off, where the two hardly differ. The sign is that of the plane close by, and
-of the generalised winding number elsewhere, which holes and stray normals hardly change:
+points are to each other, and ‖x − p‖ farther off, where the two hardly differ. The sign is that of the plane close by,
+and of the generalised winding number elsewhere, which holes and stray normals hardly change:
 
     w(x) = Σ_i a_i n_i·(p_i − x) / (A_d ‖p_i − x‖^d)        about 1 inside, 0 outside
 
@@ -84,4 +84,4 @@ def _areas(points: Doubles, chosen: NDArray[np.int64]) -> Doubles:
     near, _ = tree.query(points, k=min(9, len(points)))
     own = near[:, -1] ** (dimension - 1) * (math.pi / 8 if dimension == 3 else 2 / 8)
     _, owner = cKDTree(points[chosen]).query(points)
-    return np.bincount(owner, weights=own, minlength=len(chosen))
+    return np.asarray(np.bincount(owner, weights=own, minlength=len(chosen)), dtype=np.float64)

@@ -26,8 +26,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sinefield.constraint import Constraint, Problem, mean_absolute
-from sinefield.domains import Box, Grid, PointCloud
+from sinefield.domains import Box, PointCloud
+from sinefield.io import image as pictures
 from sinefield.io import points as shapes
+from sinefield.io.outlines import outline
 from sinefield.jet import Jet, jet
 from sinefield.networks import build
 from sinefield.problems.distances import signed_distances
@@ -118,7 +120,7 @@ class ShapeSignal:
 
 
 def sdf(
-    source: str | Path | NDArray[Any] | Tensor,
+    source: str | Path | NDArray[Any] | Tensor | shapes.Cloud,
     *,
     terms: str = "distance",
     samples: int = 100_000,
@@ -128,7 +130,8 @@ def sdf(
     """Return the problem of a shape as its signed distance.
 
     Args:
-        source: a scan, a mesh or an outline: a file, or an array; see :func:`sinefield.io.points.read`.
+        source: a scan or a mesh: a file, or an array, see :func:`sinefield.io.points.read`; a picture, whose outline is
+            taken, see :func:`sinefield.io.outlines.outline`; or points that were read already.
         terms: ``"distance"``, or ``"published"``.
         samples: how many points a mesh is sampled at.
         network: which network, of :data:`sinefield.networks.NETWORKS`.
@@ -140,7 +143,7 @@ def sdf(
     """
     if terms not in TERMS:
         raise ValueError(f"unknown terms {terms!r}; choose one of {', '.join(TERMS)}")
-    cloud = shapes.read(source, samples)
+    cloud = _cloud_of(source, samples)
     signal = ShapeSignal.of(cloud.points)
     points, normals = signal.to_field(cloud.points), cloud.normals
     if normals is None:
@@ -158,6 +161,14 @@ def sdf(
         reference=cloud,
         tuning={"optimiser": "adam", "learning_rate": 1e-3, "batch": 2048, "final_rate": 0.01, "passes": 40},
     )
+
+
+def _cloud_of(source: str | Path | NDArray[Any] | Tensor | shapes.Cloud, samples: int) -> shapes.Cloud:
+    if isinstance(source, shapes.Cloud):
+        return source
+    if isinstance(source, str | Path) and str(source).lower().endswith(pictures.SUFFIXES):
+        return outline(pictures.read(source))
+    return shapes.read(source, samples)
 
 
 def _distance_terms(
@@ -182,7 +193,9 @@ def _published_terms(surface: PointCloud) -> Sequence[Constraint]:
         Constraint(surface, _turned, name="normal", weight=1e2),
         Constraint(surface, _stretched, name="eikonal on the surface", weight=5e1, norm=mean_absolute),
         Constraint(box, _stretched, name="eikonal", weight=5e1, norm=mean_absolute),
-        Constraint(box, lambda u: torch.exp(-100 * u.value.abs()), name="off the surface", weight=1e2, norm=mean_absolute),
+        Constraint(
+            box, lambda u: torch.exp(-100 * u.value.abs()), name="off the surface", weight=1e2, norm=mean_absolute
+        ),
     ]
 
 
@@ -191,7 +204,8 @@ def _turned(u: Jet, normal: Tensor) -> Tensor:
 
 
 def _stretched(u: Jet) -> Tensor:
-    return torch.linalg.vector_norm(u.gradient, dim=-1, keepdim=True) - 1
+    slope: Tensor = torch.linalg.vector_norm(u.gradient, dim=-1, keepdim=True)
+    return slope - 1
 
 
 def _box(dimension: int) -> Box:
@@ -213,9 +227,7 @@ def _places_around(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([np.clip(near, -1, 1), anywhere])
 
 
-def _network(
-    network: str, dimension: int, settings: Mapping[str, int | float | str], first_omega: float
-) -> nn.Module:
+def _network(network: str, dimension: int, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:
     frequency = {"first_omega": first_omega} if network == "siren" else {}
     return build(network, dimension, 1, **(frequency | dict(settings)))
 

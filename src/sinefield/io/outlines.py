@@ -1,0 +1,78 @@
+"""Outlines in the plane: of a picture's dark or light part, and of polygons, as points with normals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sinefield.io.image import Picture
+from sinefield.io.points import Cloud, Doubles, checked
+
+
+def outline(picture: Picture, samples: int = 20_000) -> Cloud:
+    """Return the outline between the dark and the light parts of a picture, in pixels (row, column).
+
+    Inside is what holds less of the picture's edge: a glyph on paper, dark or light.
+
+    Args:
+        picture: of any kind; of colours the mean.
+        samples: about how many points, evenly spaced.
+
+    Raises:
+        ValueError: there is no outline.
+    """
+    from skimage.measure import find_contours
+
+    grey = picture.values[:, :, :3].astype(np.float64).mean(2)
+    level = (grey.min() + grey.max()) / 2
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    height = np.pad((grey - level) * (1 if (edge > level).mean() < 0.5 else -1), 1, constant_values=level - grey.max())
+    curves = [curve for curve in find_contours(height, 0.0) if len(curve) > 3]
+    if not curves:
+        raise ValueError(f"{picture.name} has no outline between dark and light; give a glyph or a silhouette")
+    places, across = _walked([curve[:-1] for curve in curves], samples)
+    ahead, behind = (
+        ndimage.map_coordinates(height, (places + side * across).T, order=1, mode="nearest") for side in (0.75, -0.75)
+    )
+    normals = np.where(ahead < behind, 1.0, -1.0)[:, None] * across
+    return checked(places - 0.5, normals, picture.name)  # of the padded picture's pixel centres, in pixels
+
+
+def polygon(corners: NDArray[np.float64], samples: int = 20_000) -> Cloud:
+    """Return points on a closed polygon, with normals outwards.
+
+    Args:
+        corners: ``(n, 2)``, in order, either way round; the last is joined to the first.
+        samples: about how many points, evenly spaced.
+
+    Raises:
+        ValueError: fewer than three corners, or no area.
+    """
+    corners = np.asarray(corners, dtype=np.float64)
+    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3 or not np.isfinite(corners).all():
+        raise ValueError(f"a polygon has three or more corners (n, 2), got shape {corners.shape}, or NaN in it")
+    after = np.roll(corners, -1, axis=0)
+    area = float((corners[:, 0] * after[:, 1] - corners[:, 1] * after[:, 0]).sum() / 2)
+    if area == 0:
+        raise ValueError("the corners of the polygon all lie in a line; a shape needs an inside")
+    places, across = _walked([corners], samples)
+    return checked(places, np.sign(area) * across, f"a polygon of {len(corners)} corners")
+
+
+def _walked(curves: Sequence[Doubles], samples: int) -> tuple[Doubles, Doubles]:
+    """Return points evenly spaced along closed curves, and the unit vectors across, to the right of the way."""
+    closed = [np.concatenate([curve, curve[:1]]) for curve in curves]
+    lengths = [np.linalg.norm(np.diff(curve, axis=0), axis=1) for curve in closed]
+    spacing = sum(float(each.sum()) for each in lengths) / samples
+    places, across = [], []
+    for curve, steps in zip(closed, lengths, strict=True):
+        ends = np.concatenate([[0.0], np.cumsum(steps)])
+        at = (np.arange(max(3, round(ends[-1] / spacing))) + 0.5) * (ends[-1] / max(3, round(ends[-1] / spacing)))
+        segment = np.searchsorted(ends, at, side="right") - 1
+        direction = np.diff(curve, axis=0)[segment] / steps[segment, None]
+        places.append(curve[segment] + (at - ends[segment])[:, None] * direction)
+        across.append(np.stack([direction[:, 1], -direction[:, 0]], axis=1))
+    return np.concatenate(places), np.concatenate(across)

@@ -1,0 +1,123 @@
+"""Tests of shapes as points: files, arrays, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from numpy.typing import NDArray
+
+from sinefield.io import SignalWarning, points
+
+
+def ball(count: int = 200) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return points on a sphere of radius 2 around (1, 0, 0), and normals."""
+    normals = np.random.default_rng(0).standard_normal((count, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return 2 * normals + [1, 0, 0], normals
+
+
+@pytest.mark.parametrize("columns", [3, 6])
+@pytest.mark.parametrize("form", ["array", "tensor", ".npy", ".xyz", ".pts"])
+def test_points_with_and_without_normals(form: str, columns: int, tmp_path: Path) -> None:
+    numbers = np.concatenate(ball(), axis=1)[:, :columns]
+    source: Any = (
+        numbers if form == "array" else torch.from_numpy(numbers) if form == "tensor" else tmp_path / f"a{form}"
+    )
+    if form == ".npy":
+        np.save(source, numbers)
+    elif form == ".xyz":
+        np.savetxt(source, numbers, header="x y z")
+    elif form == ".pts":
+        np.savetxt(source, numbers, header=str(len(numbers)), comments="")
+    found = points.read(source)
+    assert np.allclose(found.points, ball()[0])
+    assert found.dimension == 3
+    assert (found.normals is None) == (columns == 3)
+    if found.normals is not None:
+        assert np.allclose(found.normals, ball()[1])
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".obj", ".stl", ".off", ".glb"])
+def test_meshes_are_sampled_by_area(suffix: str, tmp_path: Path) -> None:
+    box = trimesh.creation.box((1, 2, 3))
+    box.export(tmp_path / f"a{suffix}")
+    found = points.read(tmp_path / f"a{suffix}", samples=4000)
+    assert found.points.shape == (4000, 3)
+    assert found.normals is not None
+    sides = np.array([1, 2, 3]) / 2
+    axis = np.abs(found.normals).argmax(1)
+    assert np.allclose(
+        found.points[np.arange(4000), axis], sides[axis] * found.normals[np.arange(4000), axis], atol=1e-5
+    )
+    assert (axis == 0).mean() == pytest.approx(6 / 11, abs=0.05)
+
+
+def test_the_normals_of_a_scan_are_read(tmp_path: Path) -> None:
+    places, normals = ball()
+    rows = "\n".join(" ".join(map(str, row)) for row in np.concatenate([places, normals], axis=1))
+    header = "\n".join(
+        ["ply", "format ascii 1.0", f"element vertex {len(places)}", *(f"property float {each}" for each in "xyz"),
+         *(f"property float n{each}" for each in "xyz"), "end_header"]
+    )  # fmt: skip
+    (tmp_path / "a.ply").write_text(f"{header}\n{rows}\n")
+    found = points.read(tmp_path / "a.ply")
+    assert found.normals is not None
+    assert np.allclose(found.points, places, atol=1e-5)
+    assert np.allclose(found.normals, normals, atol=1e-5)
+
+
+def test_what_can_be_repaired_is_said() -> None:
+    places, normals = ball()
+    with pytest.warns(SignalWarning, match="20 of 220 points are there twice"):
+        found = points.read(np.concatenate([places, places[:20]]))
+    assert np.allclose(found.points, places)
+    normals[:3] = 0
+    normals[3] = np.nan
+    with pytest.warns(SignalWarning, match="4 normals are zero or no numbers"):
+        found = points.read(np.concatenate([places, 3 * normals], axis=1))
+    assert len(found.points) == 196
+    assert found.normals is not None
+    assert np.allclose(np.linalg.norm(found.normals, axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (ball(9)[0], "9 different points; a shape needs at least 10"),
+        (np.where(np.arange(600).reshape(200, 3) == 7, np.nan, ball()[0]), "NaN or infinity in 1 points"),
+        (ball()[0] * [1, 1, 0], "all lie in a plane"),
+        (ball()[0][:, :2] * [1, 0], "all lie in a line"),
+        (np.zeros((20, 5)), "is no shape"),
+        (np.zeros((2, 3, 3)), "is no shape"),
+        (np.concatenate([ball()[0], np.zeros((200, 3))], axis=1), "points with a normal"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sinefield.io.SignalWarning")
+def test_what_is_no_shape_is_told(array: NDArray[Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        points.read(array)
+
+
+def test_bad_files_are_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "noise.ply").write_bytes(np.random.default_rng(0).bytes(999))
+    (tmp_path / "words.xyz").write_text("these are no numbers\n")
+    (tmp_path / "empty.obj").touch()
+    (tmp_path / "faceless.off").write_text("OFF\n4 0 0\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n")
+    (tmp_path / "flat.obj").write_text("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n")
+    for name in ("noise.ply", "words.xyz", "empty.obj", "faceless.off", "flat.obj", "missing.ply", "."):
+        with pytest.raises((ValueError, FileNotFoundError)) as caught:
+            points.read(tmp_path / name)
+        assert "\n" not in str(caught.value)
+        assert str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_reader_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.ply").write_bytes(b"ply")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ValueError, match=r"pip install 'sinefield\[mesh\]'"):
+        points.read(tmp_path / "a.ply")
