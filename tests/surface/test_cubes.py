@@ -31,7 +31,7 @@ def test_all_but_the_segments_on_faces_are_inside() -> None:
     for case in range(256):
         found = directed(case)
         assert max(found.values(), default=1) == 1
-        for (a, b), _ in found.items():
+        for a, b in found:
             corners = np.array([[cubes.STARTS[e], cubes.ENDS[e]] for e in (a, b)])
             offsets = cubes.CORNERS[corners].reshape(4, 3)
             on_face = bool((offsets == offsets[0]).all(0).any())
@@ -43,9 +43,12 @@ def test_neighbours_agree() -> None:
     for axis in range(3):
         side = 4 >> axis
         upper, lower = ([c for c in range(8) if bool(c & side) == at] for at in (True, False))
-        across = {e: e2 for e, e2 in itertools.product(range(12), repeat=2) if
-                  cubes.STARTS[e] in upper and cubes.ENDS[e] in upper
-                  and cubes.STARTS[e] ^ side == cubes.STARTS[e2] and cubes.ENDS[e] ^ side == cubes.ENDS[e2]}  # fmt: skip
+        inside = [e for e in range(12) if cubes.STARTS[e] in upper and cubes.ENDS[e] in upper]
+        across = {
+            e: other
+            for e, other in itertools.product(inside, range(12))
+            if cubes.STARTS[e] ^ side == cubes.STARTS[other] and cubes.ENDS[e] ^ side == cubes.ENDS[other]
+        }
         for signs in range(16):
             for rest in range(16):
                 right_case = _case(lower, signs) | _case(upper, rest)

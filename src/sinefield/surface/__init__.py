@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from sinefield.surface.mesh import Mesh
 from sinefield.surface.meshing import Extraction, extracted
+from sinefield.surface.tracing import Camera, traced, turntable
 
-__all__ = ["Extraction", "Mesh", "extracted"]
+__all__ = ["Camera", "Extraction", "Mesh", "extracted", "traced", "turntable"]
