@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import nn
 
 from sinefield.plots.style import INK, STYLE
@@ -55,7 +56,7 @@ def slice_figure(
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 0.6 + 5.0 * sides[up] / sides[across]), layout="constrained")
         axes = figure.add_subplot()
-        levels = np.linspace(-largest, largest, 2 * _LINES + 1)
+        levels = MaxNLocator(2 * _LINES, symmetric=True).tick_values(-largest, largest)
         filled = axes.contourf(x, y, values, levels, cmap="RdBu")
         axes.contour(x, y, values, levels, colors=INK, linewidths=0.5, linestyles="solid", alpha=0.6)
         if values.min() < 0 < values.max():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,16 @@ Pixels = NDArray[np.uint8]
 
 _STEPS = 256  # along a ray, at most
 _REFINEMENTS = 8  # of the place between a point outside and one inside
-_NEAR = 0.05  # of a pixel: a ray this near to the surface has arrived
+_NEAR = 0.02  # of a pixel: a ray this near to the surface has arrived
 _LEAST = 0.2  # of a pixel: the least step, so that rays along the surface get on
+_ON_SIDE = 1e-9  # of a side of the box: what is this near to it lies on it
 _STRIP = 1 << 18  # rays traced together, a few dozen bytes each
 _PERCENTILE = 95.0  # of the curvatures in a picture that are told apart; the rest has the colours of the ends
 _PALETTE = "RdBu_r"  # convex red, concave blue
 
 # Directions in the frame of the camera: right, up, towards it; and how strong, in linear light.
-_LIGHTS = (((-0.5, 0.7, 0.6), 0.62), ((0.8, 0.1, 0.5), 0.18))
-_AMBIENT, _GREY, _GAMMA = 0.16, 0.85, 2.2
+_LIGHTS = (((-0.5, 0.7, 0.6), 0.70), ((0.8, 0.1, 0.5), 0.14))
+_AMBIENT, _GREY, _GAMMA = 0.10, 0.85, 2.2
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Camera:
 
     def frame(self) -> Floats:
         """Return the directions to the right, up, and from the target to the camera, the rows of ``(3, 3)``."""
-        first, second, up = np.roll(np.eye(3), int(np.argmax(self.up)) + 1, axis=0)
+        first, second, up = np.roll(np.eye(3), -1 - int(np.argmax(self.up)), axis=0)
         turn, lift = math.radians(self.azimuth), math.radians(self.elevation)
         across = math.cos(turn) * first + math.sin(turn) * second
         right = math.cos(turn) * second - math.sin(turn) * first
@@ -91,7 +92,8 @@ class Camera:
         y = (height - 1 - 2 * np.arange(height)) / height * extent
         grid = np.stack([*np.meshgrid(x, y), np.full((height, width), -1.0)], -1).reshape(-1, 3)
         found: Floats = grid @ self.frame()
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        return found
 
 
 def traced(
@@ -129,10 +131,11 @@ def traced(
     hit, points = _hits(field, camera, fine, region, lipschitz)
     light = np.ones((fine[0] * fine[1], 3))
     if len(points):
-        light[hit] = _colours(field, camera, points, scale, colouring)
+        light[hit] = _colours(field, camera, points, region, scale, colouring)
     mean = light.reshape(size[1], samples, size[0], samples, 3).mean((1, 3))
     # Means are of light, pixels of what screens make it from.
-    return np.round(255 * mean.clip(0, 1) ** (1 / _GAMMA)).astype(np.uint8)
+    found: Pixels = np.round(255 * mean.clip(0, 1) ** (1 / _GAMMA)).astype(np.uint8)
+    return found
 
 
 def turntable(
@@ -252,13 +255,22 @@ def _between(field: nn.Module, origin: Floats, rays: Floats, outside: Floats, in
     return (low + high) / 2
 
 
-def _scale(curvatures: NDArray[np.float32]) -> float:
+def _scale(curvatures: NDArray[np.floating[Any]]) -> float:
     return float(np.percentile(np.abs(curvatures), _PERCENTILE)) if len(curvatures) else 1.0
 
 
-def _colours(field: nn.Module, camera: Camera, points: Floats, scale: float | None, colouring: Colouring) -> Floats:
-    """Return the light that points of the surface send to a camera, ``(n, 3)``, linear."""
+def _colours(
+    field: nn.Module, camera: Camera, points: Floats, region: Region, scale: float | None, colouring: Colouring
+) -> Floats:
+    """Return the light that points of the surface send to a camera, ``(n, 3)``, linear.
+
+    Where a side of the box cuts the inside open it is that side which is seen, flat.
+    """
     gradients = jets_at(field, points)[1].astype(float)
+    close = _ON_SIDE * (region.upper - region.lower)
+    sides = (np.abs(points - region.upper) < close).astype(float) - (np.abs(points - region.lower) < close)
+    cut = (sides != 0).any(1)
+    gradients[cut] = sides[cut]
     normals = gradients / np.maximum(np.linalg.norm(gradients, axis=1, keepdims=True), 1e-30)
     seen = normals @ camera.frame().T  # in the frame of the camera
     strength = np.full(len(points), _AMBIENT)
@@ -270,9 +282,9 @@ def _colours(field: nn.Module, camera: Camera, points: Floats, scale: float | No
         return np.repeat((_GREY * strength)[:, None], 3, axis=1)
     import matplotlib as mpl
 
-    curvatures = curvatures_at(field, points)
+    curvatures = np.where(cut, 0, curvatures_at(field, points))
     # Of a plane all curvatures are rounding, which shall not be told apart.
-    limit = max(scale or _scale(curvatures), 1e-6)
+    limit = max(scale or _scale(curvatures[~cut]), 1e-6)
     colours = np.asarray(mpl.colormaps[_PALETTE](0.5 + 0.5 * (curvatures / limit).clip(-1, 1)))[:, :3]
     # Half of the light comes from everywhere, so that colours keep their meaning.
     found: Floats = colours**_GAMMA * (0.5 + 0.5 * strength[:, None])
