@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from sinefield import metrics
 from sinefield.constraint import Problem
 from sinefield.domains import Grid
+from sinefield.evaluation import evaluating
 from sinefield.io.image import Floats, Picture, PixelMap
 from sinefield.jet import jet
 from sinefield.plots.style import STYLE, draw_convergence
 from sinefield.problems.image import five_point_laplacian, sobel, targets_of
-from sinefield.problems.reading import evaluating
 from sinefield.solution import Record, Solution
 
 _ROWS = ("value", "‖gradient‖", "Laplacian")

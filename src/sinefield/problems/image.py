@@ -29,13 +29,14 @@ from torch import Tensor, nn
 from sinefield import metrics
 from sinefield.constraint import Constraint, Problem
 from sinefield.domains import Grid
+from sinefield.evaluation import evaluating
 from sinefield.io import image as pictures
 from sinefield.io.image import Floats, PixelMap
 from sinefield.io.room import ends
 from sinefield.io.stored import Stored
 from sinefield.jet import Jet, jet
 from sinefield.networks import build
-from sinefield.problems.reading import CHUNK, evaluating, read_at
+from sinefield.problems.reading import CHUNK, read_at
 from sinefield.problems.sampled import chosen_tiles, psnr, sampled, stored_grid
 from sinefield.spectrum import mean_frequency
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -13,31 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sinefield.domains import ORDERED, Grid
+from sinefield.evaluation import evaluating
 from sinefield.io.room import release, room
 from sinefield.jet import Jet, jet
-from sinefield.tiled import TiledSiren
 
 CHUNK = 16_384
 """How many points are evaluated at a time."""
 
 _RELEASED = 256  # blocks after which what was written is handed to the disk
-
-
-@contextmanager
-def evaluating(field: nn.Module) -> Iterator[Tensor]:
-    """Switch dropout and the recording of gradients off, and the mode back afterwards.
-
-    Yields:
-        a tensor of the device and the precision that points must have.
-    """
-    training = field.training
-    field.eval()
-    try:
-        with torch.no_grad():
-            like = next(field.parameters(), torch.empty(0))
-            yield like.new_empty(0, dtype=torch.float64) if isinstance(field, TiledSiren) else like
-    finally:
-        field.train(training)
 
 
 def read_at(

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from sinefield import metrics
 from sinefield.constraint import Constraint, Part, Problem
 from sinefield.domains import ORDERED, FiniteDomain, Grid, Samples, random_order
+from sinefield.evaluation import evaluating
 from sinefield.networks import build
-from sinefield.problems.reading import evaluating
 from sinefield.tiled import TiledSiren
 
 OVERLAP = 0.25

@@ -1,0 +1,52 @@
+"""Meshes of triangles to files: PLY, OBJ, STL and GLB, through trimesh, the extra ``mesh``."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sinefield.io.files import replacing
+
+if TYPE_CHECKING:
+    from sinefield.surface.mesh import Mesh
+
+WRITTEN = (".ply", ".obj", ".stl", ".glb")
+"""The endings of meshes that can be written."""
+
+
+def check_written(path: str | Path) -> None:
+    """Check that a mesh could be written with the ending of ``path``.
+
+    Raises:
+        ValueError: the ending is none of :data:`WRITTEN`, or trimesh is missing.
+    """
+    if Path(path).suffix.lower() not in WRITTEN:
+        raise ValueError(f"cannot write the mesh {path}: its ending must be one of {', '.join(WRITTEN)}")
+    if importlib.util.find_spec("trimesh") is None:
+        raise ValueError(f"writing {path} needs trimesh; install it with: pip install 'sinefield[mesh]'")
+
+
+def write(path: str | Path, mesh: Mesh) -> None:
+    """Write a mesh, whole or not at all.
+
+    PLY and STL are binary; all but STL hold a normal for each vertex. Coordinates are written as they are, in 32-bit
+    floats but for OBJ, which holds eight decimals.
+
+    Args:
+        path: where; the ending chooses the format.
+        mesh: to write.
+
+    Raises:
+        ValueError: the ending is none of :data:`WRITTEN`, or trimesh is missing.
+        OSError: the place cannot be written to.
+    """
+    check_written(path)
+    import trimesh
+
+    # Processing would merge and drop vertices: a file is to hold the mesh it was given.
+    made = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.normals, process=False)
+    kind = Path(path).suffix.lower()[1:]
+    options = {"ply": {"vertex_normal": True}, "obj": {"include_normals": True}, "glb": {"include_normals": True}}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        made.export(file, file_type=kind, **options.get(kind, {}))

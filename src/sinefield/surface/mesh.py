@@ -1,0 +1,121 @@
+"""Meshes of triangles: how closed they are, how many parts and handles they have, area and volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A mesh of triangles.
+
+    Args:
+        vertices: ``(v, 3)``, in units of length.
+        faces: the three vertices of each triangle, ``(f, 3)``, counter-clockwise as seen from outside.
+        normals: outward, of length 1, one a vertex, ``(v, 3)``.
+    """
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+    normals: NDArray[np.float64]
+
+    @property
+    def area(self) -> float:
+        """½ Σ ‖(b − a) × (c − a)‖ over the triangles a, b, c."""
+        a, b, c = (self.vertices[self.faces[:, k]] for k in range(3))
+        return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
+    @property
+    def volume(self) -> float:
+        """⅙ Σ a · (b × c) over the triangles: the volume inside of a closed mesh, by the divergence theorem.
+
+        Negative where the faces look inward; of an open mesh it depends on the origin and means nothing.
+        """
+        # About the middle, so that a small mesh far from the origin does not drown in rounding.
+        middle = self.vertices.mean(0) if len(self.vertices) else 0.0
+        a, b, c = (self.vertices[self.faces[:, k]] - middle for k in range(3))
+        return float(np.einsum("ni,ni->", a, np.cross(b, c)) / 6)
+
+    def open_edges(self) -> NDArray[np.int64]:
+        """Return the edges that lack an opposite, ``(e, 2)``: those not shared by two faces, once in each direction."""
+        edges = np.concatenate([self.faces[:, [0, 1]], self.faces[:, [1, 2]], self.faces[:, [2, 0]]])
+        size = len(self.vertices)
+        ahead, back = edges[:, 0] * size + edges[:, 1], edges[:, 1] * size + edges[:, 0]
+        found, counts = np.unique(ahead, return_counts=True)
+        # An edge twice in one direction has no single opposite.
+        once = found[counts == 1]
+        wrong = ~(_among(back, once) & _among(ahead, once))
+        return edges[wrong]
+
+    @property
+    def watertight(self) -> bool:
+        """Whether every edge is shared by exactly two faces, once in each direction."""
+        return len(self.faces) > 0 and len(self.open_edges()) == 0
+
+    def components(self) -> int:
+        """Return into how many parts the faces fall that share no vertex."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        if len(self.faces) == 0:
+            return 0
+        used, faces = np.unique(self.faces, return_inverse=True)
+        faces = faces.reshape(-1, 3)
+        starts, ends = faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel()
+        graph = coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=(len(used), len(used)))
+        return int(connected_components(graph, directed=False, return_labels=False))
+
+    def genus(self) -> int | None:
+        """Return how many handles the mesh has, over all its parts, or None if it is not watertight.
+
+        χ = V − E + F = Σ (2 − 2 g) over the components: 0 handles of a sphere, 1 of a torus.
+        """
+        if not self.watertight:
+            return None
+        euler = len(np.unique(self.faces)) - len(self.faces) * 3 // 2 + len(self.faces)
+        return self.components() - euler // 2
+
+    def report(self) -> dict[str, Any]:
+        """Return what is to be known of the mesh.
+
+        ``vertices``, ``faces``, ``watertight``, ``components``, ``genus``, ``area`` and ``volume``; genus and volume
+        are None of a mesh that is not watertight, as they mean nothing then.
+        """
+        closed = self.watertight
+        return {
+            "vertices": len(self.vertices),
+            "faces": len(self.faces),
+            "watertight": closed,
+            "components": self.components(),
+            "genus": self.genus() if closed else None,
+            "area": self.area,
+            "volume": self.volume if closed else None,
+        }
+
+    def transformed(self, scale: float, offset: Sequence[float] = (0.0, 0.0, 0.0)) -> Mesh:
+        """Return the mesh scaled, then moved: x ↦ scale · x + offset.
+
+        Args:
+            scale: positive.
+            offset: three lengths.
+
+        Raises:
+            ValueError: the scale is not positive.
+        """
+        if not 0 < scale < np.inf:
+            raise ValueError(f"the scale is {scale:g}; a positive number keeps the inside of a mesh inside")
+        return Mesh(self.vertices * scale + np.asarray(offset, float), self.faces, self.normals)
+
+
+def _among(keys: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which keys are among those ordered."""
+    if len(ordered) == 0:
+        return np.zeros(len(keys), bool)
+    at = np.searchsorted(ordered, keys).clip(max=len(ordered) - 1)
+    found: NDArray[np.bool_] = ordered[at] == keys
+    return found
