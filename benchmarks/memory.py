@@ -82,7 +82,7 @@ def fitted(path: Path, kind: str, tiles: str, seconds: float) -> dict[str, Any]:
     solution = sinefield.solve(some, seconds=seconds)
     grid = problem.constraints[0].domain
     assert isinstance(grid, sinefield.domains.Grid)
-    channels = problem.network(30.0).out_features
+    channels = solution.field.out_features
     size = 1 if kind != "recording" else 2
     return {
         "kind": kind, "tiles": tiles, "decoded MiB": grid.size * int(channels) * size / 2**20,  # type: ignore[call-overload]
