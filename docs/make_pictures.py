@@ -1,8 +1,16 @@
-"""Make the pictures of the README and the documentation: `python docs/make_pictures.py`, a few minutes on two cores."""
+"""Make the pictures of the README and the documentation, a few minutes on two cores.
+
+    python docs/make_pictures.py
+    python docs/make_pictures.py --signals bach.wav bikes.mp4 ch2.nii.gz shadedrelief.jpg    # those of other signals
+
+Where these come from is told in the pages that show them.
+"""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,11 +19,32 @@ from sinefield import plots
 from sinefield.activations import activations_of
 
 PICTURES = Path(__file__).parent / "pictures"
+SIGNALS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "bach.wav": ("bach", {}, {"passes": 40}),
+    "bikes.mp4": ("bikes", {"size": (160, 68)}, {"passes": 24}),
+    "ch2.nii.gz": ("brain", {}, {}),
+    "shadedrelief.jpg": ("relief", {}, {"passes": 4}),
+}
+"""By the name of a file: the name of its picture, the options of its problem, the budget of its fit."""
 
 
 def main() -> None:
     """Write every picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--signals", nargs="*", type=Path, help=f"files named {', '.join(SIGNALS)}")
+    options = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
+    if options.signals is None:
+        draw_pictures()
+    for path in options.signals or ():
+        name, settings, budget = SIGNALS[path.name]
+        solution = sinefield.solve(sinefield.problems.of(path, **settings), **budget)
+        print(path.name, solution.metrics)
+        plots.save_figure(plots.solution_figure(solution), PICTURES / f"{name}.png")
+
+
+def draw_pictures() -> None:
+    """Write the pictures of pictures."""
     image, solve = sinefield.problems.image, sinefield.solve
     solution = solve(image("sample:camera", longest=256))
     plots.save_figure(plots.solution_figure(solution), PICTURES / "camera.png")

@@ -63,16 +63,16 @@ class FiniteDomain(ABC):
         return random_order(self.size, generator)
 
 
-def random_order(count: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield the numbers from 0 to before ``count``, each once, in random order, a bounded number at a time.
+def random_order(count: int, generator: torch.Generator, window: int = ORDERED) -> Iterator[Tensor]:
+    """Yield the numbers from 0 to before ``count``, each once, in random order, at most ``window`` at a time.
 
-    Of more than :data:`ORDERED`, runs of neighbours are drawn from all over until there are so many, and these are
-    then shuffled: memory stays bounded, and a file is read in pieces.
+    Of more than these, runs of neighbours are drawn from all over until there are so many, and these are then shuffled:
+    memory stays bounded, and a file is read in pieces.
     """
-    if count <= ORDERED:
+    if count <= window:
         yield torch.randperm(count, generator=generator)
         return
-    for some in torch.randperm(math.ceil(count / RUN), generator=generator).split(ORDERED // RUN):
+    for some in torch.randperm(math.ceil(count / RUN), generator=generator).split(max(1, window // RUN)):
         index = (some[:, None] * RUN + torch.arange(RUN)).flatten()
         index = index[index < count]
         yield index[torch.randperm(len(index), generator=generator)]

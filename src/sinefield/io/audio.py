@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sinefield.io import SignalWarning
 from sinefield.io.files import replacing
-from sinefield.io.room import Spool
+from sinefield.io.room import Spool, slabs
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
 """The endings of recordings that can be read."""
@@ -145,8 +145,8 @@ def _recording(values: NDArray[Any], rate: int, bits: int, name: str) -> Recordi
         raise ValueError(f"{name} has {len(values)} samples; a recording needs at least 2")
     full = 32768.0 if values.dtype == np.int16 else 1.0
     peak, clipped = 0.0, 0
-    for start in range(0, len(values), _BLOCK):
-        size = np.abs(values[start : start + _BLOCK].astype(np.float32)) / full
+    for some in slabs(values):
+        size = np.abs(values[some].astype(np.float32)) / full
         peak = max(peak, float(size.max()))
         if not np.isfinite(size).all():
             raise ValueError(f"{name} holds NaN or infinity; replace those samples by numbers first")

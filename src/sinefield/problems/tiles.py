@@ -94,9 +94,9 @@ class TileSamples(FiniteDomain):
 
     def visits(self, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield all points in random order, the same in all tiles."""
-        for order in random_order(math.prod(self.seen), generator):
-            for some in order.split(max(1, ORDERED // len(self.tiles))):
-                yield (some[:, None] * len(self.tiles) + torch.arange(len(self.tiles))).flatten()
+        count = len(self.tiles)
+        for some in random_order(math.prod(self.seen), generator, ORDERED // count):
+            yield (some[:, None] * count + torch.arange(count)).flatten()
 
     def at(self, index: Tensor) -> Samples:
         """Return the points numbered ``index``; see :class:`~sinefield.domains.FiniteDomain`."""
