@@ -51,7 +51,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "observers": {"constraint", "io", "plots", "solution"},
     "report": {"solution", "checkpoint", "io"},
-    "options": {"io", "loading", "plots"},
+    "options": {"io", "loading", "plots", "surface"},
 }  # fmt: skip
 ARROWS["cli"] = set(ARROWS)  # only the command line imports everything
 ARROWS["__main__"] = {"cli"}  # the command line again, as `python -m sinefield`

@@ -37,13 +37,16 @@ from sinefield.options import (
     Rate,
     RecipeName,
     Resize,
+    Samples,
     Seconds,
     Seed,
     SignalArgument,
+    Terms,
     Tiles,
     TileSize,
     Width,
     WidthOrTiles,
+    camera_of,
     check_outputs,
     device_of,
     frame_range,
@@ -109,6 +112,8 @@ def fit(
     crop: Crop = None,
     tiles: Tiles = None,
     tile_size: TileSize = None,
+    terms: Terms = None,
+    samples: Samples = None,
     seed: Seed = 0,
     device: Device = "auto",
     figure: FigureOption = None,
@@ -119,7 +124,7 @@ def fit(
     log: Annotated[Path | None, typer.Option(help="Write losses and metrics for TensorBoard into this folder.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Find the function of a signal: a picture, recording, clip or volume. Ctrl-C stops and saves."""
+    """Find the function of a signal: a picture, recording, clip, volume or shape. Ctrl-C stops and saves."""
     output = output or Path(f"{Path(source.removeprefix('sample:')).stem}.safetensors")
     check_outputs(output, animate, figure=figure)
     with loading():
@@ -135,7 +140,7 @@ def fit(
     told = given(
         on=on, longest=resize, tiles=tiles and tile_counts(tiles), tile_size=tile_size,
         frames=frames and frame_range(frames), size=size and numbers(size, "x", 2, int, "--size", "320x240"),
-        crop=crop and numbers(crop, ",", 4, int, "--crop", "10,20,110,90"),
+        crop=crop and numbers(crop, ",", 4, int, "--crop", "10,20,110,90"), terms=terms, samples=samples,
     )  # fmt: skip
     with report.warnings_told():
         problem = problems.of(source, kind, network=network, **told, **settings)
@@ -192,6 +197,12 @@ def render(
     time: Annotated[float | None, typer.Option(help="Of a clip: this moment as a picture, in seconds.")] = None,
     axis: Annotated[str | None, typer.Option(help="Of a volume: a slice across z, y or x.")] = None,
     at: Annotated[float | None, typer.Option(help="Where along the axis, in voxels. (default: the middle)")] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(metavar="AZ,EL[,DIST]", help="Of a shape: degrees around and above it, and how far off."),
+    ] = None,
+    colouring: Annotated[str | None, typer.Option(help="Of a shape: shaded (default) or curvature.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Of a turn around a shape, .mp4 or .gif.")] = None,
     device: Device = "auto",
 ) -> None:
     """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
@@ -203,11 +214,40 @@ def render(
         size=size and shape_of(size),
         region=region and numbers(region, ",", 4, float, "--region", "10,20,110,90"),
         scale=scale, quantity=quantity, rate=rate, start=start, stop=stop,
-        fps=fps, speed=speed, time=time, axis=axis, at=at,
+        fps=fps, speed=speed, time=time, axis=axis, at=at, camera=camera and camera_of(camera), colouring=colouring,
+        frames=frames,
     )  # fmt: skip
     loaded, header = checkpoint.read(field)
     signal = problems.signal_from_json(header.get("signal") or {})
     print(f"{output}: {problems.written(signal, loaded.to(device_of(device)), output, options)}")
+
+
+@app.command()
+def mesh(
+    field: FieldArgument,
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="A .ply, .obj, .stl or .glb to write.")],
+    resolution: Annotated[int, typer.Option(help="Cells along the longest side, 8 to 4096.")] = 256,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Write the surface of a shape as a mesh, and tell how closed it is."""
+    check_outputs(output)
+    with loading():
+        from sinefield import checkpoint, problems
+        from sinefield.io import meshes
+
+    meshes.check_written(output)
+    loaded, header = checkpoint.read(field)
+    signal = problems.signal_from_json(header.get("signal") or {})
+    if not isinstance(signal, problems.ShapeSignal):
+        raise ValueError(f"{field} is of kind {signal.kind!r}; only shapes, of kind 'sdf', have a mesh")
+    surface, extraction = signal.mesh(loaded.to(device_of(device)), resolution)
+    meshes.write(output, surface)
+    found = surface.report() | {
+        "evaluated": extraction.evaluated,
+        "of_a_dense_grid": extraction.evaluated / extraction.total,
+    }
+    report.show(found, f"{output}: {report.mesh_sentence(found)}", as_json=as_json)
 
 
 @app.command()

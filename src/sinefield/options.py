@@ -12,11 +12,13 @@ from sinefield.loading import loading
 if TYPE_CHECKING:
     import torch
 
+    from sinefield.surface import Camera
+
 ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="A picture, or sample:camera, sample:astronaut, …")]
 SignalArgument = Annotated[
-    str, typer.Argument(metavar="SIGNAL", help="A picture, recording, clip, volume; or sample:camera, …")
+    str, typer.Argument(metavar="SIGNAL", help="A picture, recording, clip, volume, shape; or sample:camera, …")
 ]
-Kind = Annotated[str | None, typer.Option(help="image, audio, video or volume. (default: by the file)")]
+Kind = Annotated[str | None, typer.Option(help="image, audio, video, volume or sdf, a shape. (default: by the file)")]
 On = Annotated[
     list[str] | None,
     typer.Option(
@@ -48,6 +50,8 @@ ClipSize = Annotated[
     str | None, typer.Option("--size", metavar="WxH", help="First scale the frames of a clip to this.")
 ]
 Crop = Annotated[str | None, typer.Option(metavar="L,T,R,B", help="First cut this part, in pixels, out of a clip.")]
+Terms = Annotated[str | None, typer.Option(help="Of a shape: distance (default) or published.")]
+Samples = Annotated[int | None, typer.Option(min=10, help="Points that a mesh is sampled at. (default: 100000)")]
 Seed = Annotated[int, typer.Option(help="Of the initial weights and the sampling.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto: cuda where there is one.")]
 FigureOption = Annotated[Path | None, typer.Option("--figure", help="Write the figure here (.png, .pdf, .svg, .jpg).")]
@@ -99,6 +103,18 @@ def shape_of(text: str) -> Any:
     """
     count = 3 if text.lower().count("x") == 2 else 2
     return numbers(text, "x", count, int, "--size", "1024x768 (of a volume, along z, y and x: 64x128x128)")
+
+
+def camera_of(text: str) -> Camera:
+    """Return the camera that ``--camera`` tells: azimuth and elevation in degrees, and its distance where it is given.
+
+    Raises:
+        ValueError: something else.
+    """
+    from sinefield.surface import Camera
+
+    count = 3 if text.count(",") == 2 else 2
+    return Camera(*numbers(text, ",", count, float, "--camera", "30,20 or 30,20,4"))
 
 
 def tile_counts(text: str) -> tuple[int, ...]:

@@ -69,6 +69,20 @@ def sentence(source: str, result: Mapping[str, Any]) -> str:
     return "\n".join([first, speed, *frequency, *(f"  {name:<10} {path}" for name, path in result["files"].items())])
 
 
+def mesh_sentence(found: Mapping[str, Any]) -> str:
+    """Return what is to be known of a mesh in a line."""
+    closed = (
+        f"watertight, genus {found['genus']}, volume {found['volume']:.4g}"
+        if found["watertight"]
+        else "not watertight: it has an edge"
+    )
+    parts = "1 part" if found["components"] == 1 else f"{found['components']} parts"
+    return (
+        f"{found['vertices']:,} vertices, {found['faces']:,} faces, {parts}, {closed}, area {found['area']:.4g}; "
+        f"{100 * found['of_a_dense_grid']:.2g} % of a dense grid evaluated"
+    )
+
+
 def _told(metric: str, value: float) -> str:
     names = {"gradient_error": "relative gradient error"}
     if metric in ("psnr", "ssim", "snr", "mse"):

@@ -11,23 +11,28 @@ from torch import nn
 
 from sinefield.constraint import Problem
 from sinefield.io import audio as recordings
+from sinefield.io import points as shapes
 from sinefield.io import video as clips
 from sinefield.io.volume import is_volume
 from sinefield.problems.audio import AudioSignal, audio
 from sinefield.problems.image import ImageSignal, image
+from sinefield.problems.sdf import ShapeSignal, sdf
 from sinefield.problems.video import VideoSignal, video
 from sinefield.problems.volume import VolumeSignal, volume
 
 __all__ = [
-    "KINDS", "AudioSignal", "ImageSignal", "VideoSignal", "VolumeSignal",
-    "audio", "image", "kind_of", "of", "signal_from_json", "video", "volume", "written",
+    "KINDS", "AudioSignal", "ImageSignal", "ShapeSignal", "VideoSignal", "VolumeSignal",
+    "audio", "image", "kind_of", "of", "sdf", "signal_from_json", "video", "volume", "written",
 ]  # fmt: skip
 
-AnySignal = ImageSignal | AudioSignal | VideoSignal | VolumeSignal
+AnySignal = ImageSignal | AudioSignal | VideoSignal | VolumeSignal | ShapeSignal
 
-_PROBLEMS: Mapping[str, Callable[..., Problem]] = {"image": image, "audio": audio, "video": video, "volume": volume}
+_PROBLEMS: Mapping[str, Callable[..., Problem]] = {
+    "image": image, "audio": audio, "video": video, "volume": volume, "sdf": sdf,
+}  # fmt: skip
 _SIGNALS: Mapping[str, type[AnySignal]] = {
     "image": ImageSignal, "audio": AudioSignal, "video": VideoSignal, "volume": VolumeSignal,
+    "sdf": ShapeSignal,
 }  # fmt: skip
 
 KINDS = tuple(_PROBLEMS)
@@ -40,14 +45,16 @@ def kind_of(source: str | Path) -> str:
     NPY files hold volumes where the array has three axes, of which the last is not the 1, 3 or 4 channels of a
     picture.
 
-    >>> kind_of("song.wav"), kind_of("clip.mp4"), kind_of("scan.nii.gz"), kind_of("sample:camera")
-    ('audio', 'video', 'volume', 'image')
+    >>> kind_of("song.wav"), kind_of("clip.mp4"), kind_of("scan.nii.gz"), kind_of("bunny.ply"), kind_of("sample:camera")
+    ('audio', 'video', 'volume', 'sdf', 'image')
     """
     suffix = Path(source).suffix.lower()
     if suffix in recordings.SUFFIXES:
         return "audio"
     if suffix in clips.SUFFIXES:
         return "video"
+    if suffix in shapes.SUFFIXES:
+        return "sdf"
     return "volume" if is_volume(source) else "image"
 
 

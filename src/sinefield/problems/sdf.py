@@ -27,11 +27,11 @@ from torch import Tensor, nn
 
 from sinefield.constraint import Constraint, Problem, mean_absolute
 from sinefield.domains import Box, PointCloud
+from sinefield.evaluation import evaluating
 from sinefield.io import image as pictures
 from sinefield.io import points as shapes
-from sinefield.io.outlines import outline
 from sinefield.io import video as clips
-from sinefield.evaluation import evaluating
+from sinefield.io.outlines import outline
 from sinefield.jet import Jet, jet
 from sinefield.networks import build
 from sinefield.problems.distances import signed_distances
@@ -142,9 +142,7 @@ class ShapeSignal:
         width, height = size or (512, 512)
         if self.dimension == 3:
             lower, upper = self._box()
-            return traced(
-                field, camera or Camera(), (width, height), lower=lower, upper=upper, colouring=colouring
-            )
+            return traced(field, camera or Camera(), (width, height), lower=lower, upper=upper, colouring=colouring)
         if min(width, height) < 1:
             raise ValueError(f"the size of a picture is width and height, both at least 1; got {size}")
         axes = [(2 * torch.arange(n, dtype=torch.float64) + 1) / n - 1 for n in (height, width)]
