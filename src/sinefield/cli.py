@@ -243,10 +243,7 @@ def mesh(
         raise ValueError(f"{field} is of kind {signal.kind!r}; only shapes, of kind 'sdf', have a mesh")
     surface, extraction = signal.mesh(loaded.to(device_of(device)), resolution)
     meshes.write(output, surface)
-    found = surface.report() | {
-        "evaluated": extraction.evaluated,
-        "of_a_dense_grid": extraction.evaluated / extraction.total,
-    }
+    found = surface.report() | {"of_a_dense_grid": extraction.evaluated / extraction.total}
     report.show(found, f"{output}: {report.mesh_sentence(found)}", as_json=as_json)
 
 

@@ -1,16 +1,23 @@
-"""The figure of a distance field: a slice of it, with lines of equal distance."""
+"""Figures of distance fields: slices with lines of equal distance, and of what a fit of a shape came to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 from torch import nn
 
-from sinefield.plots.style import INK, STYLE
+from sinefield.plots.style import INK, STYLE, draw_convergence
+from sinefield.problems.sdf import ShapeSignal
+from sinefield.solution import Solution
+from sinefield.surface import Camera
 from sinefield.surface.sampling import Region, values_at
 
 _LINES = 10  # of equal distance, on each side of the surface
@@ -52,18 +59,72 @@ def slice_figure(
     points[..., across], points[..., up] = np.meshgrid(x, y)
     values = values_at(field, points.reshape(-1, 3)).reshape(len(y), len(x))
 
-    largest = max(float(np.abs(values).max()), 1e-12)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 0.6 + 5.0 * sides[up] / sides[across]), layout="constrained")
         axes = figure.add_subplot()
-        levels = MaxNLocator(2 * _LINES, symmetric=True).tick_values(-largest, largest)
-        filled = axes.contourf(x, y, values, levels, cmap="RdBu")
-        axes.contour(x, y, values, levels, colors=INK, linewidths=0.5, linestyles="solid", alpha=0.6)
-        if values.min() < 0 < values.max():
-            axes.contour(x, y, values, [0.0], colors=INK, linewidths=2.0)
-        axes.set_aspect("equal")
+        filled = draw_distances(axes, x, y, values)
         axes.set_xlabel("xyz"[across])
         axes.set_ylabel("xyz"[up])
         axes.set_title(f"Φ at {'xyz'[axis]} = {at:g}")
         figure.colorbar(filled, ax=axes, label="Φ: distance, negative inside")
+    return figure
+
+
+def draw_distances(
+    axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], values: NDArray[np.floating[Any]]
+) -> ContourSet:
+    """Return what is drawn of distances ``(len(y), len(x))``: filled between lines of equal distance, 0 in bold."""
+    largest = max(float(np.abs(values).max()), 1e-12)
+    levels = MaxNLocator(2 * _LINES, symmetric=True).tick_values(-largest, largest)
+    filled = axes.contourf(x, y, values, levels, cmap="RdBu")
+    axes.contour(x, y, values, levels, colors=INK, linewidths=0.5, linestyles="solid", alpha=0.6)
+    if values.min() < 0 < values.max():
+        axes.contour(x, y, values, [0.0], colors=INK, linewidths=2.0)
+    axes.set_aspect("equal")
+    return filled
+
+
+def shape_figure(solution: Solution) -> Figure:
+    """Return the figure of a shape: pictures of it and its curvature, its distance in a slice, and convergence.
+
+    Raises:
+        ValueError: the solution is not one of a shape.
+    """
+    signal = solution.problem.signal
+    if not isinstance(signal, ShapeSignal):
+        raise ValueError(f"there is no figure of the problem {solution.problem.name!r} as a shape")
+    field, reached = solution.field, solution.metrics
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11.6, 7.4 if signal.dimension == 3 else 5.4), layout="constrained")
+        grid = figure.add_gridspec(2, 3, width_ratios=[3, 3, 2.6])
+        if signal.dimension == 3:
+            views = {"in front": Camera(), "behind": Camera(azimuth=210.0)}
+            for column, (name, camera) in enumerate(views.items()):
+                axes = figure.add_subplot(grid[0, column])
+                axes.imshow(signal.render(field, (420, 420), camera=camera))
+                axes.set_title(f"from {name}" if name == "behind" else name)
+                axes.set_axis_off()
+            axes = figure.add_subplot(grid[1, 0])
+            axes.imshow(signal.render(field, (420, 420), colouring="curvature"))
+            axes.set_title("mean curvature: convex red, concave blue")
+            axes.set_axis_off()
+            ticks = np.linspace(-1, 1, 201)
+            points = np.stack([*np.meshgrid(ticks, ticks, indexing="xy"), np.zeros((201, 201))], -1).reshape(-1, 3)
+            values = values_at(field, points).reshape(201, 201)
+            axes = figure.add_subplot(grid[1, 1])
+            axes.set_title("Φ in the middle, across z")
+        else:
+            values = signal.render(field, (401, 401)) / signal.scale
+            ticks = (2 * np.arange(401) + 1) / 401 - 1
+            axes = figure.add_subplot(grid[:, :2])
+            axes.set_title("Φ: distance, negative inside")
+            axes.invert_yaxis()
+        figure.colorbar(draw_distances(axes, ticks, ticks, values), ax=axes)
+        loss = figure.add_subplot(grid[:, 2])
+        draw_convergence(loss, loss.twinx(), solution.history)
+        reference = solution.problem.reference
+        figure.suptitle(
+            f"{getattr(reference, 'name', 'a shape')}, recipe “{solution.recipe.name}”: points off the surface "
+            f"{reached['surface_error']:.1e}, slope off 1 by {reached['slope_error']:.2g}"
+        )
     return figure
