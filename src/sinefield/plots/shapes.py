@@ -110,7 +110,7 @@ def shape_figure(solution: Solution) -> Figure:
             axes.set_axis_off()
             ticks = np.linspace(-1, 1, 201)
             points = np.stack([*np.meshgrid(ticks, ticks, indexing="xy"), np.zeros((201, 201))], -1).reshape(-1, 3)
-            values = values_at(field, points).reshape(201, 201)
+            values: NDArray[Any] = values_at(field, points).reshape(201, 201)
             axes = figure.add_subplot(grid[1, 1])
             axes.set_title("Φ in the middle, across z")
         else:

@@ -1,0 +1,159 @@
+"""How near is the surface that is found of a shape, and how soon?
+
+The score is Chamfer-L1 between 30,000 points of the truth and of the mesh of the field at 256³, half the sum of both
+mean distances, beside its floor, the same between two samples of the truth; shapes are scaled to [−0.9, 0.9]³. The
+signed distance is compared with libigl's exact one near the surface and anywhere. The official loss, in plain PyTorch,
+has the same time: 16,000 points a step, half of them on the surface, Adam at 1e-4.
+
+    python benchmarks/shapes.py bunny.obj armadillo.off --seconds 60 180     # half an hour
+    python benchmarks/shapes.py --smoke                                      # seconds, to see that it runs
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import igl
+import numpy as np
+import torch
+import trimesh
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import nn
+
+import machine
+import peers
+import sinefield
+from sinefield.problems import ShapeSignal
+
+SAMPLES = 30_000
+OURS, BARE, OFFICIAL = "points with normals", "points without", "official loss, plain PyTorch"
+_ON_SURFACE = 8000  # points of a step of the official loss, and as many anywhere
+
+
+def scaled(path: Path) -> trimesh.Trimesh:
+    """Return the mesh in a file, its longest side from −0.9 to 0.9."""
+    mesh = trimesh.load(path, force="mesh")
+    low, high = mesh.bounds
+    mesh.apply_translation(-(low + high) / 2)
+    mesh.apply_scale(1.8 / (high - low).max())
+    return mesh
+
+
+def sampled(mesh: trimesh.Trimesh, count: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return points of a mesh and the normals there."""
+    points, faces = trimesh.sample.sample_surface(mesh, count, seed=seed)
+    return np.asarray(points), np.asarray(mesh.face_normals[faces])
+
+
+def chamfer(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return Chamfer-L1: half the sum of the mean distances from one to the other, and back."""
+    there, back = cKDTree(one).query(other)[0], cKDTree(other).query(one)[0]
+    return float((there.mean() + back.mean()) / 2)
+
+
+def official(points: NDArray[np.float64], normals: NDArray[np.float64], seconds: float) -> nn.Module:
+    """Return the published network after as many seconds of the official loss, in plain PyTorch."""
+    torch.manual_seed(0)
+    field = peers.published_network(3, 1)
+    adam = torch.optim.Adam(field.parameters(), lr=1e-4)
+    on, across = torch.from_numpy(points).float(), torch.from_numpy(normals).float()
+    start = time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        some = torch.randint(0, len(on), (_ON_SURFACE,))
+        places = torch.cat([on[some], torch.rand(_ON_SURFACE, 3) * 2 - 1]).requires_grad_()
+        values = field(places)
+        (slope,) = torch.autograd.grad(values.sum(), places, create_graph=True)
+        turned = 1 - nn.functional.cosine_similarity(slope[:_ON_SURFACE], across[some], dim=1)
+        loss = (
+            3e3 * values[:_ON_SURFACE].abs().mean() / 2
+            + 1e2 * torch.exp(-1e2 * values[_ON_SURFACE:].abs()).mean() / 2
+            + 1e2 * turned.mean() / 2
+            + 5e1 * (slope.norm(dim=1) - 1).abs().mean()
+        )
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    return field
+
+
+def scored(field: nn.Module, signal: ShapeSignal, truth: trimesh.Trimesh, resolution: int) -> dict[str, Any]:
+    """Return how near a field comes to a mesh."""
+    reference, across = sampled(truth, SAMPLES, 1)
+    floor = chamfer(reference, sampled(truth, SAMPLES, 2)[0])
+    try:
+        mesh, extraction = signal.mesh(field, resolution)
+    except ValueError as error:
+        return {"Chamfer": None, "over the floor": None, "failed": str(error)}
+    report = mesh.report()
+    found, normals = sampled(trimesh.Trimesh(mesh.vertices, mesh.faces, process=False), SAMPLES, 3)
+    nearest = cKDTree(reference).query(found)[1]
+    distance = chamfer(reference, found)
+    random = np.random.default_rng(4)
+    near = sampled(truth, SAMPLES, 5)[0] + random.uniform(-0.1, 0.1, (SAMPLES, 3))
+    anywhere = random.uniform(-1, 1, (SAMPLES, 3))
+    exact = [igl.signed_distance(each, truth.vertices, truth.faces)[0] for each in (near, anywhere)]
+    close = np.abs(exact[0]) < 0.1
+    return {
+        "Chamfer": distance, "over the floor": distance / floor,
+        "parts": report["components"], "watertight": report["watertight"],
+        "normals alike": float((normals * across[nearest]).sum(1).mean()),
+        "error near": float(np.abs(signal.distances(field, near) - exact[0])[close].mean()),
+        "sign right": float(((signal.distances(field, anywhere) < 0) == (exact[1] < 0)).mean()),
+        "of a dense grid": extraction.evaluated / extraction.total,
+    }  # fmt: skip
+
+
+def compared(path: Path, seconds: float, resolution: int) -> list[dict[str, Any]]:
+    """Return what each way of fitting a shape comes to."""
+    truth = scaled(path)
+    points, normals = sampled(truth, 100_000, 0)
+    rows = []
+    for method in (OURS, BARE, OFFICIAL):
+        start = time.perf_counter()
+        source = points if method == BARE else np.concatenate([points, normals], axis=1)
+        problem = sinefield.problems.sdf(source)
+        prepared = time.perf_counter() - start
+        assert isinstance(problem.signal, ShapeSignal)
+        if method == OFFICIAL:
+            field, signal = official(points, normals, seconds), ShapeSignal((0.0,) * 3, 1.0, problem.signal.extent)
+            slope = None
+        else:
+            solution = sinefield.solve(problem, seconds=seconds)
+            field, signal, slope = solution.field, problem.signal, solution.metrics["slope_error"]
+        rows.append(
+            {"shape": path.stem, "method": method, "seconds": seconds, "before": prepared}
+            | scored(field, signal, truth, resolution)
+            | {"slope off 1": slope}
+        )
+    return rows
+
+
+def main() -> None:
+    """Run the benchmark and write its result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shapes", nargs="*", type=Path, help="files of closed meshes")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[60.0], help="of fitting")
+    parser.add_argument("--resolution", type=int, default=256, help="of the mesh")
+    parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        shapes, budgets, resolution = options.shapes, options.seconds, options.resolution
+        if options.smoke:
+            shapes, budgets, resolution = [Path(folder) / "ball.ply"], [0.5], 32
+            trimesh.creation.icosphere(3).export(shapes[0])
+        if not shapes:
+            parser.error("name the shapes to fit")
+        rows = [row for path in shapes for seconds in budgets for row in compared(path, seconds, resolution)]
+    names = dict.fromkeys(name for row in rows for name in row)
+    rows = [{name: row.get(name) for name in names} for row in rows]
+    machine.write("shapes", {"fits": rows}, smoke=options.smoke)
+    machine.show("shapes", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Tests of shapes as signed distances, against balls and rings."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from sinefield import checkpoint, plots, problems, solve
+from sinefield.problems import ShapeSignal, sdf, signal_from_json
+from sinefield.surface import Camera
+
+SMALL: dict[str, Any] = {"hidden_features": 32, "hidden_layers": 2}
+CENTRE, RADIUS = np.array([10.0, -5.0, 3.0]), 4.0
+
+
+def ball(count: int = 4000, dimension: int = 3) -> NDArray[np.float64]:
+    """Return points and normals of a ball in units of its own."""
+    normals = np.random.default_rng(0).standard_normal((count, dimension))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.concatenate([CENTRE[:dimension] + RADIUS * normals, normals], axis=1)
+
+
+class Ball(nn.Module):
+    """The signed distance from a ball of radius 0.9, as fitted shapes are scaled."""
+
+    in_features, out_features = 3, 1
+
+    def forward(self, points: Tensor) -> Tensor:
+        return points.norm(dim=1, keepdim=True) - 0.9
+
+
+@pytest.mark.parametrize("terms", ["distance", "published"])
+@pytest.mark.parametrize("normals", [True, False])
+def test_the_distance_from_a_ball_satisfies_every_term(terms: str, *, normals: bool) -> None:
+    problem = sdf(ball()[:, : 6 if normals else 3], terms=terms, **SMALL)
+    reached = problem.measure(Ball(), None)
+    assert reached["surface_error"] < 2e-3
+    assert reached["slope_error"] < 1e-5
+    assert reached["normal_consistency"] > 0.99
+    generator = torch.Generator().manual_seed(0)
+    from sinefield.domains import FiniteDomain
+    from sinefield.jet import jet
+
+    for each in problem.constraints:
+        domain = each.domain
+        samples = domain.at(torch.arange(500)) if isinstance(domain, FiniteDomain) else domain.draw(500, generator)
+        residual = each.residual(**each.bind({"u": jet(Ball(), samples.points)}, samples.targets))
+        if each.name != "off the surface":
+            assert residual.abs().mean() < (0.12 if not normals and each.name == "normal" else 0.02), each.name
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_a_ball_is_fitted(dimension: int) -> None:
+    problem = sdf(ball(dimension=dimension), **SMALL)
+    solution = solve(problem, passes=0.3, learning_rate=3e-3)
+    signal = problem.signal
+    assert isinstance(signal, ShapeSignal)
+    points = CENTRE[:dimension] + np.random.default_rng(1).uniform(-4.4, 4.4, (500, dimension))
+    truth = np.linalg.norm(points - CENTRE[:dimension], axis=1) - RADIUS
+    assert np.abs(signal.distances(solution.field, points) - truth).mean() < 0.1
+    if dimension == 3:
+        mesh, _ = signal.mesh(solution.field, 32)
+        report = mesh.report()
+        assert (report["watertight"], report["components"], report["genus"]) == (True, 1, 0)
+        assert report["area"] == pytest.approx(4 * math.pi * RADIUS**2, rel=0.05)
+        assert np.allclose(mesh.vertices.mean(0), CENTRE, atol=0.1)
+    figure = plots.solution_figure(solution)
+    assert len(figure.axes) >= 3
+
+
+def test_a_glyph_is_fitted_and_drawn(tmp_path: Path) -> None:
+    y, x = np.mgrid[0:40, 0:40] + 0.5
+    Image.fromarray((255 * (np.hypot(y - 20, x - 20) > 12)).astype(np.uint8)).save(tmp_path / "disc.png")
+    solution = solve(problems.of(tmp_path / "disc.png", "sdf", **SMALL), passes=0.3, learning_rate=3e-3)
+    signal = solution.problem.signal
+    assert isinstance(signal, ShapeSignal)
+    centre = np.array([[20.0, 20.0], [20.0, 40.0]])
+    assert signal.distances(solution.field, centre) == pytest.approx([-12, 8], abs=1.5)
+    told = signal.write(solution.field, tmp_path / "distance.png", (60, 50))
+    assert "60 x 50, distance from -" in told
+    with Image.open(tmp_path / "distance.png") as written:
+        assert written.size == (60, 50)
+    with pytest.raises(ValueError, match="has no mesh"):
+        signal.mesh(solution.field)
+    with pytest.raises(ValueError, match="no turn around"):
+        signal.write(solution.field, tmp_path / "turn.mp4")
+
+
+def test_pictures_and_turns_are_written(tmp_path: Path) -> None:
+    signal = ShapeSignal.of(ball()[:, :3])
+    assert signal.scale == pytest.approx(RADIUS / 0.9, rel=0.01)
+    picture = signal.render(Ball(), (40, 30), camera=Camera(azimuth=10.0))
+    assert picture.shape == (30, 40, 3)
+    assert picture[0, 0].tolist() == [255, 255, 255]
+    assert picture[15, 20].max() < 250
+    assert "40 x 30, curvature" in signal.write(Ball(), tmp_path / "a.png", (40, 30), colouring="curvature")
+    assert signal.write(Ball(), tmp_path / "turn.gif", (16, 16), frames=3) == "3 frames around the shape"
+    assert (tmp_path / "turn.gif").stat().st_size > 100
+
+
+def test_the_signal_survives_a_file(tmp_path: Path) -> None:
+    solution = solve(sdf(ball(200), **SMALL), passes=0.01)
+    solution.save(tmp_path / "ball.safetensors")
+    _, header = checkpoint.read(tmp_path / "ball.safetensors")
+    signal = signal_from_json(header["signal"])
+    assert signal == solution.problem.signal
+    with pytest.raises(ValueError, match="not plausible"):
+        ShapeSignal.from_json({"centre": [0, 0, 0], "scale": -1, "extent": [1, 1, 1]})
+    with pytest.raises(ValueError, match="incomplete"):
+        ShapeSignal.from_json({"centre": [0, 0, 0]})
+
+
+def test_unknown_terms_are_told() -> None:
+    with pytest.raises(ValueError, match="unknown terms 'best'; choose one of distance, published"):
+        sdf(ball(), terms="best")
+    with pytest.raises(ValueError, match="unknown network"):
+        sdf(ball(), network="cnn")
