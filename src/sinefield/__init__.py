@@ -36,15 +36,16 @@ _HOMES = {
     "Solution": "solution",
     "load": "checkpoint",
 }
-_MODULES = ("problems", "metrics", "plots", "networks", "checkpoint")
+_MODULES = ("problems", "metrics", "plots", "networks", "checkpoint", "surface")
 
 __all__ = [
     "Ball", "Box", "Constraint", "Grid", "Jet", "PointCloud", "Problem", "Recipe", "Siren", "Solution", "__version__",
     "build", "checkpoint", "estimate", "jet", "load", "metrics", "networks", "plots", "problems", "solve",
+    "surface",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from sinefield import checkpoint, metrics, networks, plots, problems
+    from sinefield import checkpoint, metrics, networks, plots, problems, surface
     from sinefield.checkpoint import load
     from sinefield.constraint import Constraint, Problem
     from sinefield.domains import Ball, Box, Grid, PointCloud

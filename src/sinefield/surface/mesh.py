@@ -42,15 +42,29 @@ class Mesh:
         return float(np.einsum("ni,ni->", a, np.cross(b, c)) / 6)
 
     def open_edges(self) -> NDArray[np.int64]:
-        """Return the edges that lack an opposite, ``(e, 2)``: those not shared by two faces, once in each direction."""
-        edges = np.concatenate([self.faces[:, [0, 1]], self.faces[:, [1, 2]], self.faces[:, [2, 0]]])
-        size = len(self.vertices)
-        ahead, back = edges[:, 0] * size + edges[:, 1], edges[:, 1] * size + edges[:, 0]
-        found, counts = np.unique(ahead, return_counts=True)
-        # An edge twice in one direction has no single opposite.
-        once = found[counts == 1]
-        wrong = ~(_among(back, once) & _among(ahead, once))
-        return edges[wrong]
+        """Return the edges, ``(e, 2)``, that are not shared by exactly two faces, once in each direction."""
+        # One number for each edge and direction, sorted in place: there are three times as many as faces.
+        size, count = len(self.vertices), len(self.faces)
+        keys = np.empty(3 * count, np.int64)
+        for k in range(3):
+            start, end = self.faces[:, k], self.faces[:, (k + 1) % 3]
+            part = keys[k * count : (k + 1) * count]
+            np.minimum(start, end, out=part)
+            part *= size
+            part += np.maximum(start, end)
+            part *= 2
+            part += start > end
+        keys.sort()
+        same = np.zeros(len(keys) + 1, bool)  # whether each is of the same edge as the one before
+        same[1:-1] = keys[1:] >> 1 == keys[:-1] >> 1
+        # A pair begins where the next, but neither the one before nor the one after that is of the same edge.
+        begins = ~same[:-1] & same[1:] & ~np.append(same[2:], False)
+        begins[:-1] &= keys[1:] != keys[:-1]
+        paired = begins.copy()
+        paired[1:] |= begins[:-1]
+        left = keys[~paired]
+        ends = np.stack([left // 2 // size, left // 2 % size], -1)
+        return np.where(left[:, None] % 2 == 1, ends[:, ::-1], ends)
 
     @property
     def watertight(self) -> bool:
@@ -110,12 +124,3 @@ class Mesh:
         if not 0 < scale < np.inf:
             raise ValueError(f"the scale is {scale:g}; a positive number keeps the inside of a mesh inside")
         return Mesh(self.vertices * scale + np.asarray(offset, float), self.faces, self.normals)
-
-
-def _among(keys: NDArray[np.int64], ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which keys are among those ordered."""
-    if len(ordered) == 0:
-        return np.zeros(len(keys), bool)
-    at = np.searchsorted(ordered, keys).clip(max=len(ordered) - 1)
-    found: NDArray[np.bool_] = ordered[at] == keys
-    return found
