@@ -55,7 +55,8 @@ def clip_figure(solution: Solution) -> Figure:
             "psnr_mean" in reached
         )
         figure.suptitle(
-            f"{short(clip.name)}, {clip.frames} frames, recipe “{solution.recipe.name}”: PSNR {reached['psnr']:.1f} dB{spread}"
+            f"{short(clip.name)}, {clip.frames} frames, recipe “{solution.recipe.name}”: PSNR {reached['psnr']:.1f} dB"
+            f"{spread}"
         )
     return figure
 

@@ -69,8 +69,8 @@ def recording_figure(solution: Solution) -> Figure:
         draw_convergence(loss, loss.twinx(), solution.history)
         metrics = solution.metrics
         figure.suptitle(
-            f"{short(recording.name)}, recipe “{solution.recipe.name}”: SNR {metrics['snr']:.1f} dB, MSE {metrics['mse']:.2g} "
-            "of the peak squared"
+            f"{short(recording.name)}, recipe “{solution.recipe.name}”: SNR {metrics['snr']:.1f} dB, "
+            f"MSE {metrics['mse']:.2g} of the peak squared"
         )
     return figure
 
