@@ -20,10 +20,10 @@ from sinefield.activations import activations_of
 
 PICTURES = Path(__file__).parent / "pictures"
 SIGNALS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "bach.wav": ("bach", {}, {"passes": 40}),
-    "bikes.mp4": ("bikes", {"size": (160, 68)}, {"passes": 24}),
+    "bach.wav": ("bach", {}, {}),
+    "bikes.mp4": ("bikes", {"size": (160, 68)}, {"passes": 16}),
     "ch2.nii.gz": ("brain", {}, {}),
-    "shadedrelief.jpg": ("relief", {}, {"passes": 4}),
+    "shadedrelief.jpg": ("relief", {}, {"passes": 1.5}),
 }
 """By the name of a file: the name of its picture, the options of its problem, the budget of its fit."""
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from sinefield.io.video import Clip
 from sinefield.io.volume import Volume
-from sinefield.plots.style import STYLE, draw_beside, draw_convergence
+from sinefield.plots.style import STYLE, draw_beside, draw_convergence, short
 from sinefield.problems.reading import read_at
 from sinefield.problems.video import VideoSignal
 from sinefield.problems.volume import VolumeSignal
@@ -55,7 +55,8 @@ def clip_figure(solution: Solution) -> Figure:
             "psnr_mean" in reached
         )
         figure.suptitle(
-            f"{clip.name}, {clip.frames} frames, recipe “{solution.recipe.name}”: PSNR {reached['psnr']:.1f} dB{spread}"
+            f"{short(clip.name)}, {clip.frames} frames, recipe “{solution.recipe.name}”: PSNR {reached['psnr']:.1f} dB"
+            f"{spread}"
         )
     return figure
 
@@ -85,6 +86,6 @@ def volume_figure(solution: Solution) -> Figure:
         draw_convergence(loss, loss.twinx(), solution.history)
         shape = " x ".join(map(str, scan.shape))
         figure.suptitle(
-            f"{scan.name}, {shape}, recipe “{solution.recipe.name}”: PSNR {solution.metrics['psnr']:.1f} dB"
+            f"{short(scan.name)}, {shape}, recipe “{solution.recipe.name}”: PSNR {solution.metrics['psnr']:.1f} dB"
         )
     return figure

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sinefield.io.image import Picture
-from sinefield.plots.style import STYLE, draw_beside, draw_convergence
+from sinefield.plots.style import STYLE, draw_beside, draw_convergence, short
 from sinefield.problems.image import ImageSignal
 from sinefield.solution import Solution
 
@@ -54,7 +54,7 @@ def large_picture_figure(solution: Solution) -> Figure:
         loss = figure.add_subplot(grid[:, 3])
         draw_convergence(loss, loss.twinx(), solution.history)
         figure.suptitle(
-            f"{picture.name}, recipe “{solution.recipe.name}”: PSNR {solution.metrics['psnr']:.1f} dB, "
+            f"{short(picture.name)}, recipe “{solution.recipe.name}”: PSNR {solution.metrics['psnr']:.1f} dB, "
             f"{sum(each.numel() for each in solution.field.parameters()):,} parameters"
         )
     return figure

@@ -22,7 +22,7 @@ from sinefield.domains import Grid
 from sinefield.evaluation import evaluating
 from sinefield.io.image import Floats, Picture, PixelMap
 from sinefield.jet import jet
-from sinefield.plots.style import STYLE, draw_convergence
+from sinefield.plots.style import STYLE, draw_convergence, short
 from sinefield.problems.image import five_point_laplacian, sobel, targets_of
 from sinefield.solution import Record, Solution
 
@@ -78,7 +78,7 @@ class Subject:
             targets = targets_of(picture, ("value", "gradient", "laplacian"))
             truth = _panels(*(targets[each][index] for each in ("value", "gradient", "laplacian")))
         points = Grid((pixels.height, pixels.width)).at(index.flatten()).points
-        return cls(picture.name, truth, points, tuple(each.name for each in problem.constraints))
+        return cls(short(picture.name), truth, points, tuple(each.name for each in problem.constraints))
 
     def panels(self, field: nn.Module) -> Panels:
         """Return what is drawn of a field; what its supervision leaves undetermined is taken from the truth."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sinefield.io.audio import Recording
 from sinefield.io.image import Floats
-from sinefield.plots.style import ACCENT, INK, STYLE, draw_convergence
+from sinefield.plots.style import ACCENT, INK, STYLE, draw_convergence, short
 from sinefield.problems.audio import AudioSignal
 from sinefield.solution import Solution
 
@@ -69,8 +69,8 @@ def recording_figure(solution: Solution) -> Figure:
         draw_convergence(loss, loss.twinx(), solution.history)
         metrics = solution.metrics
         figure.suptitle(
-            f"{recording.name}, recipe “{solution.recipe.name}”: SNR {metrics['snr']:.1f} dB, MSE {metrics['mse']:.2g} "
-            "of the peak squared"
+            f"{short(recording.name)}, recipe “{solution.recipe.name}”: SNR {metrics['snr']:.1f} dB, "
+            f"MSE {metrics['mse']:.2g} of the peak squared"
         )
     return figure
 

@@ -24,6 +24,11 @@ ERROR = 0.25
 INK, ACCENT, THEORY = "#22313f", "#c0392b", "#2980b9"
 
 
+def short(name: str) -> str:
+    """Return the name of a signal without the folder that it lies in."""
+    return Path(name).name
+
+
 def draw_convergence(loss: Axes, decibels: Axes, history: Sequence[Record]) -> None:
     """Draw loss and PSNR over the seconds of fitting."""
     loss.clear()
