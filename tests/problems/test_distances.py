@@ -40,7 +40,8 @@ def test_distances_to_a_ball(dimension: int) -> None:
     points, normals = sphere(20_000 if dimension == 3 else 2000, dimension)
     found = signed_distances(points, normals, places(dimension))
     truth = np.linalg.norm(places(dimension), axis=1) - 0.6
-    assert abs(found - truth).max() < 2e-3
+    assert abs(found - truth).mean() < 5e-4
+    assert abs(found - truth).max() < 1e-2
     assert ((found < 0) == (truth < 0))[abs(truth) > 1e-3].all()
 
 

@@ -294,7 +294,7 @@ def _published_terms(surface: PointCloud) -> Sequence[Constraint]:
     box = _box(surface.dimension)
     return [
         Constraint(surface, lambda u: u.value, name="surface", weight=3e3, norm=mean_absolute),
-        Constraint(surface, _turned, name="normal", weight=1e2),
+        Constraint(surface, _turned, name="normal", weight=1e2, norm=mean_absolute),
         Constraint(surface, _stretched, name="eikonal on the surface", weight=5e1, norm=mean_absolute),
         Constraint(box, _stretched, name="eikonal", weight=5e1, norm=mean_absolute),
         Constraint(
@@ -304,7 +304,7 @@ def _published_terms(surface: PointCloud) -> Sequence[Constraint]:
 
 
 def _turned(u: Jet, normal: Tensor) -> Tensor:
-    return (1 - torch.cosine_similarity(u.gradient, normal, dim=-1)).sqrt()
+    return 1 - torch.cosine_similarity(u.gradient, normal, dim=-1)
 
 
 def _stretched(u: Jet) -> Tensor:
