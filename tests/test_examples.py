@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 from pathlib import Path
 from types import ModuleType
@@ -48,6 +49,12 @@ def test_slope_of_a_volume() -> None:
 
 def test_picture_in_tiles() -> None:
     assert load("picture_in_tiles").main(passes=0.5, longest=128) < 1e-5
+
+
+def test_shape_from_points() -> None:
+    report = load("shape_from_points").main(passes=0.5)
+    assert (report["watertight"], report["genus"]) == (True, 1)
+    assert report["volume"] == pytest.approx(2 * math.pi**2 * 0.4**2, rel=0.05)
 
 
 def test_no_example_is_left_out() -> None:

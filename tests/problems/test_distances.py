@@ -75,3 +75,11 @@ def test_points_that_enclose_nothing_are_told() -> None:
     sheet = np.random.default_rng(0).uniform(-0.9, 0.9, (5000, 3)) * [1, 1, 0.001]
     with pytest.raises(ValueError, match="enclose nothing"):
         oriented_normals(sheet)
+
+
+def test_normals_of_noisy_points() -> None:
+    points, normals = sphere(20_000, 3)
+    noisy = points + 0.02 * np.random.default_rng(2).standard_normal(points.shape)
+    alike = (oriented_normals(noisy) * normals).sum(1)
+    assert (alike > 0).mean() > 0.99
+    assert np.median(alike) > 0.9

@@ -16,8 +16,11 @@ from scipy.spatial import cKDTree
 
 from sinefield.problems.distances import Doubles, spacing_of
 
-_CELLS = {2: 256, 3: 96}  # along each side of the box
-_NEIGHBOURS = {2: 8, 3: 16}
+_CELLS = {2: 256, 3: 64}  # along each side of the box
+_NEIGHBOURS = {2: (8, 24, 72), 3: (16, 48, 144)}
+_FLAT = 0.08  # of the ratio of variances
+_CHUNK = 16_384  # points whose neighbours are looked at together
+_VOTES = 16  # neighbours that a normal follows
 _INSIDE = 1e-3  # the part of the box that must be inside: a leak leaves nothing
 _STEP = 2.0  # spacings to either side of a point, where the outside is looked for
 
@@ -38,7 +41,7 @@ def oriented_normals(points: Doubles) -> Doubles:
     there, back = (_at(away, points + side * step * normals) for side in (1, -1))
     signs = np.where(there <= back, 1.0, -1.0)
     # Where a part is thinner than a cell a few are turned wrongly: each follows most of its neighbours that lie alike.
-    _, near = tree.query(points, k=min(_NEIGHBOURS[dimension] + 1, len(points)))
+    _, near = tree.query(points, k=min(_VOTES + 1, len(points)))
     for _ in range(3):
         turned = signs[:, None] * normals
         alike = np.einsum("nkd,nd->nk", turned[near[:, 1:]], turned)
@@ -47,11 +50,25 @@ def oriented_normals(points: Doubles) -> Doubles:
 
 
 def _planes(points: Doubles, tree: cKDTree) -> Doubles:
-    """Return the unit normals of the planes through the neighbours of each point, of either sign."""
-    _, near = tree.query(points, k=min(_NEIGHBOURS[points.shape[1]], len(points)))
+    """Return the unit normals of the planes through the neighbours of each point, of either sign.
+
+    Of noisy points more neighbours are taken, until they lie in a plane rather than in a ball.
+    """
+    for count in _NEIGHBOURS[points.shape[1]]:
+        starts = range(0, len(points), _CHUNK)
+        parts = [_plane(points, tree, slice(start, start + _CHUNK), min(count, len(points))) for start in starts]
+        normals, flatness = (np.concatenate(each) for each in zip(*parts, strict=True))
+        if np.median(flatness) < _FLAT or count >= len(points):
+            break
+    return np.asarray(normals)
+
+
+def _plane(points: Doubles, tree: cKDTree, some: slice, count: int) -> tuple[Doubles, Doubles]:
+    """Return the normals of some points, and how thick their neighbourhoods are: the ratio of the least variances."""
+    _, near = tree.query(points[some], k=count)
     spread = points[near] - points[near].mean(1, keepdims=True)
-    _, directions = np.linalg.eigh(np.einsum("nki,nkj->nij", spread, spread))
-    return np.asarray(directions[:, :, 0])
+    variances, directions = np.linalg.eigh(np.einsum("nki,nkj->nij", spread, spread))
+    return directions[:, :, 0], variances[:, 0] / np.maximum(variances[:, 1], 1e-300)
 
 
 def _outside(points: Doubles, tree: cKDTree, spacing: float) -> NDArray[np.bool_]:
