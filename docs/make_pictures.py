@@ -23,7 +23,7 @@ SIGNALS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "bach.wav": ("bach", {}, {}),
     "bikes.mp4": ("bikes", {"size": (160, 68)}, {"passes": 16}),
     "ch2.nii.gz": ("brain", {}, {}),
-    "shadedrelief.jpg": ("relief", {}, {"passes": 1.5}),
+    "shadedrelief.jpg": ("relief", {}, {"passes": 3}),
 }
 """By the name of a file: the name of its picture, the options of its problem, the budget of its fit."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sinefield.io.image import Picture
-from sinefield.plots.style import STYLE, draw_beside, draw_convergence, short
+from sinefield.plots.style import STYLE, draw_beside, short
 from sinefield.problems.image import ImageSignal
 from sinefield.solution import Solution
 
@@ -18,9 +18,9 @@ _CLOSE = 96  # of the second
 
 
 def large_picture_figure(solution: Solution) -> Figure:
-    """Return the figure of a large picture: the whole and two details of it, truth, field and error, and convergence.
+    """Return the figure of a large picture: the whole and two details of it, truth, field and error.
 
-    The details are of the liveliest place: that with the largest variance.
+    The details are of the liveliest places: those whose neighbouring pixels differ most.
 
     Raises:
         ValueError: the solution is not one of a picture.
@@ -33,15 +33,15 @@ def large_picture_figure(solution: Solution) -> Figure:
     # Single samples: a mean over each step would show the field better than it is.
     rows, columns = height // step, width // step
     regions = {
-        f"{width} x {height}, every {step}th pixel": (0, 0, columns * step, rows * step, step),
+        f"{width} x {height}, one pixel in {step}": (0, 0, columns * step, rows * step, step),
         f"{_SIDE} x {_SIDE} pixels": (*_liveliest(picture, _SIDE), 1),
         f"{_CLOSE} x {_CLOSE} pixels": (*_liveliest(picture, _CLOSE), 1),
     }
-    panel = 3.0
+    panel = 2.6
     sides = panel * min(max(columns / rows, 0.5), 2.0)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3 * sides + 4.4, 3 * panel + 1.1), layout="constrained")
-        grid = figure.add_gridspec(3, 4, width_ratios=[sides, sides, sides, 4.2])
+        figure = Figure(figsize=(3 * sides + 0.4, 3 * panel + 1.1), layout="constrained")
+        grid = figure.add_gridspec(3, 3)
         for row, (name, (left, top, right, bottom, each)) in enumerate(regions.items()):
             middle = each // 2
             some = picture.values[top + middle : bottom : each, left + middle : right : each]
@@ -51,8 +51,6 @@ def large_picture_figure(solution: Solution) -> Figure:
             found = signal.render(solution.field, truth.shape[1::-1], region=region)
             found = (found - picture.low) / (picture.high - picture.low)
             draw_beside(figure, [grid[row, column] for column in range(3)], truth, found, name)
-        loss = figure.add_subplot(grid[:, 3])
-        draw_convergence(loss, loss.twinx(), solution.history)
         figure.suptitle(
             f"{short(picture.name)}, recipe “{solution.recipe.name}”: PSNR {solution.metrics['psnr']:.1f} dB, "
             f"{sum(each.numel() for each in solution.field.parameters()):,} parameters"
@@ -61,11 +59,14 @@ def large_picture_figure(solution: Solution) -> Figure:
 
 
 def _liveliest(picture: Picture, side: int) -> tuple[int, int, int, int]:
-    """Return the part of a picture, left, top, right and bottom, of the largest variance, of 64 spread over it."""
+    """Return the part of a picture, left, top, right and bottom, whose neighbours differ most, of 64 spread over it."""
     height, width, _ = picture.values.shape
     tall, wide = min(side, height), min(side, width)
-    corners = [
-        (int(top), int(left)) for top in np.linspace(0, height - tall, 8) for left in np.linspace(0, width - wide, 8)
-    ]
-    top, left = max(corners, key=lambda at: float(picture.values[at[0] : at[0] + tall, at[1] : at[1] + wide].var()))
+
+    def liveliness(at: tuple[int, int]) -> float:
+        part = picture.values[at[0] : at[0] + tall, at[1] : at[1] + wide].astype(np.float32)
+        return float(np.square(np.diff(part, axis=0)).mean() + np.square(np.diff(part, axis=1)).mean())
+
+    corners = [(int(y), int(x)) for y in np.linspace(0, height - tall, 8) for x in np.linspace(0, width - wide, 8)]
+    top, left = max(corners, key=liveliness)
     return left, top, left + wide, top + tall
