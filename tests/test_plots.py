@@ -127,36 +127,3 @@ def test_no_figure_of_what_is_no_picture_nor_in_an_unknown_format(tmp_path: Path
     with pytest.raises(ValueError, match="ending must be one of"):
         plots.save_figure(plots.solution_figure(solution()), tmp_path / "figure.docx")
     assert not list(tmp_path.iterdir())
-
-
-class Ball(nn.Module):
-    """The distance to a ball of radius ½."""
-
-    def forward(self, points: Tensor) -> Tensor:
-        return points.norm(dim=1, keepdim=True) - 0.5
-
-
-@pytest.mark.parametrize(("axis", "names"), [(0, ("y", "z")), (1, ("x", "z")), (2, ("x", "y"))])
-def test_a_slice_shows_where_the_surface_is(axis: int, names: tuple[str, str]) -> None:
-    """The bold line of a ball cut at 0.3 is a circle of radius 0.4."""
-    figure = plots.slice_figure(Ball(), axis, 0.3, (-1, -1, -1), (1, 1, 1), 101)
-    axes = figure.axes[0]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == names
-    assert axes.get_title() == f"Φ at {'xyz'[axis]} = 0.3"
-    bold = np.concatenate([path.vertices for path in axes.collections[-1].get_paths()])
-    assert np.allclose(np.linalg.norm(bold, axis=1), 0.4, atol=0.01)
-
-
-def test_a_slice_without_surface_is_drawn(tmp_path: Path) -> None:
-    plots.save_figure(plots.slice_figure(Ball(), 2, 0.9, (-1, -1, -1), (1, 2, 1), 16), tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as picture:
-        assert picture.height > picture.width > 100
-
-
-@pytest.mark.parametrize(
-    ("axis", "at", "size", "told"),
-    [(3, 0, 9, "axis is 3; expected 0, 1 or 2"), (1, 2, 9, "plane y = 2 misses the box"), (1, 0, 1, "size is 1")],
-)
-def test_slices_that_cannot_be_are_told(axis: int, at: float, size: int, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        plots.slice_figure(Ball(), axis, at, (-1, -1, -1), (1, 1, 1), size)

@@ -16,14 +16,14 @@ from sinefield.plots.large import large_picture_figure
 from sinefield.plots.layers import activations_figure
 from sinefield.plots.pictures import Panels, Sheet, Subject, comparison_figure, picture_figure
 from sinefield.plots.recordings import recording_figure
-from sinefield.plots.shapes import shape_figure, slice_figure
+from sinefield.plots.shapes import shape_figure
 from sinefield.plots.style import FORMATS, check_format, save_figure
 from sinefield.solution import Solution
 
 __all__ = [
     "FORMATS", "Panels", "Sheet", "Subject",
     "activations_figure", "check_format", "clip_figure", "comparison_figure", "large_picture_figure",
-    "picture_figure", "recording_figure", "save_figure", "shape_figure", "slice_figure",
+    "picture_figure", "recording_figure", "save_figure", "shape_figure",
     "solution_figure", "volume_figure",
 ]  # fmt: skip
 

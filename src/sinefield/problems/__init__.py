@@ -16,7 +16,8 @@ from sinefield.io import video as clips
 from sinefield.io.volume import is_volume
 from sinefield.problems.audio import AudioSignal, audio
 from sinefield.problems.image import ImageSignal, image
-from sinefield.problems.sdf import ShapeSignal, sdf
+from sinefield.problems.sdf import sdf
+from sinefield.problems.shape import ShapeSignal
 from sinefield.problems.video import VideoSignal, video
 from sinefield.problems.volume import VolumeSignal, volume
 

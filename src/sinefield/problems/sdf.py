@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,197 +29,22 @@ from sinefield.domains import Box, PointCloud
 from sinefield.evaluation import evaluating
 from sinefield.io import image as pictures
 from sinefield.io import points as shapes
-from sinefield.io import video as clips
 from sinefield.io.outlines import outline
 from sinefield.jet import Jet, jet
 from sinefield.networks import build
 from sinefield.problems.distances import signed_distances
 from sinefield.problems.orientation import oriented_normals
-from sinefield.problems.reading import CHUNK, read_at
-from sinefield.surface import Camera, Extraction, Mesh, extracted, traced, turntable
-from sinefield.surface.tracing import Colouring
+from sinefield.problems.reading import CHUNK
+from sinefield.problems.shape import ShapeSignal
 
 TERMS = ("distance", "published")
 """The terms of the loss by name, the default first."""
-
-MARGIN = 0.9
-"""How far a shape reaches in field coordinates: its longest side spans [−0.9, 0.9]."""
 
 AROUND = 400_000
 """At how many places distances are known beforehand."""
 
 _NEAR = (0.01, 0.05)  # standard deviations of the places near the points, in field coordinates
-_FRAMES_A_SECOND = 30.0
 _NEARBY = 0.6  # the part of the places that are near the points; the others are anywhere in the box
-
-
-@dataclass(frozen=True)
-class ShapeSignal:
-    """How a signed distance is read back in the units of a file.
-
-    Field coordinates are (x − centre) / scale, in the order of the file's axes, and a distance is scale · Φ.
-
-    Args:
-        centre: of the shape's bounding box, in the units of the file.
-        scale: units of the file in one of the field's.
-        extent: half the sides of the bounding box, in field coordinates, the longest :data:`MARGIN`.
-    """
-
-    centre: tuple[float, ...]
-    scale: float
-    extent: tuple[float, ...]
-
-    @property
-    def kind(self) -> str:
-        """``"sdf"``."""
-        return "sdf"
-
-    @property
-    def dimension(self) -> int:
-        """d, 2 or 3."""
-        return len(self.centre)
-
-    @classmethod
-    def of(cls, points: NDArray[np.float64]) -> ShapeSignal:
-        """Return the mapping of points."""
-        low, high = points.min(0), points.max(0)
-        scale = float((high - low).max()) / 2 / MARGIN
-        return cls(tuple(map(float, (low + high) / 2)), scale, tuple(map(float, (high - low) / 2 / scale)))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the mapping as JSON."""
-        return {"kind": self.kind, "centre": list(self.centre), "scale": self.scale, "extent": list(self.extent)}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> ShapeSignal:
-        """Return the signal that :meth:`to_json` stored.
-
-        Raises:
-            ValueError: a number is missing, of the wrong kind or out of its range.
-        """
-        try:
-            centre, extent = tuple(map(float, stored["centre"])), tuple(map(float, stored["extent"]))
-            scale = float(stored["scale"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"the stored mapping of a shape is incomplete or malformed ({error!r})") from error
-        plausible = len(centre) == len(extent) in (2, 3) and 0 < scale < math.inf
-        if not (plausible and all(map(math.isfinite, centre)) and all(0 <= each <= 1 for each in extent)):
-            raise ValueError(f"the stored mapping of a shape is not plausible: {centre}, {scale}, {extent}")
-        return cls(centre, scale, extent)
-
-    def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return field coordinates of points ``(n, d)`` in the units of the file."""
-        return np.asarray((points - np.array(self.centre)) / self.scale)
-
-    def to_signal(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return points ``(n, d)`` in the units of the file."""
-        return np.asarray(points * self.scale + np.array(self.centre))
-
-    def render(
-        self,
-        field: nn.Module,
-        size: tuple[int, int] | None = None,
-        *,
-        camera: Camera | None = None,
-        colouring: Colouring = "shaded",
-    ) -> NDArray[Any]:
-        """Return a picture: of a shape in space as a camera sees it, of one in the plane its signed distance.
-
-        Args:
-            field: Φ.
-            size: width and height in pixels; None: 512 on the longest side.
-            camera: where the picture is taken from, in field coordinates; None: from the front, a little from above.
-            colouring: ``"shaded"`` or ``"curvature"``; in the plane there is only the distance.
-
-        Returns:
-            ``(height, width, 3)`` bytes; in the plane ``(height, width)`` distances in the units of the file, rows
-            along the first axis, over the whole of [−1, 1]².
-
-        Raises:
-            ValueError: a size below 1, or an unknown colouring.
-        """
-        width, height = size or (512, 512)
-        if self.dimension == 3:
-            lower, upper = self._box()
-            return traced(field, camera or Camera(), (width, height), lower=lower, upper=upper, colouring=colouring)
-        if min(width, height) < 1:
-            raise ValueError(f"the size of a picture is width and height, both at least 1; got {size}")
-        axes = [(2 * torch.arange(n, dtype=torch.float64) + 1) / n - 1 for n in (height, width)]
-        return read_at(field, axes, 1, lambda u: u.value * self.scale)[:, :, 0]
-
-    def write(
-        self,
-        field: nn.Module,
-        path: Path,
-        size: tuple[int, int] | None = None,
-        *,
-        camera: Camera | None = None,
-        colouring: Colouring = "shaded",
-        frames: int = 60,
-    ) -> str:
-        """Return in a few words what was written: a picture, or for MP4 and GIF a turn around the shape.
-
-        In the plane a picture goes from black, the farthest inside, to white, as far outside. The other arguments are
-        those of :meth:`render`.
-
-        Args:
-            field: Φ.
-            path: where; the ending chooses the format.
-            size: width and height in pixels.
-            camera: where the picture is taken from.
-            colouring: ``"shaded"`` or ``"curvature"``.
-            frames: of a turn.
-
-        Raises:
-            ValueError: as for :meth:`render`; an ending of no known format, or a turn around a shape in the plane.
-        """
-        if path.suffix.lower() in clips.WRITTEN:
-            if self.dimension == 2:
-                raise ValueError(f"cannot write {path}: there is no turn around a shape in the plane; give a picture")
-            clips.check_suffix(path)
-            lower, upper = self._box()
-            turn = turntable(
-                field, camera or Camera(), size or (512, 512), lower=lower, upper=upper, frames=frames,
-                colouring=colouring,
-            )  # fmt: skip
-            clips.write(path, turn, _FRAMES_A_SECOND)
-            return f"{frames} frames around the shape"
-        pictures.check_suffix(path)
-        values = self.render(field, size, camera=camera, colouring=colouring)
-        if self.dimension == 3:
-            pictures.write(path, values.astype(np.float32), 0.0, 255.0, 8)
-            return f"{values.shape[1]} x {values.shape[0]}, {colouring}"
-        farthest = float(abs(values).max()) or 1.0
-        pictures.write(path, values[:, :, None], -farthest, farthest, 8)
-        return f"{values.shape[1]} x {values.shape[0]}, distance from {values.min():.4g} to {values.max():.4g}"
-
-    def mesh(self, field: nn.Module, resolution: int = 256) -> tuple[Mesh, Extraction]:
-        """Return the surface as a mesh in the units of the file, and what it took to find it.
-
-        Args:
-            field: Φ.
-            resolution: cells along the longest side of the box, which is a little larger than the shape.
-
-        Raises:
-            ValueError: the shape lies in the plane; or as for :func:`sinefield.surface.extracted`.
-        """
-        if self.dimension != 3:
-            raise ValueError("a shape in the plane has no mesh; render it instead")
-        lower, upper = self._box()
-        found = extracted(field, lower, upper, resolution)
-        return found.mesh.transformed(self.scale, self.centre), found
-
-    def _box(self) -> tuple[list[float], list[float]]:
-        """Return the corners of the box that the shape is looked for in, in field coordinates."""
-        sides = [min(1.0, each + 1 - MARGIN) for each in self.extent]
-        return [-each for each in sides], sides
-
-    def distances(self, field: nn.Module, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the signed distances ``(n,)`` of points ``(n, d)``, both in the units of the file."""
-        places = torch.from_numpy(self.to_field(points))
-        with evaluating(field) as like:
-            values = [jet(field, chunk.to(like), ["value"]).value.double().cpu() for chunk in places.split(CHUNK)]
-        return np.asarray(torch.cat(values)[:, 0].numpy() * self.scale)
 
 
 def sdf(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sinefield.surface.mesh import Mesh
 from sinefield.surface.meshing import Extraction, extracted
+from sinefield.surface.projection import projected
+from sinefield.surface.slicing import contoured
 from sinefield.surface.tracing import Camera, traced, turntable
 
-__all__ = ["Camera", "Extraction", "Mesh", "extracted", "traced", "turntable"]
+__all__ = ["Camera", "Extraction", "Mesh", "contoured", "extracted", "projected", "traced", "turntable"]

@@ -1,4 +1,4 @@
-"""The surface Φ = 0 as a mesh: marching cubes only where the surface can be, then Newton's method.
+"""A surface Φ = c as a mesh: marching cubes only where the surface can be, then Newton's method.
 
 A field that is no steeper than L cannot vanish within a block of half-diagonal r whose middle has |Φ| > L r. Blocks of
 the grid are halved until they are two cells long, and dropped as soon as this says so; what is left are the blocks
@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from sinefield.io import SignalWarning
 from sinefield.io.room import check_memory
 from sinefield.surface import cubes
 from sinefield.surface.mesh import Mesh
-from sinefield.surface.sampling import Floats, Region, jets_at, steepness, values_at
+from sinefield.surface.projection import approached, unit
+from sinefield.surface.sampling import Floats, Region, steepness, values_at
 
 RESOLUTIONS = (8, 4096)
 """The least and the greatest number of cells along the longest side."""
@@ -42,7 +44,7 @@ class Extraction:
     """A mesh and what it took to find it.
 
     Args:
-        mesh: the surface Φ = 0, looking towards positive Φ.
+        mesh: the surface, looking towards larger Φ.
         evaluated: at how many points Φ was evaluated to find it, polishing left out.
         total: at how many a dense grid would have been evaluated.
         lipschitz: the bound of ‖∇Φ‖ that was used.
@@ -56,8 +58,9 @@ class Extraction:
 
 @dataclass
 class _Tally:
-    """What was seen of the values of a field."""
+    """What was seen of the values of a field, less the level."""
 
+    level: float
     evaluated: int = 0
     low: float = np.inf
     high: float = -np.inf
@@ -66,7 +69,7 @@ class _Tally:
     )
 
     def values(self, field: nn.Module, points: Floats) -> NDArray[np.float32]:
-        found = values_at(field, points)
+        found = values_at(field, points) - np.float32(self.level)
         if len(found):
             self.evaluated += len(found)
             self.low, self.high = min(self.low, float(found.min())), max(self.high, float(found.max()))
@@ -109,20 +112,22 @@ def extracted(
     upper: Sequence[float],
     resolution: int,
     *,
+    level: float = 0.0,
     polish: int = 2,
     lipschitz: float | None = None,
 ) -> Extraction:
-    """Return the surface Φ = 0 of a field as a mesh.
+    """Return the surface Φ = level of a field as a mesh.
 
     Marching cubes over a grid of cubic cells, of which only those near the surface are evaluated, each node once; then
-    steps x ← x − Φ ∇Φ / ‖∇Φ‖² of Newton's method, none of which leaves half a cell or makes |Φ| larger. Normals are
-    ∇Φ / ‖∇Φ‖. A surface that leaves the box is cut there, and the mesh is open.
+    steps of Newton's method, see :func:`sinefield.surface.projection.approached`. Normals are ∇Φ / ‖∇Φ‖. A surface that
+    leaves the box is cut there, and the mesh is open.
 
     Args:
         field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
         lower: the corner of the box with the least coordinates.
         upper: the corner with the greatest; the grid may end up to a cell beyond it along shorter sides.
         resolution: cells along the longest side, 8 to 4096.
+        level: of a signed distance, how far outside the surface lies: an offset surface, or 0 for the surface itself.
         polish: steps of Newton's method.
         lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid, and at least 1.2.
             Where it proves too small, as the surface ends inside the box, a larger one is tried.
@@ -140,7 +145,7 @@ def extracted(
         raise ValueError(f"polish is {polish}; expected how many steps of Newton's method to take, 0 or more")
     if lipschitz is not None and not 0 < lipschitz < np.inf:
         raise ValueError(f"the Lipschitz bound is {lipschitz:g}; expected a positive number, about 1 of a distance")
-    tally = _Tally()
+    tally = _Tally(level)
     lattice = _Lattice.over(region, int(resolution))
     if lipschitz is None:
         lipschitz, tally.evaluated = steepness(field, region)
@@ -154,16 +159,20 @@ def extracted(
     else:
         warnings.warn(
             f"the surface has holes, as the field is steeper than {lipschitz:.3g} somewhere; give a larger lipschitz",
+            SignalWarning,
             stacklevel=2,
         )
     if len(faces) == 0:
         raise ValueError(
-            f"the field has no zero set in {region}: its values there go from {tally.low:.4g} to {tally.high:.4g}; "
-            "choose a box that the surface passes through, or fit the field anew"
+            f"the field has no {'zero set' if level == 0 else f'level {level:.4g}'} in {region}: its values there go "
+            f"from {tally.low + level:.4g} to {tally.high + level:.4g}; choose a box that the surface passes through, "
+            "or fit the field anew"
         )
-    vertices, normals = _polished(field, vertices, lattice.cell, polish)
+    vertices, _, gradients = approached(
+        field, vertices, level=level, steps=polish, reach=lattice.cell / 2, tolerance=_CONVERGED * lattice.cell
+    )
     total = int(np.prod(lattice.cells + 1))
-    return Extraction(Mesh(vertices, faces, normals), tally.evaluated, total, lipschitz)
+    return Extraction(Mesh(vertices, faces, unit(gradients)), tally.evaluated, total, lipschitz)
 
 
 def _near(field: nn.Module, lattice: _Lattice, lipschitz: float, tally: _Tally) -> Keys:
@@ -272,23 +281,3 @@ def _ends_inside(lattice: _Lattice, edges: Keys, borders: NDArray[np.int64]) -> 
     across = axes[..., None] != np.arange(3)
     at_sides = [((nodes == side) & across).all(1) for side in (np.zeros(3, np.int64), lattice.cells)]
     return not bool((at_sides[0] | at_sides[1]).any(1).all())
-
-
-def _polished(field: nn.Module, vertices: Floats, cell: float, steps: int) -> tuple[Floats, Floats]:
-    """Return the vertices moved onto the surface by Newton's method, and the normals there."""
-    found = vertices.copy()
-    values, gradients = jets_at(field, found)
-    for _ in range(steps):
-        some = np.flatnonzero(np.abs(values) > _CONVERGED * cell)
-        square = np.maximum(np.square(gradients[some], dtype=float).sum(1), 1e-12)
-        moved = found[some] - gradients[some] * (values[some] / square)[:, None] - vertices[some]
-        length = np.linalg.norm(moved, axis=1)
-        moved *= np.minimum(1, cell / 2 / np.maximum(length, 1e-30))[:, None]
-        candidates = vertices[some] + moved
-        new_values, new_gradients = jets_at(field, candidates)
-        better = np.abs(new_values) < np.abs(values[some])
-        taken = some[better]
-        found[taken], values[taken], gradients[taken] = candidates[better], new_values[better], new_gradients[better]
-    normals = gradients.astype(float)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
-    return found, normals

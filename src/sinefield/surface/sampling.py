@@ -56,7 +56,7 @@ class Region:
 
 
 def values_at(field: nn.Module, points: Floats) -> NDArray[np.float32]:
-    """Return Φ at points ``(n, 3)``, ``(n,)``.
+    """Return Φ at points ``(n, d)``, ``(n,)``.
 
     Raises:
         ValueError: the field has several outputs, or answers NaN or infinity.
@@ -71,12 +71,12 @@ def values_at(field: nn.Module, points: Floats) -> NDArray[np.float32]:
 
 
 def jets_at(field: nn.Module, points: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return Φ ``(n,)`` and ∇Φ ``(n, 3)`` at points ``(n, 3)``.
+    """Return Φ ``(n,)`` and ∇Φ ``(n, d)`` at points ``(n, d)``.
 
     Raises:
         ValueError: the field has several outputs, or answers NaN or infinity.
     """
-    values, gradients = np.empty(len(points), np.float32), np.empty((len(points), 3), np.float32)
+    values, gradients = np.empty(len(points), np.float32), np.empty(points.shape, np.float32)
     with evaluating(field) as like:
         for start in range(0, len(points), CHUNK):
             part = slice(start, start + CHUNK)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from sinefield.surface.projection import unit
 from sinefield.surface.sampling import Floats, Region, curvatures_at, jets_at, steepness, values_at
 
 Colouring = Literal["shaded", "curvature"]
@@ -271,8 +272,7 @@ def _colours(
     sides = (np.abs(points - region.upper) < close).astype(float) - (np.abs(points - region.lower) < close)
     cut = (sides != 0).any(1)
     gradients[cut] = sides[cut]
-    normals = gradients / np.maximum(np.linalg.norm(gradients, axis=1, keepdims=True), 1e-30)
-    seen = normals @ camera.frame().T  # in the frame of the camera
+    seen = unit(gradients) @ camera.frame().T  # in the frame of the camera
     strength = np.full(len(points), _AMBIENT)
     for direction, strong in _LIGHTS:
         towards = np.asarray(direction) / np.linalg.norm(direction)
