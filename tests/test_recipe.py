@@ -269,11 +269,11 @@ def test_new_settings_are_checked(setting: str, value: float | str) -> None:
 
 
 def test_what_a_problem_tunes_is_tuned_in_best_as_in_fast_and_not_in_published() -> None:
-    tuning = {"passes": 8, "pace": 8, "learning_rate": 1e-3}
+    tuning = {"fast": {"passes": 8, "pace": 8, "learning_rate": 1e-3}, "published": {"clip": 1.0}}
     best = named("best", 0, tuning)
     assert (best.passes, best.pace) == (40, 40)
     assert best.learning_rate == pytest.approx(4e-4)
     assert named("fast", 0, tuning).passes == 8
-    assert named("published", 0, tuning) == named("published")
+    assert named("published", 0, tuning) == named("published").changed(clip=1.0)
     with pytest.raises(ValueError, match="no such setting"):
         named("fast", 0, {"pases": 8})

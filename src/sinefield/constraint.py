@@ -32,6 +32,29 @@ def mean_absolute(residual: Tensor) -> Tensor:
     return residual.abs().mean()
 
 
+@dataclass(frozen=True)
+class Fading:
+    """A weight that is constant at first and then falls along a straight line to 0, where it stays.
+
+    Args:
+        weight: at first.
+        start: how much of the budget is used when it begins to fall.
+        stop: when it is 0.
+
+    >>> [Fading(100.0, 0.5, 0.75)(fraction) for fraction in (0.2, 0.625, 0.9)]
+    [100.0, 50.0, 0.0]
+    """
+
+    weight: float
+    start: float
+    stop: float
+
+    def __call__(self, fraction: float) -> float:
+        """Return the weight when this part of the budget is used."""
+        left = (self.stop - fraction) / (self.stop - self.start)
+        return self.weight * min(max(left, 0.0), 1.0)
+
+
 @dataclass(frozen=True, eq=False)
 class Constraint:
     """C(x, a(x), Φ, ∇Φ, ΔΦ, …) = 0 for x in Ω.
@@ -44,7 +67,8 @@ class Constraint:
         domain: Ω, and the targets a(x) on it.
         residual: C, a tensor with one row for each point, zero where the constraint holds.
         name: under which its loss is reported.
-        weight: what its norm is multiplied by in the sum.
+        weight: what its norm is multiplied by in the sum: a number, or a function of how much of the budget is used,
+            from 0 to 1, see :class:`Fading`.
         norm: makes a number of a residual; an average over points.
         order: computes all derivatives up to this order, in place of those the residual is seen to read.
     """
@@ -52,7 +76,7 @@ class Constraint:
     domain: Domain
     residual: Callable[..., Tensor]
     name: str = "constraint"
-    weight: float = 1.0
+    weight: float | Callable[[float], float] = 1.0
     norm: Norm = mean_square
     order: int | None = None
 
@@ -79,9 +103,16 @@ class Constraint:
                 )
         return bound
 
-    def loss(self, jets: Mapping[str, Jet], targets: Mapping[str, Tensor]) -> Tensor:
-        """Return weight · norm(C), a scalar, for jets and targets at the same points."""
-        return self.weight * self.norm(self.residual(**self.bind(jets, targets)))
+    def loss(self, jets: Mapping[str, Jet], targets: Mapping[str, Tensor], fraction: float = 0.0) -> Tensor:
+        """Return weight · norm(C), a scalar, for jets and targets at the same points.
+
+        Args:
+            jets: of the fields by name.
+            targets: of the domain by name.
+            fraction: how much of the budget is used.
+        """
+        weight = self.weight(fraction) if callable(self.weight) else self.weight
+        return weight * self.norm(self.residual(**self.bind(jets, targets)))
 
     def needs(self, fields: Mapping[str, nn.Module]) -> dict[str, frozenset[str]]:
         """Return which quantities of each field's jet the residual reads: it is called once, to look.
@@ -162,7 +193,7 @@ class Problem:
         measure: the metrics of a field, from this many points or, for None, from all of them.
         omega: ω₀ of the first layer that the spectrum of the signal suggests; None: unknown.
         reference: the signal itself where there is one, for figures to compare with.
-        tuning: what of a named recipe is better otherwise for this problem.
+        tuning: what of a named recipe is otherwise for this problem, by its name; ``"fast"`` holds for ``"best"`` too.
         parts: the parts that a field of this problem falls into and that can be solved one after the other, as they
             share no parameter; None: it is solved as a whole.
     """
@@ -174,7 +205,7 @@ class Problem:
     measure: Callable[[nn.Module, int | None], dict[str, float]] = field(default=lambda _field, _count: {})
     omega: float | None = None
     reference: Any = None
-    tuning: Mapping[str, Any] = field(default_factory=dict)
+    tuning: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     parts: Callable[[nn.Module], Sequence[Part]] | None = None
 
 

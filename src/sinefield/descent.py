@@ -101,7 +101,7 @@ class Descent:
         try:
             fraction = 0.0
             while fraction < 1:
-                self.descend(self.recipe.rate_at(fraction) * self.recipe.slowed(self.expected(fraction)))
+                self.descend(fraction)
                 fraction = self.fraction  # looked at once, so that the last step is always recorded
                 if self.step % record_every == 0 or fraction >= 1:
                     record = self.record()
@@ -136,14 +136,16 @@ class Descent:
             return self.recipe.passes or 0.0
         return self.step / self.steps_per_pass / max(fraction, 1e-9)
 
-    def descend(self, rate: float) -> None:
-        """Take one step, at ``rate`` times the learning rates."""
+    def descend(self, fraction: float) -> None:
+        """Take one step, with the rates and the weights of when ``fraction`` of the budget is used."""
+        rate = self.recipe.rate_at(fraction) * self.recipe.slowed(self.expected(fraction))
         for group, full_rate in self.rates:
             group["lr"] = full_rate * rate
         for each in self.optimisers:
             each.zero_grad()
         device = self.parameters[0].device
-        for name, term in self.system.accumulate([stream.take() for stream in self.streams], device).items():
+        batches = [stream.take() for stream in self.streams]
+        for name, term in self.system.accumulate(batches, device, fraction).items():
             self.totals[name] = self.totals[name] + term if name in self.totals else term
         if self.recipe.clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)

@@ -218,14 +218,15 @@ those of the published recipe that fit them as well. ``fast`` is half a decibel 
 samples."""
 
 
-def named(name: str, order: int = 0, tuning: Mapping[str, Any] | None = None) -> Recipe:
+def named(name: str, order: int = 0, tuning: Mapping[str, Mapping[str, Any]] | None = None) -> Recipe:
     """Return a recipe by name, for constraints that read derivatives up to ``order``.
 
     Args:
         name: ``"fast"``: mini-batches with a cosine schedule, tuned to quality per second for each order;
             ``"best"``: slower, with five times the passes and nothing rounded; ``"published"``: the paper's.
         order: 0 if only values are constrained, 1 for first derivatives, 2 for second ones.
-        tuning: settings that are better otherwise for a problem; ``"published"`` stays as it is.
+        tuning: settings that are otherwise for a problem, those of ``"fast"``, for ``"best"`` too, and of
+            ``"published"``, where what was published for that problem is not what was for pictures.
 
     Raises:
         ValueError: there is no such recipe, or no such setting.
@@ -236,8 +237,8 @@ def named(name: str, order: int = 0, tuning: Mapping[str, Any] | None = None) ->
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}; choose one of {', '.join(RECIPES)}")
     if name == "published":
-        return PUBLISHED
-    fast = _FAST[min(order, 2)].changed(**(tuning or {}))
+        return PUBLISHED.changed(**(tuning or {}).get("published", {}))
+    fast = _FAST[min(order, 2)].changed(**(tuning or {}).get("fast", {}))
     if name == "fast":
         return fast
     rate = fast.learning_rate * (1.0 if order else BEST_SLOWER)

@@ -171,7 +171,7 @@ def prepared(
 
 
 def _chosen(
-    recipe: str | Recipe, order: int, changes: Mapping[str, Any], tuning: Mapping[str, Any] | None = None
+    recipe: str | Recipe, order: int, changes: Mapping[str, Any], tuning: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Recipe:
     chosen = recipes.named(recipe, order, tuning) if isinstance(recipe, str) else recipe
     return chosen.changed(**changes) if changes else chosen

@@ -137,8 +137,14 @@ class System:
             for (domain, _, reads), count in zip(self.groups, counts, strict=True)
         )
 
-    def accumulate(self, batches: Sequence[Samples], device: torch.device) -> dict[str, Tensor]:
-        """Return the terms of the weighted sum over ``batches``; its gradient is added to that of the parameters."""
+    def accumulate(self, batches: Sequence[Samples], device: torch.device, fraction: float = 0.0) -> dict[str, Tensor]:
+        """Return the terms of the weighted sum over ``batches``; its gradient is added to that of the parameters.
+
+        Args:
+            batches: of each group.
+            device: where the fields are.
+            fraction: how much of the budget is used.
+        """
         terms: dict[str, Tensor] = {}
         for (domain, members, reads), batch in zip(self.groups, batches, strict=True):
             count = len(batch.points)
@@ -147,16 +153,21 @@ class System:
             for start in range(0, count, size):
                 block = moved(_rows(batch, start, start + size), device)
                 share = len(block.points) / count  # norms are averages, so blocks add up by their share
-                for name, loss in self._descend(block, members, reads, share).items():
+                for name, loss in self._descend(block, members, reads, share, fraction).items():
                     terms[name] = terms[name] + loss if name in terms else loss
         return terms
 
     def _descend(
-        self, block: Samples, members: Sequence[Constraint], reads: Mapping[str, frozenset[str]], share: float
+        self,
+        block: Samples,
+        members: Sequence[Constraint],
+        reads: Mapping[str, frozenset[str]],
+        share: float,
+        fraction: float,
     ) -> dict[str, Tensor]:
         """Return the terms of one block; their gradient is added, and all that it took is forgotten."""
         jets = {name: jet(each, block.points, reads[name]) for name, each in self.fields.items()}
-        losses = {each.name: share * each.loss(jets, block.targets) for each in members}
+        losses = {each.name: share * each.loss(jets, block.targets, fraction) for each in members}
         torch.stack(list(losses.values())).sum().backward()
         return {name: loss.detach() for name, loss in losses.items()}
 

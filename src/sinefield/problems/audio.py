@@ -184,7 +184,7 @@ def audio(
     lattice = Lattice((count,), (1.0,), channels, -recording.peak, recording.peak)
     return sampled(
         AudioSignal(lattice, recording.rate, recording.bits), grid, channels, _omega, settings,
-        network=network, tiles=counts, measure=_measure, reference=recording, tuning=TUNING,
+        network=network, tiles=counts, measure=_measure, reference=recording, tuning={"fast": TUNING},
     )  # fmt: skip
 
 

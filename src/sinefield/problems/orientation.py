@@ -1,4 +1,4 @@
-"""Normals of points without any: the plane through the neighbours of each, turned outwards by flooding.
+"""Normals of points: the plane through the neighbours of each where there are none, turned outwards by flooding.
 
 The space around is divided into cells, those that are close to a point are walls, and what can be reached from the edge
 of the box without crossing a wall is outside. A wall is thick enough if something is left that cannot be reached. Each
@@ -22,6 +22,9 @@ _FLAT = 0.08  # of the ratio of variances
 _CHUNK = 16_384  # points whose neighbours are looked at together
 _VOTES = 16  # neighbours that a normal follows
 _INSIDE = 1e-3  # the part of the box that must be inside: a leak leaves nothing
+_CONTRADICTORY = 0.1  # the part of neighbouring normals: from here on they are not to be trusted
+_ALL = 0.9  # the part of all normals: from here on the others are mistakes of ours
+_ENOUGH = 20_000  # points, to see whether anything is wrong with their normals
 _STEP = 2.0  # spacings to either side of a point, where the outside is looked for
 
 
@@ -33,6 +36,57 @@ def oriented_normals(points: Doubles) -> Doubles:
     """
     tree = cKDTree(points)
     normals = _planes(points, tree)
+    return np.asarray(_outwards(points, normals, tree)[:, None] * normals)
+
+
+def repaired_normals(points: Doubles, normals: Doubles) -> tuple[Doubles, int]:
+    """Return normals ``(n, d)`` that point outwards, and how many of those given did not and were turned.
+
+    Normals are turned where that ends a contradiction between neighbours, or if all of them point inwards. Others are
+    right as they are, as those of a cavity, which the outside cannot be reached from, or of a sheet that is too thin
+    for its sides to be told apart.
+
+    Args:
+        points: ``(n, d)`` in the box [−1, 1]^d.
+        normals: ``(n, d)``, of unit length.
+
+    Raises:
+        ValueError: neighbours contradict each other, and as the points enclose nothing it is not known which is right.
+    """
+    # Some of the points tell whether anything is wrong; a good scan of many points need not be looked at further.
+    step = max(1, len(points) // _ENOUGH)
+    if step > 1 and repaired_normals(points[::step], normals[::step])[1] == 0:
+        return normals, 0
+    tree = cKDTree(points)
+    _, near = tree.query(points, k=min(_VOTES // 2 + 1, len(points)), workers=-1)
+    before = _contradictions(normals, near)
+    try:
+        signs = _outwards(points, normals, tree)
+    except ValueError as error:
+        if before < _CONTRADICTORY:
+            return normals, 0
+        raise ValueError(
+            f"{100 * before:.0f} % of neighbouring normals point to opposite sides, and {error}"
+        ) from error
+    inwards = signs < 0
+    repaired = signs[:, None] * normals
+    after = _contradictions(repaired, near)
+    if inwards.mean() > _ALL and before < _CONTRADICTORY:
+        return -normals, len(normals)
+    return (np.asarray(repaired), int(inwards.sum())) if after < before / 2 else (normals, 0)
+
+
+def _contradictions(normals: Doubles, near: NDArray[np.int64]) -> float:
+    """Return the part of neighbouring normals that point to opposite sides."""
+    return float((np.einsum("nkd,nd->nk", normals[near[:, 1:]], normals) < 0).mean())
+
+
+def _outwards(points: Doubles, normals: Doubles, tree: cKDTree) -> Doubles:
+    """Return 1 for each normal that points to where the outside is nearer, and −1 for the others.
+
+    Raises:
+        ValueError: the points enclose nothing.
+    """
     spacing = spacing_of(points, tree)
     dimension = points.shape[1]
     cells = _CELLS[dimension]
@@ -41,12 +95,12 @@ def oriented_normals(points: Doubles) -> Doubles:
     there, back = (_at(away, points + side * step * normals) for side in (1, -1))
     signs = np.where(there <= back, 1.0, -1.0)
     # Where a part is thinner than a cell a few are turned wrongly: each follows most of its neighbours that lie alike.
-    _, near = tree.query(points, k=min(_VOTES + 1, len(points)))
+    _, near = tree.query(points, k=min(_VOTES + 1, len(points)), workers=-1)
     for _ in range(3):
         turned = signs[:, None] * normals
         alike = np.einsum("nkd,nd->nk", turned[near[:, 1:]], turned)
         signs = np.where(alike.sum(1) < 0, -signs, signs)
-    return np.asarray(signs[:, None] * normals)
+    return signs
 
 
 def _planes(points: Doubles, tree: cKDTree) -> Doubles:
@@ -65,7 +119,7 @@ def _planes(points: Doubles, tree: cKDTree) -> Doubles:
 
 def _plane(points: Doubles, tree: cKDTree, some: slice, count: int) -> tuple[Doubles, Doubles]:
     """Return the normals of some points, and how thick their neighbourhoods are: the ratio of the least variances."""
-    _, near = tree.query(points[some], k=count)
+    _, near = tree.query(points[some], k=count, workers=-1)
     spread = points[near] - points[near].mean(1, keepdims=True)
     variances, directions = np.linalg.eigh(np.einsum("nki,nkj->nij", spread, spread))
     return directions[:, :, 0], variances[:, 0] / np.maximum(variances[:, 1], 1e-300)
@@ -90,7 +144,10 @@ def _outside(points: Doubles, tree: cKDTree, spacing: float) -> NDArray[np.bool_
         if ((labels > 0) & ~outside).mean() > _INSIDE:
             return outside
         thickness *= 1.3
-    raise ValueError("the points enclose nothing that can be told from outside; give normals with them")
+    raise ValueError(
+        "the points enclose nothing that can be told from outside; give normals that are right, or use the terms "
+        "'digs', which need none"
+    )
 
 
 def _at(values: Doubles, points: Doubles) -> Doubles:

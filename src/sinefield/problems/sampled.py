@@ -39,7 +39,7 @@ def sampled(
     tiles: Sequence[int] | None = None,
     measure: Measure | None = None,
     reference: object = None,
-    tuning: Mapping[str, Any] | None = None,
+    tuning: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Problem:
     """Return the problem of a signal on its samples, as one network or as a tiled field.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final
@@ -150,10 +150,12 @@ def tiled(
         network=network,
         omega=omega,
         tuning={
-            "batch": PER_TILE * min(TOGETHER, math.prod(counts)),
-            "learning_rate": RATE,
-            "passes": PASSES,
-            "pace": PASSES,
+            "fast": {
+                "batch": PER_TILE * min(TOGETHER, math.prod(counts)),
+                "learning_rate": RATE,
+                "passes": PASSES,
+                "pace": PASSES,
+            }
         },
         parts=partial(_parts, problem, grid, problem.constraints[0].weight),
     )
@@ -187,7 +189,7 @@ def _network(
     return build("tiled", dimension, channels, **_settings(counts, extent, settings, first_omega))
 
 
-def _parts(whole: Problem, grid: Grid, weight: float, field: nn.Module) -> Sequence[Part]:
+def _parts(whole: Problem, grid: Grid, weight: float | Callable[[float], float], field: nn.Module) -> Sequence[Part]:
     if not isinstance(field, TiledSiren):
         raise TypeError(f"a tiled problem is solved by a TiledSiren, got a {type(field).__name__}")
     parts = []
