@@ -13,48 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sinefield import __version__, report
+from sinefield import __version__, options, report
 from sinefield.loading import loading
-from sinefield.options import (
-    Batch,
-    ClipSize,
-    Crop,
-    Depth,
-    DepthOrTiles,
-    Device,
-    FieldArgument,
-    FigureOption,
-    FirstOmega,
-    Frames,
-    HiddenOmega,
-    ImageArgument,
-    Json,
-    Kind,
-    Network,
-    On,
-    Passes,
-    Psnr,
-    Rate,
-    RecipeName,
-    Resize,
-    Samples,
-    Seconds,
-    Seed,
-    SignalArgument,
-    Terms,
-    Tiles,
-    TileSize,
-    Width,
-    WidthOrTiles,
-    camera_of,
-    check_outputs,
-    device_of,
-    frame_range,
-    given,
-    numbers,
-    shape_of,
-    tile_counts,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,60 +47,63 @@ def _options(
 
 @app.command()
 def fit(
-    source: SignalArgument,
+    source: options.SignalArgument,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The field file. (default: SIGNAL.safetensors here)")
     ] = None,
-    kind: Kind = None,
-    on: On = None,
-    network: Network = "siren",
-    width: WidthOrTiles = None,
-    depth: DepthOrTiles = None,
-    first_omega: FirstOmega = None,
-    hidden_omega: HiddenOmega = None,
+    kind: options.Kind = None,
+    on: options.On = None,
+    network: options.Network = "siren",
+    width: options.WidthOrTiles = None,
+    depth: options.DepthOrTiles = None,
+    first_omega: options.FirstOmega = None,
+    hidden_omega: options.HiddenOmega = None,
     final_activation: Annotated[str | None, typer.Option(help="After a SIREN's last layer: tanh, sigmoid, …")] = None,
     dropout: Annotated[float | None, typer.Option(help="Of a SIREN's hidden activations, in [0, 1).")] = None,
-    recipe: RecipeName = "fast",
-    passes: Passes = None,
-    seconds: Seconds = None,
-    psnr: Psnr = None,
-    batch: Batch = None,
-    learning_rate: Rate = None,
-    resize: Resize = None,
-    frames: Frames = None,
-    size: ClipSize = None,
-    crop: Crop = None,
-    tiles: Tiles = None,
-    tile_size: TileSize = None,
-    terms: Terms = None,
-    samples: Samples = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    figure: FigureOption = None,
+    recipe: options.RecipeName = "fast",
+    passes: options.Passes = None,
+    seconds: options.Seconds = None,
+    psnr: options.Psnr = None,
+    batch: options.Batch = None,
+    learning_rate: options.Rate = None,
+    resize: options.Resize = None,
+    frames: options.Frames = None,
+    size: options.ClipSize = None,
+    crop: options.Crop = None,
+    tiles: options.Tiles = None,
+    tile_size: options.TileSize = None,
+    terms: options.Terms = None,
+    samples: options.Samples = None,
+    estimate_normals: options.EstimateNormals = False,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    figure: options.FigureOption = None,
     animate: Annotated[Path | None, typer.Option(help="Write the training as .gif or .mp4 here.")] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Only say how long it will take, and how much memory.")
     ] = False,
     log: Annotated[Path | None, typer.Option(help="Write losses and metrics for TensorBoard into this folder.")] = None,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Find the function of a signal: a picture, recording, clip, volume or shape. Ctrl-C stops and saves."""
     output = output or Path(f"{Path(source.removeprefix('sample:')).stem}.safetensors")
-    check_outputs(output, animate, figure=figure)
+    options.check_outputs(output, animate, figure=figure)
     with loading():
         from sinefield import observers, problems
         from sinefield.solution import Divergence
         from sinefield.solve import solve
 
-    settings = given(
+    settings = options.given(
         hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega,
         final_activation=final_activation, dropout=dropout,
     )  # fmt: skip
-    changes = given(passes=passes, seconds=seconds, psnr=psnr, batch=batch, learning_rate=learning_rate)
-    told = given(
-        on=on, longest=resize, tiles=tiles and tile_counts(tiles), tile_size=tile_size,
-        frames=frames and frame_range(frames), size=size and numbers(size, "x", 2, int, "--size", "320x240"),
-        crop=crop and numbers(crop, ",", 4, int, "--crop", "10,20,110,90"), terms=terms, samples=samples,
+    changes = options.given(passes=passes, seconds=seconds, psnr=psnr, batch=batch, learning_rate=learning_rate)
+    told = options.given(
+        on=on, longest=resize, tiles=tiles and options.tile_counts(tiles), tile_size=tile_size,
+        frames=frames and options.frame_range(frames),
+        size=size and options.numbers(size, "x", 2, int, "--size", "320x240"),
+        crop=crop and options.numbers(crop, ",", 4, int, "--crop", "10,20,110,90"), terms=terms, samples=samples,
+        estimate_normals=estimate_normals or None,
     )  # fmt: skip
     with report.warnings_told():
         problem = problems.of(source, kind, network=network, **told, **settings)
@@ -149,13 +112,15 @@ def fit(
     if estimate:
         from sinefield.estimate import estimate as estimated
 
-        print(f"{source}: {estimated(problem, recipe=recipe, device=device_of(device), **changes)}")
+        print(f"{source}: {estimated(problem, recipe=recipe, device=options.device_of(device), **changes)}")
         return
     bar = observers.ProgressBar() if sys.stderr.isatty() else None
     watching = observers.together([each for each in (bar, film, board) if each is not None])
     with warnings.catch_warnings(), bar or nullcontext():
         warnings.simplefilter("ignore", Divergence)  # said below, in one line
-        solution = solve(problem, recipe=recipe, seed=seed, device=device_of(device), observe=watching, **changes)
+        solution = solve(
+            problem, recipe=recipe, seed=seed, device=options.device_of(device), observe=watching, **changes
+        )
     solution.save(output)
     written = {"field": output}
     if board is not None:
@@ -176,62 +141,53 @@ def fit(
 
 @app.command()
 def render(
-    field: FieldArgument,
+    field: options.FieldArgument,
     output: Annotated[Path, typer.Argument(metavar="OUT", help="A picture, recording, clip or .npy to write.")],
-    size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Width and height in samples; of a volume DxHxW.")
-    ] = None,
-    scale: Annotated[float | None, typer.Option(help="Samples per pixel of the original. (default: 1)")] = None,
-    region: Annotated[
-        str | None, typer.Option(metavar="L,T,R,B", help="Left, top, right, bottom in pixels of the original.")
-    ] = None,
-    quantity: Annotated[
-        str | None,
-        typer.Option(help="Of a picture or volume: value, gradient (its norm per pixel or mm) or laplacian."),
-    ] = None,
-    rate: Annotated[int | None, typer.Option(help="Samples a second of a recording. (default: the original's)")] = None,
-    start: Annotated[float | None, typer.Option(help="Of a recording or a clip, in seconds.")] = None,
-    stop: Annotated[float | None, typer.Option(help="Of a recording or a clip, in seconds.")] = None,
-    fps: Annotated[float | None, typer.Option(help="Frames a second of a clip. (default: the original's)")] = None,
-    speed: Annotated[float | None, typer.Option(help="Of a clip: 0.25 is slow motion, a quarter as fast.")] = None,
-    time: Annotated[float | None, typer.Option(help="Of a clip: this moment as a picture, in seconds.")] = None,
-    axis: Annotated[str | None, typer.Option(help="Of a volume: a slice across z, y or x.")] = None,
-    at: Annotated[float | None, typer.Option(help="Where along the axis, in voxels. (default: the middle)")] = None,
-    camera: Annotated[
-        str | None,
-        typer.Option(metavar="AZ,EL[,DIST]", help="Of a shape: degrees around and above it, and how far off."),
-    ] = None,
-    colouring: Annotated[str | None, typer.Option(help="Of a shape: shaded (default) or curvature.")] = None,
-    frames: Annotated[int | None, typer.Option(min=1, help="Of a turn around a shape, .mp4 or .gif.")] = None,
-    device: Device = "auto",
+    size: options.Size = None,
+    scale: options.Scale = None,
+    region: options.PictureRegion = None,
+    quantity: options.Quantity = None,
+    rate: options.SampleRate = None,
+    start: options.Start = None,
+    stop: options.Stop = None,
+    fps: options.FrameRate = None,
+    speed: options.Speed = None,
+    time: options.Moment = None,
+    axis: options.Axis = None,
+    at: options.At = None,
+    camera: options.CameraOption = None,
+    colouring: options.ColouringOption = None,
+    frames: options.TurnFrames = None,
+    device: options.Device = "auto",
 ) -> None:
     """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
     with loading():
         from sinefield import checkpoint, problems
 
-    check_outputs(output)
-    options = given(
-        size=size and shape_of(size),
-        region=region and numbers(region, ",", 4, float, "--region", "10,20,110,90"),
+    options.check_outputs(output)
+    asked = options.given(
+        size=size and options.shape_of(size),
+        region=region and options.numbers(region, ",", 4, float, "--region", "10,20,110,90"),
         scale=scale, quantity=quantity, rate=rate, start=start, stop=stop,
-        fps=fps, speed=speed, time=time, axis=axis, at=at, camera=camera and camera_of(camera), colouring=colouring,
-        frames=frames,
+        fps=fps, speed=speed, time=time, axis=axis, at=at, colouring=colouring, frames=frames,
+        camera=camera and options.camera_of(camera),
     )  # fmt: skip
     loaded, header = checkpoint.read(field)
     signal = problems.signal_from_json(header.get("signal") or {})
-    print(f"{output}: {problems.written(signal, loaded.to(device_of(device)), output, options)}")
+    print(f"{output}: {problems.written(signal, loaded.to(options.device_of(device)), output, asked)}")
 
 
 @app.command()
 def mesh(
-    field: FieldArgument,
+    field: options.FieldArgument,
     output: Annotated[Path, typer.Argument(metavar="OUT", help="A .ply, .obj, .stl or .glb to write.")],
     resolution: Annotated[int, typer.Option(help="Cells along the longest side, 8 to 4096.")] = 256,
-    device: Device = "auto",
-    as_json: Json = False,
+    offset: Annotated[float, typer.Option(help="How far outside of the surface, in the units of the file.")] = 0.0,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
 ) -> None:
     """Write the surface of a shape as a mesh, and tell how closed it is."""
-    check_outputs(output)
+    options.check_outputs(output)
     with loading():
         from sinefield import checkpoint, problems
         from sinefield.io import meshes
@@ -241,30 +197,31 @@ def mesh(
     signal = problems.signal_from_json(header.get("signal") or {})
     if not isinstance(signal, problems.ShapeSignal):
         raise ValueError(f"{field} is of kind {signal.kind!r}; only shapes, of kind 'sdf', have a mesh")
-    surface, extraction = signal.mesh(loaded.to(device_of(device)), resolution)
-    meshes.write(output, surface)
+    with report.warnings_told():
+        surface, extraction = signal.mesh(loaded.to(options.device_of(device)), resolution, offset=offset)
+        meshes.write(output, surface)
     found = surface.report() | {"of_a_dense_grid": extraction.evaluated / extraction.total}
     report.show(found, f"{output}: {report.mesh_sentence(found)}", as_json=as_json)
 
 
 @app.command()
 def compare(
-    image: ImageArgument,
+    image: options.ImageArgument,
     networks: Annotated[str, typer.Option(help="Which, with commas between.")] = "siren,relu,tanh,relu-nerf",
-    on: On = None,
-    width: Width = 256,
-    depth: Depth = 3,
-    recipe: RecipeName = "fast",
-    passes: Passes = None,
-    seconds: Seconds = None,
-    resize: Resize = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    figure: FigureOption = None,
-    as_json: Json = False,
+    on: options.On = None,
+    width: options.Width = 256,
+    depth: options.Depth = 3,
+    recipe: options.RecipeName = "fast",
+    passes: options.Passes = None,
+    seconds: options.Seconds = None,
+    resize: options.Resize = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    figure: options.FigureOption = None,
+    as_json: options.Json = False,
 ) -> None:
     """Fit several networks to one picture in the same way, and set them side by side."""
-    check_outputs(figure=figure)
+    options.check_outputs(figure=figure)
     with loading():
         from rich.console import Console
         from rich.table import Table
@@ -288,8 +245,8 @@ def compare(
         watching = observers.together([bar] if bar else [])
         with bar or nullcontext():
             solutions[name] = solve(
-                problem, recipe=recipe, seed=seed, device=device_of(device), observe=watching,
-                **given(passes=passes, seconds=seconds),
+                problem, recipe=recipe, seed=seed, device=options.device_of(device), observe=watching,
+                **options.given(passes=passes, seconds=seconds),
             )  # fmt: skip
         if solutions[name].stopped == "interrupted":
             break
@@ -312,18 +269,18 @@ def compare(
 @app.command()
 def inspect(
     field: Annotated[Path | None, typer.Argument(metavar="[FIELD]", help="A field file; none: a new network.")] = None,
-    network: Network = "siren",
-    width: Width = 256,
-    depth: Depth = 3,
-    first_omega: FirstOmega = None,
-    hidden_omega: HiddenOmega = None,
+    network: options.Network = "siren",
+    width: options.Width = 256,
+    depth: options.Depth = 3,
+    first_omega: options.FirstOmega = None,
+    hidden_omega: options.HiddenOmega = None,
     inputs: Annotated[int, typer.Option(min=1, help="Coordinates of a new network.")] = 2,
-    seed: Seed = 0,
-    figure: FigureOption = None,
-    as_json: Json = False,
+    seed: options.Seed = 0,
+    figure: options.FigureOption = None,
+    as_json: options.Json = False,
 ) -> None:
     """Show the distribution and spectrum of pre-activations and activations of each layer, beside the theory."""
-    check_outputs(figure=figure)
+    options.check_outputs(figure=figure)
     with loading():
         import torch
         from rich.console import Console
@@ -334,7 +291,9 @@ def inspect(
     if field is not None:
         module, name = checkpoint.load(field), str(field)
     else:
-        settings = given(hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega)
+        settings = options.given(
+            hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega
+        )
         torch.manual_seed(seed)
         module, name = networks.build(network, inputs, 1, **settings), f"{network} {width} x {depth}, as initialised"
     layers = activations.activations_of(module)
@@ -353,7 +312,7 @@ def inspect(
 
 
 @app.command()
-def info(field: FieldArgument, as_json: Json = False) -> None:
+def info(field: options.FieldArgument, as_json: options.Json = False) -> None:
     """Tell what is in a field file."""
     with loading():
         from sinefield import checkpoint

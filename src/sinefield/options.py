@@ -50,12 +50,41 @@ ClipSize = Annotated[
     str | None, typer.Option("--size", metavar="WxH", help="First scale the frames of a clip to this.")
 ]
 Crop = Annotated[str | None, typer.Option(metavar="L,T,R,B", help="First cut this part, in pixels, out of a clip.")]
-Terms = Annotated[str | None, typer.Option(help="Of a shape: distance (default) or published.")]
+Terms = Annotated[
+    str | None, typer.Option(help="Of a shape, what is asked of it: distance (default), published or digs.")
+]
 Samples = Annotated[int | None, typer.Option(min=10, help="Points that a mesh is sampled at. (default: 100000)")]
+EstimateNormals = Annotated[bool, typer.Option("--estimate-normals", help="Of a shape: not those in the file.")]
 Seed = Annotated[int, typer.Option(help="Of the initial weights and the sampling.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto: cuda where there is one.")]
 FigureOption = Annotated[Path | None, typer.Option("--figure", help="Write the figure here (.png, .pdf, .svg, .jpg).")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Size = Annotated[str | None, typer.Option(metavar="WxH", help="Width and height in samples; of a volume DxHxW.")]
+Scale = Annotated[float | None, typer.Option(help="Samples per pixel of the original. (default: 1)")]
+PictureRegion = Annotated[
+    str | None, typer.Option("--region", metavar="L,T,R,B", help="Left, top, right, bottom in pixels of the original.")
+]
+Quantity = Annotated[
+    str | None, typer.Option(help="Of a picture or volume: value, gradient (its norm per pixel or mm) or laplacian.")
+]
+SampleRate = Annotated[
+    int | None, typer.Option("--rate", help="Samples a second of a recording. (default: the original's)")
+]
+Start = Annotated[float | None, typer.Option(help="Of a recording or a clip, in seconds.")]
+Stop = Annotated[float | None, typer.Option(help="Of a recording or a clip, in seconds.")]
+FrameRate = Annotated[float | None, typer.Option("--fps", help="Frames a second of a clip. (default: the original's)")]
+Speed = Annotated[float | None, typer.Option(help="Of a clip: 0.25 is slow motion, a quarter as fast.")]
+Moment = Annotated[float | None, typer.Option("--time", help="Of a clip: this moment as a picture, in seconds.")]
+Axis = Annotated[str | None, typer.Option(help="Of a volume or shape: a slice across z, y or x.")]
+At = Annotated[
+    float | None, typer.Option(help="Where along the axis: in voxels, or the units of a shape. (default: the middle)")
+]
+CameraOption = Annotated[
+    str | None,
+    typer.Option("--camera", metavar="AZ,EL[,DIST]", help="Of a shape: degrees around and above it, and how far off."),
+]
+ColouringOption = Annotated[str | None, typer.Option("--colouring", help="Of a shape: shaded (default) or curvature.")]
+TurnFrames = Annotated[int | None, typer.Option("--frames", min=1, help="Of a turn around a shape, .mp4 or .gif.")]
 FieldArgument = Annotated[Path, typer.Argument(metavar="FIELD", help="A field file.")]
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from sinefield.io import SignalWarning
 from sinefield.io.files import replacing
 
 if TYPE_CHECKING:
@@ -13,6 +17,8 @@ if TYPE_CHECKING:
 
 WRITTEN = (".ply", ".obj", ".stl", ".glb")
 """The endings of meshes that can be written."""
+
+_FINE = 1e-4  # of the size of a mesh: coarser coordinates can be seen
 
 
 def check_written(path: str | Path) -> None:
@@ -31,7 +37,7 @@ def write(path: str | Path, mesh: Mesh) -> None:
     """Write a mesh, whole or not at all.
 
     PLY and STL are binary; all but STL hold a normal for each vertex. Coordinates are written as they are, in 32-bit
-    floats but for OBJ, which holds eight decimals.
+    floats but for OBJ, which holds eight decimals; with a warning where the former are too coarse.
 
     Args:
         path: where; the ending chooses the format.
@@ -44,9 +50,12 @@ def write(path: str | Path, mesh: Mesh) -> None:
     check_written(path)
     import trimesh
 
+    rounding = float(np.spacing(np.abs(mesh.vertices).max(initial=0.0).astype(np.float32)))
+    if (kind := Path(path).suffix.lower()[1:]) != "obj" and rounding > _FINE * np.ptp(mesh.vertices, axis=0).max():
+        told = f"{path} holds 32-bit floats, which are {rounding:.2g} apart so far from the origin; .obj keeps more"
+        warnings.warn(told, SignalWarning, stacklevel=2)
     # Processing would merge and drop vertices: a file is to hold the mesh it was given.
     made = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.normals, process=False)
-    kind = Path(path).suffix.lower()[1:]
     options = {"ply": {"vertex_normal": True}, "obj": {"include_normals": True}, "glb": {"include_normals": True}}
     with replacing(path) as temporary, temporary.open("wb") as file:
         made.export(file, file_type=kind, **options.get(kind, {}))

@@ -24,6 +24,8 @@ SUFFIXES = (".ply", ".xyz", ".obj", ".stl", ".off", ".glb", ".gltf", ".pts")
 FEWEST = 10
 """How many different points a shape needs."""
 
+_LARGEST = 1e100  # a coordinate, so that squares of differences are finite
+
 Doubles = NDArray[np.float64]
 
 
@@ -161,6 +163,8 @@ def checked(points: Doubles, normals: Doubles | None, name: str) -> Cloud:
         raise ValueError(
             f"{name} holds NaN or infinity in {int((~np.isfinite(points)).any(1).sum())} points; remove them"
         )
+    if (largest := float(np.abs(points).max(initial=0.0))) > _LARGEST:
+        raise ValueError(f"{name} has coordinates of up to {largest:.3g}; scale them below {_LARGEST:g}")
     _, first = np.unique(points, axis=0, return_index=True)
     if len(first) < len(points):
         _warn(name, f"{len(points) - len(first)} of {len(points)} points are there twice or more; one of each is used")

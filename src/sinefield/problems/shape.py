@@ -22,6 +22,7 @@ from sinefield.surface.tracing import Colouring
 MARGIN = 0.9
 """How far a shape reaches in field coordinates: its longest side spans [−0.9, 0.9]."""
 
+_FARTHEST = 0.08  # of offset surfaces, in field coordinates: within the box, that ends 0.1 off the shape
 _FRAMES_A_SECOND = 30.0
 _LONGEST = 512  # pixels, where no size is asked for
 
@@ -232,15 +233,17 @@ class ShapeSignal:
         if self.dimension != 3:
             raise ValueError("a shape in the plane has no mesh; render it instead")
         level = offset / self.scale
-        if not level <= (room := 1 - MARGIN):
-            raise ValueError(f"an offset of {offset:g} leaves the box that is known; at most {room * self.scale:.4g}")
-        lower, upper = self._box()
+        if not level <= _FARTHEST:
+            raise ValueError(
+                f"an offset of {offset:g} leaves the box that is known; at most {_FARTHEST * self.scale:.4g}"
+            )
+        lower, upper = self._box(max(level, 0.0))
         found = extracted(field, lower, upper, resolution, level=level)
         return found.mesh.transformed(self.scale, self.centre), found
 
-    def _box(self) -> tuple[list[float], list[float]]:
-        """Return the corners of the box that the shape is looked for in, in field coordinates."""
-        sides = [min(1.0, each + 1 - MARGIN) for each in self.extent]
+    def _box(self, level: float = 0.0) -> tuple[list[float], list[float]]:
+        """Return the corners of the box that a surface Φ = level is looked for in, in field coordinates."""
+        sides = [min(1.0, each + level + 1 - MARGIN) for each in self.extent]
         return [-each for each in sides], sides
 
     def _places(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
