@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sinefield.constraint import Constraint, Problem, first_samples, mean_absolute, mean_square, moved
+from sinefield.constraint import Constraint, Fading, Problem, first_samples, mean_absolute, mean_square, moved
 from sinefield.domains import Ball, Box, Domain, Grid, PointCloud, Samples
 from sinefield.jet import Jet, jet
 from sinefield.siren import Siren
@@ -171,6 +171,16 @@ def test_the_loss_is_the_weighted_norm_of_the_residual() -> None:
     assert loss.item() == pytest.approx(2.5 * float((values - VALUES).square().mean()))
     largest = Constraint(GRID, lambda u, value: u.value - value, norm=lambda residual: residual.abs().max())
     assert largest.loss(jets, GRID.targets).item() == pytest.approx(float((values - VALUES).abs().max()))
+
+
+def test_weights_may_depend_on_how_much_of_the_budget_is_used() -> None:
+    constraint = Constraint(GRID, lambda u, value: u.value - value, weight=Fading(8.0, 0.2, 0.6))
+    jets = jets_of("u")
+    plain = Constraint(GRID, constraint.residual).loss(jets, GRID.targets)
+    losses = [
+        float((constraint.loss(jets, GRID.targets, fraction) / plain).detach()) for fraction in (0.0, 0.2, 0.4, 0.7)
+    ]
+    assert losses == pytest.approx([8.0, 8.0, 4.0, 0.0])
 
 
 def test_constraints_are_values() -> None:

@@ -135,7 +135,7 @@ def test_the_published_recipe() -> None:
     assert PUBLISHED.batch is None
     assert PUBLISHED.first_omega == 30.0
     assert PUBLISHED.schedule == "constant"
-    assert named("published", order=2) is PUBLISHED
+    assert named("published", order=2) == PUBLISHED
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -268,7 +268,7 @@ def test_new_settings_are_checked(setting: str, value: float | str) -> None:
         Recipe("bad", **{setting: value})  # type: ignore[arg-type]
 
 
-def test_what_a_problem_tunes_is_tuned_in_best_as_in_fast_and_not_in_published() -> None:
+def test_what_a_problem_tunes_in_fast_is_tuned_in_best_too_and_not_in_published() -> None:
     tuning = {"fast": {"passes": 8, "pace": 8, "learning_rate": 1e-3}, "published": {"clip": 1.0}}
     best = named("best", 0, tuning)
     assert (best.passes, best.pace) == (40, 40)
@@ -276,4 +276,4 @@ def test_what_a_problem_tunes_is_tuned_in_best_as_in_fast_and_not_in_published()
     assert named("fast", 0, tuning).passes == 8
     assert named("published", 0, tuning) == named("published").changed(clip=1.0)
     with pytest.raises(ValueError, match="no such setting"):
-        named("fast", 0, {"pases": 8})
+        named("fast", 0, {"fast": {"pases": 8}})

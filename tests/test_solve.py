@@ -728,3 +728,16 @@ def test_fields_train_with_dropout_and_are_left_without() -> None:
 def test_a_problem_takes_no_further_constraints() -> None:
     with pytest.raises(ValueError, match="brings its own constraints"):
         solve(image("sample:camera", longest=8), [Constraint(cloud(), lambda u: u.value)])
+
+
+def test_a_weight_fades_while_a_field_is_solved_for() -> None:
+    fractions: list[float] = []
+
+    def weight(fraction: float) -> float:
+        fractions.append(fraction)
+        return 1.0 - fraction
+
+    solve(small(), [Constraint(LINE, lambda u: u.value, weight=weight)], QUICK.changed(passes=0.1, batch=1024))
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0.0
+    assert 0.5 < fractions[-1] < 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +66,17 @@ def test_a_file_stays_where_writing_fails(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(OSError, match="full"):
         meshes.write(path, tetrahedron())
     assert [each.read_text() for each in tmp_path.iterdir()] == ["before"]
+
+
+@pytest.mark.parametrize(("ending", "told"), [(".ply", True), (".stl", True), (".obj", False)])
+def test_coordinates_too_large_for_their_format_are_told(tmp_path: Path, ending: str, told: bool) -> None:
+    near = tetrahedron()
+    far = Mesh(near.vertices + np.array([500_000, 5_400_000, 0]), near.faces, near.normals)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        meshes.write(tmp_path / f"a{ending}", far)
+    assert [str(each.message) for each in found] == (
+        [f"{tmp_path}/a{ending} holds 32-bit floats, which are 0.5 apart so far from the origin; .obj keeps more"]
+        if told
+        else []
+    )

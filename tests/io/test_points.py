@@ -90,6 +90,7 @@ def test_what_can_be_repaired_is_said() -> None:
     [
         (ball(9)[0], "9 different points; a shape needs at least 10"),
         (np.where(np.arange(600).reshape(200, 3) == 7, np.nan, ball()[0]), "NaN or infinity in 1 points"),
+        (1e150 * ball()[0], r"coordinates of up to 3\.*\d*e\+150|coordinates of up to 2\.\d+e\+150"),
         (ball()[0] * [1, 1, 0], "all lie in a plane"),
         (ball()[0][:, :2] * [1, 0], "all lie in a line"),
         (np.zeros((20, 5)), "is no shape"),

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from sinefield import checkpoint, plots, problems, solve
+from sinefield.domains import PointCloud
 from sinefield.problems import ShapeSignal, sdf, signal_from_json
 from sinefield.surface import Camera
 
@@ -37,14 +38,17 @@ class Ball(nn.Module):
         return points.norm(dim=1, keepdim=True) - 0.9
 
 
-@pytest.mark.parametrize("terms", ["distance", "published"])
+@pytest.mark.parametrize("terms", ["distance", "published", "digs"])
 @pytest.mark.parametrize("normals", [True, False])
 def test_the_distance_from_a_ball_satisfies_every_term(terms: str, *, normals: bool) -> None:
     problem = sdf(ball()[:, : 6 if normals else 3], terms=terms, **SMALL)
     reached = problem.measure(Ball(), None)
     assert reached["surface_error"] < 2e-3
     assert reached["slope_error"] < 1e-5
-    assert reached["normal_consistency"] > 0.99
+    if terms == "digs":
+        assert "normal_consistency" not in reached
+    else:
+        assert reached["normal_consistency"] > 0.99
     generator = torch.Generator().manual_seed(0)
     from sinefield.domains import FiniteDomain
     from sinefield.jet import jet
@@ -53,7 +57,9 @@ def test_the_distance_from_a_ball_satisfies_every_term(terms: str, *, normals: b
         domain = each.domain
         samples = domain.at(torch.arange(500)) if isinstance(domain, FiniteDomain) else domain.draw(500, generator)
         residual = each.residual(**each.bind({"u": jet(Ball(), samples.points)}, samples.targets))
-        if each.name != "off the surface":
+        if each.name == "laplacian":  # 2/r of a ball in space
+            assert torch.allclose(residual, 2 / samples.points.norm(dim=1, keepdim=True), rtol=1e-3)
+        elif each.name != "off the surface":
             assert residual.abs().mean() < (0.12 if not normals and each.name == "normal" else 0.02), each.name
 
 
@@ -118,8 +124,58 @@ def test_the_signal_survives_a_file(tmp_path: Path) -> None:
         ShapeSignal.from_json({"centre": [0, 0, 0]})
 
 
+def test_questions_are_answered_in_the_units_of_the_file() -> None:
+    signal = ShapeSignal.of(ball()[:, :3])
+    points = CENTRE + np.random.default_rng(2).uniform(-4.3, 4.3, (200, 3))
+    away = np.linalg.norm(points - CENTRE, axis=1)
+    assert np.allclose(signal.distances(Ball(), points), away - RADIUS, atol=0.02)
+    certain = abs(away - RADIUS) > 0.02
+    assert np.array_equal(signal.inside(Ball(), points)[certain], (away < RADIUS)[certain])
+    found, normals = signal.projected(Ball(), points)
+    assert np.allclose(found, CENTRE + RADIUS * (points - CENTRE) / away[:, None], atol=0.03)
+    assert np.allclose(normals, (points - CENTRE) / away[:, None], atol=0.01)
+    mesh, _ = signal.mesh(Ball(), 32, offset=-1.0)
+    assert np.allclose(np.linalg.norm(mesh.vertices - CENTRE, axis=1), RADIUS - 1, atol=0.02)
+    with pytest.raises(ValueError, match=r"the points of this shape are \(n, 3\); got shape \(200, 2\)"):
+        signal.distances(Ball(), points[:, :2])
+
+
+def test_slices_are_upright() -> None:
+    """An axis across, the later of the others upwards: the distance of a ball that is off the middle of its box."""
+    signal = ShapeSignal((0.0, 0.0, 0.0), 2.0, (0.9, 0.9, 0.4))
+
+    class Above(nn.Module):
+        def forward(self, points: Tensor) -> Tensor:
+            return points[:, 2:]
+
+    picture = signal.render(Above(), axis="x")
+    assert picture.shape == (256, 512)
+    assert picture[0] == pytest.approx(np.full(512, 2 * 0.5 * (1 - 1 / 256)))
+    assert picture[-1, 0] == -picture[0, 0]
+    assert signal.render(Above(), (8, 8), axis="z", at=0.5) == pytest.approx(np.full((8, 8), 0.5))
+
+
+@pytest.mark.parametrize("estimate", [True, False])
+def test_normals_are_estimated_where_they_are_asked_for(*, estimate: bool) -> None:
+    shape = ball()
+    shape[:, 3:] = [0.0, 0.0, 1.0]  # wrong, and in agreement
+    (surface, *_) = sdf(shape, estimate_normals=estimate, **SMALL).constraints
+    assert isinstance(surface.domain, PointCloud)
+    alike = (surface.domain.targets["normal"] * torch.from_numpy(ball()[:, 3:]).float()).sum(1)
+    assert (float(alike.mean()) > 0.95) == estimate
+
+
+def test_the_terms_of_digs_find_the_inside_of_points_alone() -> None:
+    solution = solve(sdf(ball()[:, :3], terms="digs", **SMALL), passes=4, batch=512)
+    signal = solution.problem.signal
+    assert isinstance(signal, ShapeSignal)
+    assert signal.inside(solution.field, CENTRE[None]).all()
+    away = CENTRE + 4.3 * ball(100)[:, 3:]
+    assert not signal.inside(solution.field, away).any()
+
+
 def test_unknown_terms_are_told() -> None:
-    with pytest.raises(ValueError, match="unknown terms 'best'; choose one of distance, published"):
+    with pytest.raises(ValueError, match="unknown terms 'best'; choose one of distance, published, digs"):
         sdf(ball(), terms="best")
     with pytest.raises(ValueError, match="unknown network"):
         sdf(ball(), network="cnn")

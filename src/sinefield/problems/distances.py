@@ -24,7 +24,8 @@ from torch import Tensor
 Doubles = NDArray[np.float64]
 
 _FAR = 4.0  # spacings from the nearest point from which on planes do not tell the sign
-_WINDING = 4096  # points that stand for all of them in winding numbers
+_SAMPLE, _ALL_OF_THEM = 10_000, 0.2  # points in a sample; the distance from which on it does
+_WINDING = 2048  # points that stand for all of them in winding numbers
 _CHUNK = 1 << 22  # pairs at a time
 
 
@@ -45,13 +46,17 @@ def signed_distances(points: Doubles, normals: Doubles, places: Doubles) -> Doub
     """
     tree = cKDTree(points)
     spacing = spacing_of(points, tree)
-    distance, nearest = tree.query(places)
-    height = np.einsum("nd,nd->n", places - points[nearest], normals[nearest])
-    far = distance > _FAR * spacing
+    # Far off the nearest of a sample of the points is hardly farther than that of all, and found ten times sooner.
+    distance, _ = cKDTree(points[:: max(1, len(points) // _SAMPLE)]).query(places, workers=-1)
+    near = distance < _ALL_OF_THEM
+    height = np.zeros(len(places))
+    distance[near], nearest = tree.query(places[near], workers=-1)
+    height[near] = np.einsum("nd,nd->n", places[near] - points[nearest], normals[nearest])
+    far = ~near | (distance > _FAR * spacing)
     sign = np.sign(height)
     sign[far] = np.where(winding_numbers(points, normals, places[far]) > 0.5, -1.0, 1.0)
     # From the tangent plane to the point itself, as the place goes away.
-    part = np.clip(distance / (_FAR * spacing), 0, 1)
+    part = np.where(near, np.clip(distance / (_FAR * spacing), 0, 1), 1.0)
     size = (1 - part) * np.abs(height) + part * distance
     return np.asarray(sign * size)
 
@@ -81,7 +86,7 @@ def _areas(points: Doubles, chosen: NDArray[np.int64]) -> Doubles:
     """
     dimension = points.shape[1]
     tree = cKDTree(points)
-    near, _ = tree.query(points, k=min(9, len(points)))
+    near, _ = tree.query(points, k=min(9, len(points)), workers=-1)
     own = near[:, -1] ** (dimension - 1) * (math.pi / 8 if dimension == 3 else 2 / 8)
-    _, owner = cKDTree(points[chosen]).query(points)
+    _, owner = cKDTree(points[chosen]).query(points, workers=-1)
     return np.asarray(np.bincount(owner, weights=own, minlength=len(chosen)), dtype=np.float64)

@@ -10,8 +10,9 @@
 The distance holds Φ from both sides: what is far from every point can be no zero of Φ, which the published losses
 forbid from one side only, by exp(−α|Φ|), and so let sheets of surface through where there are no points.
 
-``"published"`` is the loss of the paper, and ``"digs"`` one that needs no normals and no inside: ΔΦ is small where Φ is
-smooth and the distance of one surface, which tells inside from outside if Φ starts as the distance of a ball.
+``"published"`` is the loss of the paper. ``"digs"`` is one after DiGS, with weights of our own, that needs no normals:
+ΔΦ is small where Φ is the distance of one smooth surface, which tells inside from outside if Φ starts as the distance
+of a ball.
 
 Sources: arXiv 2006.09661, section 4.2, and its released code; arXiv 2106.10811 (DiGS), sections 3.2 to 3.4.
 """
@@ -40,7 +41,6 @@ AROUND = 400_000
 _NEAR = (0.01, 0.05)  # standard deviations of the places near the points, in field coordinates
 _NEARBY = 0.6  # the part of the places that are near the points; the others are anywhere in the box
 _SHARP = 100.0  # α of exp(−α|Φ|): it keeps |Φ| from being much less than 1/α off the surface
-_LAPLACIANS = (0.1, 50.0)  # smaller ones cost nothing more, larger ones, as at edges and the medial axis, no more
 
 Doubles = NDArray[np.float64]
 
@@ -100,17 +100,20 @@ def _published(surface: PointCloud) -> Sequence[Constraint]:
 def _digs(surface: PointCloud, points: Doubles) -> Sequence[Constraint]:
     everywhere = box(surface.dimension)
     radius = math.sqrt(float((points**2).sum(1).mean()))
-    # The ball is the start: it outweighs all other terms at first, and is gone when they begin to be met. The Laplacian
-    # fades when the surface is found, as it would keep rounding what is sharp.
+    # The ball is the start: it outweighs all other terms at first, and is gone when they begin to be met. ΔΦ is what
+    # keeps inside and outside apart then: twice the weight rounds a shape to what may be another one, a tenth of it
+    # leaves sheets. It fades when the surface is found, as it would keep rounding what is sharp.
     return [
-        Constraint(surface, lambda u: u.value, name="surface", weight=3000.0, norm=mean_absolute),
-        Constraint(surface, _stretched, name="eikonal on the surface", weight=25.0, norm=mean_absolute),
-        Constraint(everywhere, _stretched, name="eikonal", weight=25.0, norm=mean_absolute),
-        Constraint(everywhere, _zero, name="off the surface", weight=100.0, norm=mean_absolute),
-        Constraint(everywhere, _bent, name="laplacian", weight=Fading(100.0, 0.5, 0.75), norm=mean_absolute),
+        Constraint(surface, lambda u: u.value, name="surface", weight=100.0),
+        Constraint(surface, _stretched, name="eikonal on the surface"),
+        Constraint(everywhere, _stretched, name="eikonal"),
+        Constraint(everywhere, _zero, name="off the surface", norm=mean_absolute),
+        Constraint(
+            everywhere, lambda u: u.laplacian, name="laplacian", weight=Fading(0.05, 0.5, 0.75), norm=mean_absolute
+        ),
         Constraint(
             everywhere, lambda u: u.value - (u.points.norm(dim=1, keepdim=True) - radius), name="start",
-            weight=Fading(3e4, 0.02, 0.05), norm=mean_absolute,
+            weight=Fading(1000.0, 0.1, 0.2),
         ),
     ]  # fmt: skip
 
@@ -126,10 +129,6 @@ def _stretched(u: Jet) -> Tensor:
 
 def _zero(u: Jet) -> Tensor:
     return torch.exp(-_SHARP * u.value.abs())
-
-
-def _bent(u: Jet) -> Tensor:
-    return u.laplacian.abs().clamp(*_LAPLACIANS)
 
 
 def _floats(array: Doubles) -> Tensor:
