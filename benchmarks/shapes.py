@@ -29,6 +29,7 @@ from torch import nn
 import machine
 import peers
 import sinefield
+from sinefield import metrics
 from sinefield.problems import ShapeSignal
 
 SAMPLES = 30_000
@@ -52,12 +53,6 @@ def sampled(mesh: trimesh.Trimesh, count: int, seed: int) -> tuple[NDArray[np.fl
     """Return points of a mesh and the normals there."""
     points, faces = trimesh.sample.sample_surface(mesh, count, seed=seed)
     return np.asarray(points), np.asarray(mesh.face_normals[faces])
-
-
-def chamfer(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Return Chamfer-L1: half the sum of the mean distances from one to the other, and back."""
-    there, back = cKDTree(one).query(other)[0], cKDTree(other).query(one)[0]
-    return float((there.mean() + back.mean()) / 2)
 
 
 def official(points: NDArray[np.float64], normals: NDArray[np.float64], seconds: float) -> nn.Module:
@@ -88,15 +83,16 @@ def official(points: NDArray[np.float64], normals: NDArray[np.float64], seconds:
 def scored(field: nn.Module, signal: ShapeSignal, truth: trimesh.Trimesh, resolution: int) -> dict[str, Any]:
     """Return how near a field comes to a mesh."""
     reference, across = sampled(truth, SAMPLES, 1)
-    floor = chamfer(reference, sampled(truth, SAMPLES, 2)[0])
+    truly, normals_there = torch.from_numpy(reference), torch.from_numpy(across)
+    floor = metrics.chamfer(truly, torch.from_numpy(sampled(truth, SAMPLES, 2)[0]))
     try:
         mesh, extraction = signal.mesh(field, resolution)
     except ValueError as error:
         return {"Chamfer": None, "over the floor": None, "failed": str(error)}
     report = mesh.report()
-    found, normals = sampled(trimesh.Trimesh(mesh.vertices, mesh.faces, process=False), SAMPLES, 3)
-    nearest = cKDTree(reference).query(found)[1]
-    distance = chamfer(reference, found)
+    surface = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    found, normals = (torch.from_numpy(each) for each in sampled(surface, SAMPLES, 3))
+    distance = metrics.chamfer(truly, found)
     random = np.random.default_rng(4)
     near = sampled(truth, SAMPLES, 5)[0] + random.uniform(-0.1, 0.1, (SAMPLES, 3))
     anywhere = random.uniform(-1, 1, (SAMPLES, 3))
@@ -105,7 +101,7 @@ def scored(field: nn.Module, signal: ShapeSignal, truth: trimesh.Trimesh, resolu
     return {
         "Chamfer": distance, "over the floor": distance / floor,
         "parts": report["components"], "watertight": report["watertight"],
-        "normals alike": float((normals * across[nearest]).sum(1).mean()),
+        "normals alike": metrics.normal_consistency(found, normals, truly, normals_there),
         "error near": float(np.abs(signal.distances(field, near) - exact[0])[close].mean()),
         "sign right": float(((signal.distances(field, anywhere) < 0) == (exact[1] < 0)).mean()),
         "of a dense grid": extraction.evaluated / extraction.total,

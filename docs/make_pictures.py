@@ -1,7 +1,7 @@
 """Make the pictures of the README and the documentation, a few minutes on two cores.
 
     python docs/make_pictures.py
-    python docs/make_pictures.py --signals bach.wav bikes.mp4 ch2.nii.gz shadedrelief.jpg    # those of other signals
+    python docs/make_pictures.py --signals bach.wav bikes.mp4 ch2.nii.gz bunny.obj shadedrelief.jpg    # other signals
 
 Where these come from is told in the pages that show them.
 """
@@ -9,10 +9,13 @@ Where these come from is told in the pages that show them.
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib import font_manager
+from PIL import Image, ImageDraw, ImageFont
 
 import sinefield
 from sinefield import plots
@@ -23,6 +26,7 @@ SIGNALS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "bach.wav": ("bach", {}, {}),
     "bikes.mp4": ("bikes", {"size": (160, 68)}, {"passes": 16}),
     "ch2.nii.gz": ("brain", {}, {}),
+    "bunny.obj": ("bunny", {}, {"seconds": 60}),
     "shadedrelief.jpg": ("relief", {}, {"passes": 3}),
 }
 """By the name of a file: the name of its picture, the options of its problem, the budget of its fit."""
@@ -53,9 +57,21 @@ def draw_pictures() -> None:
     networks = ("siren", "relu", "tanh", "relu-nerf")
     solutions = {name: solve(image("sample:camera", network=name, longest=256), passes=10) for name in networks}
     plots.save_figure(plots.comparison_figure(solutions), PICTURES / "networks.png")
+    with tempfile.TemporaryDirectory() as folder:
+        solution = solve(sinefield.problems.of(glyph(Path(folder) / "glyph.png"), "sdf"), seconds=20)
+    plots.save_figure(plots.solution_figure(solution), PICTURES / "glyph.png")
     torch.manual_seed(0)
     layers = activations_of(sinefield.build("siren", 2, 1))
     plots.save_figure(plots.activations_figure(layers, "siren 256 x 3, as initialised"), PICTURES / "activations.png")
+
+
+def glyph(path: Path) -> Path:
+    """Return a picture that is written there of an ampersand, in the typeface that matplotlib brings."""
+    typeface = ImageFont.truetype(font_manager.findfont("DejaVu Serif"), 360)
+    picture = Image.new("L", (400, 400), 255)
+    ImageDraw.Draw(picture).text((200, 200), "&", 0, typeface, anchor="mm")
+    picture.save(path)
+    return path
 
 
 if __name__ == "__main__":

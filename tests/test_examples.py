@@ -57,6 +57,10 @@ def test_shape_from_points() -> None:
     assert report["volume"] == pytest.approx(2 * math.pi**2 * 0.4**2, rel=0.05)
 
 
+def test_star_in_the_plane() -> None:
+    assert load("star_in_the_plane").main(passes=1.0) < 0.5
+
+
 def test_no_example_is_left_out() -> None:
     tested = set(re.findall(r'load\("(\w+)"\)', Path(__file__).read_text()))
     assert {path.stem for path in (ROOT / "examples").glob("*.py")} == tested

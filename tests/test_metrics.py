@@ -216,3 +216,30 @@ class TestWithoutHarmonic:
         assert float(left.square().mean()) >= 0.5 * variance
         constant = torch.full((count, 1), 2.0, dtype=torch.float64)
         assert float(metrics.without_harmonic(constant, points).abs().max()) < 1e-12
+
+
+# Shapes
+
+
+def test_the_chamfer_distance_of_balls_is_that_of_their_radii() -> None:
+    directions = torch.nn.functional.normalize(torch.randn(4000, 3, generator=torch.Generator().manual_seed(0)))
+    assert metrics.chamfer(directions, 1.5 * directions) == pytest.approx(0.5, abs=2e-3)
+    assert metrics.chamfer(directions, directions) == 0.0
+
+
+def test_the_chamfer_distance_is_that_of_all_pairs() -> None:
+    one, other = torch.rand(2, 300, 2, generator=torch.Generator().manual_seed(0)).double()
+    distances = torch.cdist(one, other)
+    expected = (distances.amin(0).mean() + distances.amin(1).mean()) / 2
+    assert metrics.chamfer(one, other) == pytest.approx(float(expected))
+
+
+def test_normals_of_a_turned_ball_are_as_consistent_as_the_cosine() -> None:
+    directions = torch.nn.functional.normalize(
+        torch.randn(1000, 3, generator=torch.Generator().manual_seed(0)).double()
+    )
+    tilted = torch.nn.functional.normalize(
+        directions + torch.nn.functional.normalize(torch.cross(directions, directions.roll(1, 1), dim=1))
+    )  # by 45 degrees each
+    found = metrics.normal_consistency(directions, directions, directions, tilted)
+    assert found == pytest.approx(math.sqrt(0.5))

@@ -1,4 +1,4 @@
-"""How good a reconstruction is: PSNR, SSIM, spectra, relative error; and what a supervision leaves open."""
+"""How good a reconstruction is: PSNR, SSIM, spectra, shapes, relative error; and what a supervision leaves open."""
 
 from __future__ import annotations
 
@@ -148,3 +148,48 @@ def without_harmonic(error: Tensor, points: Tensor, degree: int = 48) -> Tensor:
     values = error.double()
     solution: Tensor = torch.linalg.lstsq(harmonic, values, driver="gelsd").solution
     return values - harmonic @ solution
+
+
+def chamfer(points: Tensor, others: Tensor) -> float:
+    """Return the Chamfer distance (L1) of two sets of points on surfaces, in units of length.
+
+    Half the sum of the mean distance from each point to the nearest of the others, and back:
+    ½ (mean_p min_q ‖p − q‖ + mean_q min_p ‖p − q‖). Two samples of one surface have one too, the floor of what can be
+    told by so many points.
+
+    Args:
+        points: ``(n, d)``.
+        others: ``(m, d)``.
+
+    Source: Mescheder et al., "Occupancy Networks", 2019, section 4.
+
+    >>> chamfer(torch.zeros(1, 3), torch.tensor([[3.0, 4.0, 0.0], [0.0, 0.0, 0.0]]))
+    1.25
+    """
+    (there, _), (back, _) = _nearest(points, others), _nearest(others, points)
+    return float((there.mean() + back.mean()) / 2)
+
+
+def normal_consistency(points: Tensor, normals: Tensor, others: Tensor, their_normals: Tensor) -> float:
+    """Return the mean cosine of the normals of points and of the nearest of the others: 1 where they are alike.
+
+    Args:
+        points: ``(n, d)``.
+        normals: theirs, ``(n, d)``, of unit length.
+        others: ``(m, d)``.
+        their_normals: of the others, ``(m, d)``, of unit length.
+
+    >>> up, here = torch.tensor([[0.0, 0.0, 1.0]]), torch.zeros(1, 3)
+    >>> normal_consistency(here, up, here, -up)
+    -1.0
+    """
+    _, nearest = _nearest(points, others)
+    return float((normals.double() * their_normals.double()[nearest]).sum(1).mean())
+
+
+def _nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distance ``(n,)`` of each point from the nearest of the others, and which that is."""
+    from scipy.spatial import cKDTree  # it takes long to import
+
+    distance, nearest = cKDTree(others.double().cpu().numpy()).query(points.double().cpu().numpy(), workers=-1)
+    return torch.from_numpy(distance), torch.from_numpy(nearest)

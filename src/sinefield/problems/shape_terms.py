@@ -100,14 +100,17 @@ def _published(surface: PointCloud) -> Sequence[Constraint]:
 def _digs(surface: PointCloud, points: Doubles) -> Sequence[Constraint]:
     everywhere = box(surface.dimension)
     radius = math.sqrt(float((points**2).sum(1).mean()))
+    margin = 1 - float(np.abs(points).max())
     # The ball is the start: it outweighs all other terms at first, and is gone when they begin to be met. ΔΦ is what
     # keeps inside and outside apart then: twice the weight rounds a shape to what may be another one, a tenth of it
-    # leaves sheets. It fades when the surface is found, as it would keep rounding what is sharp.
+    # leaves sheets. It fades when the surface is found, as it would keep rounding what is sharp. The edge of the box is
+    # known to be outside, by what it is larger than the points.
     return [
         Constraint(surface, lambda u: u.value, name="surface", weight=100.0),
         Constraint(surface, _stretched, name="eikonal on the surface"),
         Constraint(everywhere, _stretched, name="eikonal"),
         Constraint(everywhere, _zero, name="off the surface", norm=mean_absolute),
+        Constraint(everywhere.boundary, lambda u: (margin - u.value).relu(), name="outside", weight=100.0),
         Constraint(
             everywhere, lambda u: u.laplacian, name="laplacian", weight=Fading(0.05, 0.5, 0.75), norm=mean_absolute
         ),

@@ -2,7 +2,8 @@
 
 A field that is no steeper than L cannot vanish within a block of half-diagonal r whose middle has |Φ| > L r. Blocks of
 the grid are halved until they are two cells long, and dropped as soon as this says so; what is left are the blocks
-within about 2 L cells of the surface, so that time and memory grow as its area, not as the volume of the box.
+within about 2 L cells of the surface, so that time and memory grow as its area, not as the volume of the box. A field
+is steeper in some places than near its surface: of small blocks L is that of a sample of those that are left.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sinefield.io.room import check_memory
 from sinefield.surface import cubes
 from sinefield.surface.mesh import Mesh
 from sinefield.surface.projection import approached, unit
-from sinefield.surface.sampling import Floats, Region, steepness, values_at
+from sinefield.surface.sampling import Floats, Region, bound_of, jets_at, steepness, values_at
 
 RESOLUTIONS = (8, 4096)
 """The least and the greatest number of cells along the longest side."""
@@ -32,6 +33,7 @@ _NODES = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), -1).reshape(-
 _CELL_NODES = (cubes.CORNERS[:, None] + cubes.CORNERS) @ [9, 3, 1]  # of the 8 cells of a block, the 8 corners
 _NEAR = 1e-3  # of an edge: vertices keep this far from its ends, so that no triangle shrinks to a point
 _CONVERGED = 1e-4  # of a cell: vertices nearer to the surface are left where they are
+_SMALL, _SAMPLE = 8, 4096  # cells along a small block, and of how many of them the steepness is looked at
 _ATTEMPTS = 4
 _STEEPER = 1.5
 _PER_BLOCK = 1000  # bytes of vertices, faces, their sorting, for each block of two cells at the surface
@@ -129,8 +131,9 @@ def extracted(
         resolution: cells along the longest side, 8 to 4096.
         level: of a signed distance, how far outside the surface lies: an offset surface, or 0 for the surface itself.
         polish: steps of Newton's method.
-        lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid, and at least 1.2.
-            Where it proves too small, as the surface ends inside the box, a larger one is tried.
+        lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid and, of small blocks,
+            near the surface, and at least 1.2. Where it proves too small, as the surface ends inside the box, a larger
+            one is tried.
 
     Raises:
         ValueError: the resolution or the box is out of range, Φ does not vanish in the box or is not finite, or memory
@@ -147,10 +150,11 @@ def extracted(
         raise ValueError(f"the Lipschitz bound is {lipschitz:g}; expected a positive number, about 1 of a distance")
     tally = _Tally(level)
     lattice = _Lattice.over(region, int(resolution))
+    known = lipschitz is not None
     if lipschitz is None:
         lipschitz, tally.evaluated = steepness(field, region)
-    for _ in range(_ATTEMPTS):
-        blocks = _near(field, lattice, lipschitz, tally)
+    for attempt in range(_ATTEMPTS):
+        blocks = _near(field, lattice, lipschitz, tally, None if known else _STEEPER**attempt)
         check_memory(f"a mesh of resolution {resolution}", (len(blocks),), _PER_BLOCK)
         edges, vertices, faces = _welded(_marched(field, lattice, blocks, tally))
         if not _ends_inside(lattice, edges, Mesh(vertices, faces, vertices).open_edges()):
@@ -175,20 +179,36 @@ def extracted(
     return Extraction(Mesh(vertices, faces, unit(gradients)), tally.evaluated, total, lipschitz)
 
 
-def _near(field: nn.Module, lattice: _Lattice, lipschitz: float, tally: _Tally) -> Keys:
-    """Return the blocks of 2³ cells that may hold surface, ``(m, 3)``, in units of two cells, in order."""
+def _near(field: nn.Module, lattice: _Lattice, lipschitz: float, tally: _Tally, safety: float | None) -> Keys:
+    """Return the blocks of 2³ cells that may hold surface, ``(m, 3)``, in units of two cells, in order.
+
+    Args:
+        field: Φ.
+        lattice: the grid.
+        lipschitz: L.
+        tally: of what is evaluated.
+        safety: by how much more than usual the L of small blocks exceeds that of a sample; None: theirs is L too.
+    """
     size = 2
     while 16 * size < lattice.cells.max():
         size *= 2
     counts = -(-lattice.cells // size)
     blocks: Keys = np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), -1).reshape(-1, 3)
+    random = np.random.default_rng(0)
     while True:
         # Blocks at the end of the grid are cut off there: beyond it Φ may be anything.
         low = blocks * size
         high = np.minimum(low + size, lattice.cells)
-        values = tally.values(field, lattice.points((low + high) / 2))
+        middle = lattice.points((low + high) / 2)
+        values = tally.values(field, middle)
         radius = lattice.cell / 2 * np.linalg.norm(high - low, axis=1)
-        blocks = blocks[np.abs(values) <= lipschitz * radius]
+        left = np.flatnonzero(np.abs(values) <= lipschitz * radius)
+        if safety is not None and size <= _SMALL and len(left) > _SAMPLE:
+            some = random.choice(left, _SAMPLE, replace=False)
+            steepest = safety * bound_of(jets_at(field, middle[some])[1])
+            tally.evaluated += _SAMPLE
+            left = left[np.abs(values[left]) <= min(lipschitz, steepest) * radius[left]]
+        blocks = blocks[left]
         if size == 2:
             return blocks[np.lexsort(blocks.T[::-1])]
         size //= 2
