@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from sinefield.io.image import Picture
 from sinefield.io.points import Cloud, Doubles, checked
@@ -24,6 +23,7 @@ def outline(picture: Picture, samples: int = 20_000) -> Cloud:
     Raises:
         ValueError: there is no outline.
     """
+    from scipy import ndimage  # these take long to import
     from skimage.measure import find_contours
 
     grey = picture.values[:, :, :3].astype(np.float64).mean(2)

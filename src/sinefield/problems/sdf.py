@@ -25,7 +25,6 @@ from sinefield.io import points as shapes
 from sinefield.io.outlines import outline
 from sinefield.jet import jet
 from sinefield.networks import build
-from sinefield.problems.orientation import oriented_normals, repaired_normals
 from sinefield.problems.reading import CHUNK
 from sinefield.problems.shape import ShapeSignal
 from sinefield.problems.shape_terms import TERMS, box, constraints_of
@@ -100,6 +99,8 @@ def _cloud_of(source: str | Path | NDArray[Any] | Tensor | shapes.Cloud, samples
 
 
 def _normals_of(cloud: shapes.Cloud, points: NDArray[np.float64], *, estimate: bool) -> NDArray[np.float64]:
+    from sinefield.problems.orientation import oriented_normals, repaired_normals  # SciPy takes long to import
+
     if cloud.normals is None or estimate:
         return oriented_normals(points)
     normals, turned = repaired_normals(points, cloud.normals)

@@ -30,7 +30,6 @@ from torch import Tensor
 from sinefield.constraint import Constraint, Fading, mean_absolute
 from sinefield.domains import Box, PointCloud
 from sinefield.jet import Jet
-from sinefield.problems.distances import signed_distances
 
 TERMS = ("distance", "published", "digs")
 """The terms of the loss by name, the default first."""
@@ -72,6 +71,8 @@ def box(dimension: int) -> Box:
 
 
 def _distance(surface: PointCloud, points: Doubles, normals: Doubles) -> Sequence[Constraint]:
+    from sinefield.problems.distances import signed_distances  # SciPy takes long to import
+
     places = _places_around(points)
     targets = signed_distances(points, normals, places)
     around = PointCloud(_floats(places), {"distance": _floats(targets[:, None])})
