@@ -18,15 +18,9 @@ import torch
 from PIL import Image
 
 import sinefield
+from command import run
 
 SMALL = ["--width", "32", "--depth", "1", "--passes", "2", "--device", "cpu"]
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sinefield", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
