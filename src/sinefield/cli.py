@@ -156,6 +156,7 @@ def render(
     axis: options.Axis = None,
     at: options.At = None,
     camera: options.CameraOption = None,
+    up: options.Up = None,
     colouring: options.ColouringOption = None,
     frames: options.TurnFrames = None,
     device: options.Device = "auto",
@@ -170,7 +171,7 @@ def render(
         region=region and options.numbers(region, ",", 4, float, "--region", "10,20,110,90"),
         scale=scale, quantity=quantity, rate=rate, start=start, stop=stop,
         fps=fps, speed=speed, time=time, axis=axis, at=at, colouring=colouring, frames=frames,
-        camera=camera and options.camera_of(camera),
+        camera=options.camera_of(camera, up) if camera or up else None,
     )  # fmt: skip
     loaded, header = checkpoint.read(field)
     signal = problems.signal_from_json(header.get("signal") or {})

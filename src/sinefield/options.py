@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,6 +84,7 @@ CameraOption = Annotated[
     str | None,
     typer.Option("--camera", metavar="AZ,EL[,DIST]", help="Of a shape: degrees around and above it, and how far off."),
 ]
+Up = Annotated[str | None, typer.Option(help="Of a shape: the upright axis. (default: y of OBJ and GLB, else z)")]
 ColouringOption = Annotated[str | None, typer.Option("--colouring", help="Of a shape: shaded (default) or curvature.")]
 TurnFrames = Annotated[int | None, typer.Option("--frames", min=1, help="Of a turn around a shape, .mp4 or .gif.")]
 FieldArgument = Annotated[Path, typer.Argument(metavar="FIELD", help="A field file.")]
@@ -134,16 +136,22 @@ def shape_of(text: str) -> Any:
     return numbers(text, "x", count, int, "--size", "1024x768 (of a volume, along z, y and x: 64x128x128)")
 
 
-def camera_of(text: str) -> Camera:
+def camera_of(text: str | None, up: str | None) -> Camera:
     """Return the camera that ``--camera`` tells: azimuth and elevation in degrees, and its distance where it is given.
+
+    Args:
+        text: of ``--camera``; None: the usual one.
+        up: the axis that is upright; None: that of the shape.
 
     Raises:
         ValueError: something else.
     """
     from sinefield.surface import Camera
 
+    if text is None:
+        return Camera(up=up)
     count = 3 if text.count(",") == 2 else 2
-    return Camera(*numbers(text, ",", count, float, "--camera", "30,20 or 30,20,4"))
+    return replace(Camera(*numbers(text, ",", count, float, "--camera", "30,20 or 30,20,4")), up=up)
 
 
 def tile_counts(text: str) -> tuple[int, ...]:

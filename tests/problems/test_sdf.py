@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -112,6 +113,25 @@ def test_pictures_and_turns_are_written(tmp_path: Path) -> None:
     assert (tmp_path / "turn.gif").stat().st_size > 100
 
 
+def test_what_is_upright_is_that_of_the_format(tmp_path: Path) -> None:
+    trimesh.creation.icosphere(2).export(tmp_path / "a.obj")
+    trimesh.creation.icosphere(2).export(tmp_path / "a.ply")
+    found = [sdf(tmp_path / name, samples=500, **SMALL).signal for name in ("a.obj", "a.ply")]
+    assert [each.up for each in found if isinstance(each, ShapeSignal)] == ["y", "z"]
+
+    class High(nn.Module):
+        """A ball that is off the middle along y."""
+
+        def forward(self, points: Tensor) -> Tensor:
+            return (points - torch.tensor([0.0, 0.5, 0.0])).norm(dim=1, keepdim=True) - 0.3
+
+    signal = ShapeSignal.of(ball()[:, :3], "y")
+    rows, _ = np.nonzero(signal.render(High(), (40, 40), camera=Camera(0, 0)).min(2) < 250)
+    assert rows.max() < 20  # in the upper half
+    columns = np.nonzero(signal.render(High(), (40, 40), camera=Camera(0, 0, up="z")).min(2) < 250)[1]
+    assert columns.min() >= 20  # seen from x, y is to the right
+
+
 def test_the_signal_survives_a_file(tmp_path: Path) -> None:
     solution = solve(sdf(ball(200), **SMALL), passes=0.01)
     solution.save(tmp_path / "ball.safetensors")
@@ -119,7 +139,7 @@ def test_the_signal_survives_a_file(tmp_path: Path) -> None:
     signal = signal_from_json(header["signal"])
     assert signal == solution.problem.signal
     with pytest.raises(ValueError, match="not plausible"):
-        ShapeSignal.from_json({"centre": [0, 0, 0], "scale": -1, "extent": [1, 1, 1]})
+        ShapeSignal.from_json({"centre": [0, 0, 0], "scale": -1, "extent": [1, 1, 1], "up": "z"})
     with pytest.raises(ValueError, match="incomplete"):
         ShapeSignal.from_json({"centre": [0, 0, 0]})
 

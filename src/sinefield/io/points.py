@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from sinefield.io import SignalWarning
 
 SUFFIXES = (".ply", ".xyz", ".obj", ".stl", ".off", ".glb", ".gltf", ".pts")
 """The endings of files that hold nothing but shapes."""
+
+_Y_UP = (".obj", ".glb", ".gltf")
 
 FEWEST = 10
 """How many different points a shape needs."""
@@ -37,11 +39,13 @@ class Cloud:
         points: ``(n, d)``, in the units of the file.
         normals: ``(n, d)``, of unit length and outwards; None: not known.
         name: what to call it.
+        up: the axis that is upright by the convention of its format: y of OBJ and glTF, z of others.
     """
 
     points: Doubles
     normals: Doubles | None
     name: str
+    up: str = "z"
 
     @property
     def dimension(self) -> int:
@@ -82,7 +86,8 @@ def read(source: str | Path | NDArray[Any] | Tensor, samples: int = 100_000) -> 
         return _of_array(array, str(path))
     if path.suffix.lower() in (".xyz", ".pts", ".txt", ".csv"):
         return _of_array(_table(path), str(path))
-    return _of_mesh_file(path, samples)
+    cloud = _of_mesh_file(path, samples)
+    return replace(cloud, up="y") if path.suffix.lower() in _Y_UP else cloud
 
 
 def _table(path: Path) -> NDArray[Any]:

@@ -33,7 +33,7 @@ from sinefield.problems.shape_terms import TERMS, box, constraints_of
 _NETWORK = {"hidden_features": 128, "hidden_layers": 4}
 _PUBLISHED_NETWORK = {"hidden_features": 256, "hidden_layers": 3}
 _FAST: Mapping[str, Any] = {
-    "optimiser": "adam", "learning_rate": 1e-3, "batch": 2048, "final_rate": 0.01, "passes": 40,
+    "optimiser": "adam", "learning_rate": 1e-3, "batch": 2048, "final_rate": 0.01, "passes": 12,
 }  # fmt: skip
 # Absolute values have gradients that do not get smaller, which needs smaller steps; a Laplacian that shall become small
 # needs a start without high frequencies.
@@ -73,7 +73,7 @@ def sdf(
     if terms not in TERMS:
         raise ValueError(f"unknown terms {terms!r}; choose one of {', '.join(TERMS)}")
     cloud = _cloud_of(source, samples)
-    signal = ShapeSignal.of(cloud.points)
+    signal = ShapeSignal.of(cloud.points, cloud.up)
     points = signal.to_field(cloud.points)
     normals = None if terms == "digs" else _normals_of(cloud, points, estimate=estimate_normals)
     settings = (_PUBLISHED_NETWORK if terms == "published" else _NETWORK) | settings

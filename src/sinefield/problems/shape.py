@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,13 @@ class ShapeSignal:
         centre: of the shape's bounding box, in the units of the file.
         scale: units of the file in one of the field's.
         extent: half the sides of the bounding box, in field coordinates, the longest :data:`MARGIN`.
+        up: the axis of a shape in space that is upright in pictures, ``"x"``, ``"y"`` or ``"z"``.
     """
 
     centre: tuple[float, ...]
     scale: float
     extent: tuple[float, ...]
+    up: str = "z"
 
     @property
     def kind(self) -> str:
@@ -54,15 +56,18 @@ class ShapeSignal:
         return len(self.centre)
 
     @classmethod
-    def of(cls, points: NDArray[np.float64]) -> ShapeSignal:
+    def of(cls, points: NDArray[np.float64], up: str = "z") -> ShapeSignal:
         """Return the mapping of points."""
         low, high = points.min(0), points.max(0)
         scale = float((high - low).max()) / 2 / MARGIN
-        return cls(tuple(map(float, (low + high) / 2)), scale, tuple(map(float, (high - low) / 2 / scale)))
+        return cls(tuple(map(float, (low + high) / 2)), scale, tuple(map(float, (high - low) / 2 / scale)), up)
 
     def to_json(self) -> dict[str, Any]:
         """Return the mapping as JSON."""
-        return {"kind": self.kind, "centre": list(self.centre), "scale": self.scale, "extent": list(self.extent)}
+        return {
+            "kind": self.kind, "centre": list(self.centre), "scale": self.scale, "extent": list(self.extent),
+            "up": self.up,
+        }  # fmt: skip
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ShapeSignal:
@@ -73,13 +78,13 @@ class ShapeSignal:
         """
         try:
             centre, extent = tuple(map(float, stored["centre"])), tuple(map(float, stored["extent"]))
-            scale = float(stored["scale"])
+            scale, up = float(stored["scale"]), str(stored["up"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"the stored mapping of a shape is incomplete or malformed ({error!r})") from error
-        plausible = len(centre) == len(extent) in (2, 3) and 0 < scale < math.inf
+        plausible = len(centre) == len(extent) in (2, 3) and 0 < scale < math.inf and up in ("x", "y", "z")
         if not (plausible and all(map(math.isfinite, centre)) and all(0 <= each <= 1 for each in extent)):
-            raise ValueError(f"the stored mapping of a shape is not plausible: {centre}, {scale}, {extent}")
-        return cls(centre, scale, extent)
+            raise ValueError(f"the stored mapping of a shape is not plausible: {centre}, {scale}, {extent}, {up}")
+        return cls(centre, scale, extent, up)
 
     def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return field coordinates of points ``(n, d)`` in the units of the file."""
@@ -160,7 +165,7 @@ class ShapeSignal:
             raise ValueError(f"at is {at:g} along no axis; give the axis too, x, y or z")
         lower, upper = self._box()
         pixels = size or (_LONGEST, _LONGEST)
-        return traced(field, camera or Camera(), pixels, lower=lower, upper=upper, colouring=colouring)
+        return traced(field, self._upright(camera), pixels, lower=lower, upper=upper, colouring=colouring)
 
     def write(
         self,
@@ -199,7 +204,7 @@ class ShapeSignal:
             count = 60 if frames is None else frames
             lower, upper = self._box()
             turn = turntable(
-                field, camera or Camera(), size or (_LONGEST, _LONGEST), lower=lower, upper=upper, frames=count,
+                field, self._upright(camera), size or (_LONGEST, _LONGEST), lower=lower, upper=upper, frames=count,
                 colouring=colouring,
             )  # fmt: skip
             clips.write(path, turn, _FRAMES_A_SECOND)
@@ -240,6 +245,11 @@ class ShapeSignal:
         lower, upper = self._box(max(level, 0.0))
         found = extracted(field, lower, upper, resolution, level=level)
         return found.mesh.transformed(self.scale, self.centre), found
+
+    def _upright(self, camera: Camera | None) -> Camera:
+        """Return a camera that knows what is upright."""
+        chosen = camera or Camera()
+        return chosen if chosen.up else replace(chosen, up=self.up)
 
     def _box(self, level: float = 0.0) -> tuple[list[float], list[float]]:
         """Return the corners of the box that a surface Φ = level is looked for in, in field coordinates."""

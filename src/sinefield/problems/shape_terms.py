@@ -34,8 +34,8 @@ from sinefield.jet import Jet
 TERMS = ("distance", "published", "digs")
 """The terms of the loss by name, the default first."""
 
-AROUND = 400_000
-"""At how many places distances are known beforehand."""
+AROUND = {2: 100_000, 3: 400_000}
+"""At how many places of the plane and of space distances are known beforehand."""
 
 _NEAR = (0.01, 0.05)  # standard deviations of the places near the points, in field coordinates
 _NEARBY = 0.6  # the part of the places that are near the points; the others are anywhere in the box
@@ -140,11 +140,12 @@ def _floats(array: Doubles) -> Tensor:
 
 
 def _places_around(points: Doubles) -> Doubles:
-    """Return places ``(AROUND, d)``: some near the points, some anywhere in the box."""
+    """Return places ``(m, d)``: some near the points, some anywhere in the box."""
     random = np.random.default_rng(0)
-    nearby = int(_NEARBY * AROUND)
+    count = AROUND[points.shape[1]]
+    nearby = int(_NEARBY * count)
     chosen = points[random.integers(0, len(points), nearby)]
     width = np.repeat(_NEAR, math.ceil(nearby / len(_NEAR)))[:nearby, None]
     near = chosen + width * random.standard_normal(chosen.shape)
-    anywhere = random.uniform(-1, 1, (AROUND - nearby, points.shape[1]))
+    anywhere = random.uniform(-1, 1, (count - nearby, points.shape[1]))
     return np.concatenate([np.clip(near, -1, 1), anywhere])

@@ -45,7 +45,7 @@ class Camera:
         distance: from the target, in units of length.
         field_of_view: degrees from the lower to the upper side of the picture.
         target: what is in the middle, three coordinates.
-        up: the axis that is upright, three coordinates, one of the unit vectors.
+        up: the axis that is upright, ``"x"``, ``"y"`` or ``"z"``; None: that of the shape, or z.
     """
 
     azimuth: float = 30.0
@@ -53,7 +53,7 @@ class Camera:
     distance: float = 4.0
     field_of_view: float = 35.0
     target: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    up: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    up: str | None = None
 
     def __post_init__(self) -> None:
         if not -90 <= self.elevation <= 90:
@@ -64,12 +64,12 @@ class Camera:
             raise ValueError(
                 f"the field of view is {self.field_of_view:g}; expected more than 0, less than 180 degrees"
             )
-        if sorted(self.up) != [0, 0, 1]:
-            raise ValueError(f"up is {self.up}; expected (1, 0, 0), (0, 1, 0) or (0, 0, 1)")
+        if self.up not in (None, "x", "y", "z"):
+            raise ValueError(f"up is {self.up!r}; expected x, y or z")
 
     def frame(self) -> Floats:
         """Return the directions to the right, up, and from the target to the camera, the rows of ``(3, 3)``."""
-        first, second, up = np.roll(np.eye(3), -1 - int(np.argmax(self.up)), axis=0)
+        first, second, up = np.roll(np.eye(3), -1 - "xyz".index(self.up or "z"), axis=0)
         turn, lift = math.radians(self.azimuth), math.radians(self.elevation)
         across = math.cos(turn) * first + math.sin(turn) * second
         right = math.cos(turn) * second - math.sin(turn) * first
