@@ -85,6 +85,21 @@ def test_what_can_be_repaired_is_said() -> None:
     assert np.allclose(np.linalg.norm(found.normals, axis=1), 1)
 
 
+def test_colours_are_no_normals(tmp_path: Path) -> None:
+    colours = np.random.default_rng(1).integers(0, 256, (200, 3))
+    np.savetxt(tmp_path / "a.xyz", np.concatenate([ball()[0], colours], axis=1))
+    with pytest.warns(SignalWarning, match="taken for colours"):
+        assert points.read(tmp_path / "a.xyz").normals is None
+    np.savetxt(tmp_path / "a.pts", np.concatenate([ball()[0], colours[:, :1], colours], axis=1))
+    with pytest.warns(SignalWarning, match="of 7 columns the first three are used"):
+        assert np.allclose(points.read(tmp_path / "a.pts").points, ball()[0])
+
+
+def test_the_normals_of_a_sheet_may_all_point_upwards() -> None:
+    sheet = np.random.default_rng(1).random((100, 3))
+    assert points.read(np.concatenate([sheet, np.tile([0.0, 0.6, 0.8], (100, 1))], axis=1)).normals is not None
+
+
 @pytest.mark.parametrize(
     ("array", "message"),
     [

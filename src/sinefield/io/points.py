@@ -21,11 +21,13 @@ from sinefield.io import SignalWarning
 SUFFIXES = (".ply", ".xyz", ".obj", ".stl", ".off", ".glb", ".gltf", ".pts")
 """The endings of files that hold nothing but shapes."""
 
+_SCANS = (".xyz", ".pts")  # of rows that begin with x y z
 _Y_UP = (".obj", ".glb", ".gltf")
 
 FEWEST = 10
 """How many different points a shape needs."""
 
+_EQUAL = 0.05  # lengths of normals that differ by less, as parts of the largest, shall be the same
 _LARGEST = 1e100  # a coordinate, so that squares of differences are finite
 
 Doubles = NDArray[np.float64]
@@ -84,8 +86,12 @@ def read(source: str | Path | NDArray[Any] | Tensor, samples: int = 100_000) -> 
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{path} cannot be read as points; it may be damaged, or no NPY file") from error
         return _of_array(array, str(path))
-    if path.suffix.lower() in (".xyz", ".pts", ".txt", ".csv"):
-        return _of_array(_table(path), str(path))
+    if path.suffix.lower() in (*_SCANS, ".txt", ".csv"):
+        array = _table(path)
+        if path.suffix.lower() in _SCANS and array.ndim == 2 and array.shape[1] in (4, 7):  # an intensity, and colours
+            _warn(str(path), f"of {array.shape[1]} columns the first three are used, as x y z")
+            array = array[:, :3]
+        return _of_array(array, str(path))
     cloud = _of_mesh_file(path, samples)
     return replace(cloud, up="y") if path.suffix.lower() in _Y_UP else cloud
 
@@ -116,7 +122,16 @@ def _of_array(array: NDArray[Any], name: str) -> Cloud:
     numbers = array.astype(np.float64)
     dimension = {2: 2, 3: 3, 4: 2, 6: 3}[array.shape[1]]
     normals = numbers[:, dimension:] if array.shape[1] > dimension else None
+    if normals is not None and _are_colours(normals):
+        _warn(name, "the last three columns are taken for colours, as none is negative, and left out")
+        normals = None
     return checked(numbers[:, :dimension], normals, name)
+
+
+def _are_colours(columns: Doubles) -> bool:
+    """Return whether columns look like colours: a surface that encloses something has normals to all sides."""
+    lengths = np.linalg.norm(columns, axis=1)
+    return columns.shape[1] == 3 and bool((columns >= 0).all() and np.ptp(lengths) > _EQUAL * lengths.max(initial=0.0))
 
 
 def _of_mesh_file(path: Path, samples: int) -> Cloud:
