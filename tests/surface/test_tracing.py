@@ -172,7 +172,7 @@ def test_steepness_is_that_of_the_field() -> None:
         ({"elevation": 91}, "elevation is 91; expected -90 to 90"),
         ({"distance": 0}, "distance is 0; expected a positive length"),
         ({"field_of_view": 180}, "field of view is 180; expected"),
-        ({"up": (0, 1, 1)}, r"up is \(0, 1, 1\); expected \(1, 0, 0\)"),
+        ({"up": "w"}, "up is 'w'; expected x, y or z"),
     ],
 )
 def test_cameras_that_cannot_be_are_told(settings: dict[str, Any], told: str) -> None:

@@ -55,7 +55,8 @@ def sdf(
     """Return the problem of a shape as its signed distance.
 
     Normals that contradict their neighbours or all point inwards are turned, with a warning; where there are none,
-    planes through neighbouring points take their place.
+    planes through neighbouring points take their place. Noisy points are smoothed for the terms ``"distance"``, with a
+    warning.
 
     Args:
         source: a scan or a mesh: a file, or an array, see :func:`sinefield.io.points.read`; a picture, whose outline is
@@ -76,6 +77,8 @@ def sdf(
     signal = ShapeSignal.of(cloud.points, cloud.up)
     points = signal.to_field(cloud.points)
     normals = None if terms == "digs" else _normals_of(cloud, points, estimate=estimate_normals)
+    if terms == "distance" and normals is not None:
+        points = _smoothed(cloud.name, points, normals, signal.scale)
     settings = (_PUBLISHED_NETWORK if terms == "published" else _NETWORK) | settings
     build(network, cloud.dimension, 1, **settings)
     targets = {} if normals is None else {"normal": torch.from_numpy(normals).float()}
@@ -108,6 +111,21 @@ def _normals_of(cloud: shapes.Cloud, points: NDArray[np.float64], *, estimate: b
         told = f"{cloud.name}: {turned} of {len(points)} normals point inwards; they are turned"
         warnings.warn(told, SignalWarning, stacklevel=3)
     return normals
+
+
+def _smoothed(
+    name: str, points: NDArray[np.float64], normals: NDArray[np.float64], scale: float
+) -> NDArray[np.float64]:
+    from sinefield.problems.smoothing import smoothed  # SciPy takes long to import
+
+    found = smoothed(points, normals)
+    moved = float(np.linalg.norm(found - points, axis=1).mean()) * scale
+    if moved:
+        told = (
+            f"{name}: the points are noisy; they are moved by {moved:.3g} on average, to the mean of their neighbours"
+        )
+        warnings.warn(told, SignalWarning, stacklevel=3)
+    return found
 
 
 def _network(network: str, dimension: int, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:
