@@ -23,7 +23,8 @@ from torch import Tensor
 
 Doubles = NDArray[np.float64]
 
-_FAR = 4.0  # spacings from the nearest point from which on planes do not tell the sign
+_BESIDE, _FAR = 2.0, 4.0  # spacings from the nearest point: planes tell the sign up to the first, not from the second
+_SURE = 0.35  # of a winding number's difference from 0.5
 _SAMPLE, _ALL_OF_THEM = 10_000, 0.2  # points in a sample; the distance from which on it does
 _WINDING = 2048  # points that stand for all of them in winding numbers
 _CHUNK = 1 << 22  # pairs at a time
@@ -54,7 +55,11 @@ def signed_distances(points: Doubles, normals: Doubles, places: Doubles) -> Doub
     height[near] = np.einsum("nd,nd->n", places[near] - points[nearest], normals[nearest])
     far = ~near | (distance > _FAR * spacing)
     sign = np.sign(height)
-    sign[far] = np.where(winding_numbers(points, normals, places[far]) > 0.5, -1.0, 1.0)
+    # The winding number is sure of itself from two spacings on, where a plane may be turned wrongly, and alone farther.
+    asked = np.flatnonzero(far | (distance > _BESIDE * spacing))
+    winding = winding_numbers(points, normals, places[asked])
+    heard = far[asked] | (np.abs(winding - 0.5) > _SURE)
+    sign[asked[heard]] = np.where(winding[heard] > 0.5, -1.0, 1.0)
     # From the tangent plane to the point itself, as the place goes away.
     part = np.where(near, np.clip(distance / (_FAR * spacing), 0, 1), 1.0)
     size = (1 - part) * np.abs(height) + part * distance

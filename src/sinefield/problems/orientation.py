@@ -20,10 +20,12 @@ _CELLS = {2: 256, 3: 64}  # along each side of the box
 _NEIGHBOURS = {2: (8, 24, 72), 3: (16, 48, 144)}
 _FLAT = 0.08  # of the ratio of variances
 _CHUNK = 16_384  # points whose neighbours are looked at together
-_VOTES = 16  # neighbours that a normal follows
+_VOTES, _ROUNDS = 16, 10  # neighbours that a normal follows, and how often it looks at them
+_ALONG = 4  # the power that makes neighbours count the less the more the way to them is along a normal
 _INSIDE = 1e-3  # the part of the box that must be inside: a leak leaves nothing
 _CONTRADICTORY = 0.1  # the part of neighbouring normals: from here on they are not to be trusted
 _ALL = 0.9  # the part of all normals: from here on the others are mistakes of ours
+_PATCH = 0.02  # the part of all normals: so many contradict others at their edge only
 _ENOUGH = 20_000  # points, to see whether anything is wrong with their normals
 _STEP = 2.0  # spacings to either side of a point, where the outside is looked for
 
@@ -73,7 +75,8 @@ def repaired_normals(points: Doubles, normals: Doubles) -> tuple[Doubles, int]:
     after = _contradictions(repaired, near)
     if inwards.mean() > _ALL and before < _CONTRADICTORY:
         return -normals, len(normals)
-    return (np.asarray(repaired), int(inwards.sum())) if after < before / 2 else (normals, 0)
+    part = 0.5 if inwards.mean() < _PATCH else 0.9
+    return (np.asarray(repaired), int(inwards.sum())) if after < part * before else (normals, 0)
 
 
 def _contradictions(normals: Doubles, near: NDArray[np.int64]) -> float:
@@ -93,14 +96,20 @@ def _outwards(points: Doubles, normals: Doubles, tree: cKDTree) -> Doubles:
     away = ndimage.distance_transform_edt(~_outside(points, tree, spacing)) * (2 / cells)
     step = max(_STEP * spacing, 1.0 / cells)
     there, back = (_at(away, points + side * step * normals) for side in (1, -1))
-    signs = np.where(there <= back, 1.0, -1.0)
-    # Where a part is thinner than a cell a few are turned wrongly: each follows most of its neighbours that lie alike.
-    _, near = tree.query(points, k=min(_VOTES + 1, len(points)), workers=-1)
-    for _ in range(3):
-        turned = signs[:, None] * normals
-        alike = np.einsum("nkd,nd->nk", turned[near[:, 1:]], turned)
-        signs = np.where(alike.sum(1) < 0, -signs, signs)
-    return signs
+    sure = (back - there) / (2 * step)  # 1 where the outside is straight ahead, 0 where both sides are as near
+    # Where a part is thinner than a cell the grid does not tell, but the neighbours along the surface do. Those across
+    # a thin part, to which the way is along a normal, do not count.
+    distance, near = (each[:, 1:] for each in tree.query(points, k=min(_VOTES + 1, len(points)), workers=-1))
+    way = (points[near] - points[:, None]) / np.maximum(distance, 1e-300)[..., None]
+    rise = np.maximum(
+        np.abs(np.einsum("nkd,nd->nk", way, normals)), np.abs(np.einsum("nkd,nkd->nk", way, normals[near]))
+    )
+    weight = np.einsum("nkd,nd->nk", normals[near], normals) * (1 - rise) ** _ALONG
+    weight /= np.maximum(np.abs(weight).sum(1, keepdims=True), 1e-9)
+    votes = sure
+    for _ in range(_ROUNDS):
+        votes = np.clip(sure + 2 * (weight * votes[near]).sum(1), -1, 1)
+    return np.where(votes >= 0, 1.0, -1.0)
 
 
 def _planes(points: Doubles, tree: cKDTree) -> Doubles:

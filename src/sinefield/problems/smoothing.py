@@ -34,16 +34,18 @@ def smoothed(points: Doubles, normals: Doubles) -> Doubles:
     found = points
     dimension = points.shape[1]
     count = min(int(np.clip(len(points) * _PART[dimension], *_NEIGHBOURS[dimension])), len(points))
-    for _ in range(_ROUNDS):
+    for round_ in range(_ROUNDS):
         tree = cKDTree(found)
-        if roughness(found, normals, tree) < _NOISY[dimension]:
+        if roughness(found, normals, tree) < _NOISY[dimension] / (1 if round_ == 0 else 2):
             break
         moves = np.empty(len(found))
         for start in range(0, len(found), _CHUNK):
             part = slice(start, start + _CHUNK)
             _, near = tree.query(found[part], k=count, workers=-1)
-            mean = found[near].mean(1) - found[part]
-            moves[part] = np.einsum("nd,nd->n", mean, normals[part])
+            height = np.einsum("nkd,nd->nk", found[near] - found[part, None], normals[part])
+            # Those that look the other way are of the other side of a thin part.
+            alike = np.einsum("nkd,nd->nk", normals[near], normals[part]) > 0
+            moves[part] = (alike * height).sum(1) / alike.sum(1)
         found = found + moves[:, None] * normals
     return found
 
