@@ -2,8 +2,8 @@
 
 A field that is no steeper than L cannot vanish within a block of half-diagonal r whose middle has |Φ| > L r. Blocks of
 the grid are halved until they are two cells long, and dropped as soon as this says so; what is left are the blocks
-within about 2 L cells of the surface, so that time and memory grow as its area, not as the volume of the box. A field
-is steeper in some places than near its surface: of small blocks L is that of a sample of those that are left.
+a few cells off the surface, so that time and memory grow as its area, not as the volume of the box. Of the smallest
+blocks ∇Φ in the middle tells more closely than L, which is that of the steepest place, how far Φ can be from there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sinefield.io.room import check_memory
 from sinefield.surface import cubes
 from sinefield.surface.mesh import Mesh
 from sinefield.surface.projection import approached, unit
-from sinefield.surface.sampling import Floats, Region, bound_of, jets_at, steepness, values_at
+from sinefield.surface.sampling import SAFETY, Floats, Region, jets_at, steepness, values_at
 
 RESOLUTIONS = (8, 4096)
 """The least and the greatest number of cells along the longest side."""
@@ -33,7 +33,7 @@ _NODES = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), -1).reshape(-
 _CELL_NODES = (cubes.CORNERS[:, None] + cubes.CORNERS) @ [9, 3, 1]  # of the 8 cells of a block, the 8 corners
 _NEAR = 1e-3  # of an edge: vertices keep this far from its ends, so that no triangle shrinks to a point
 _CONVERGED = 1e-4  # of a cell: vertices nearer to the surface are left where they are
-_SMALL, _SAMPLE = 8, 4096  # cells along a small block, and of how many of them the steepness is looked at
+_FLAT = 0.6  # the least steepness that a smallest block is taken to have somewhere
 _ATTEMPTS = 4
 _STEEPER = 1.5
 _PER_BLOCK = 1000  # bytes of vertices, faces, their sorting, for each block of two cells at the surface
@@ -72,10 +72,19 @@ class _Tally:
 
     def values(self, field: nn.Module, points: Floats) -> NDArray[np.float32]:
         found = values_at(field, points) - np.float32(self.level)
-        if len(found):
-            self.evaluated += len(found)
-            self.low, self.high = min(self.low, float(found.min())), max(self.high, float(found.max()))
+        self._seen(found)
         return found
+
+    def jets(self, field: nn.Module, points: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        values, gradients = jets_at(field, points)
+        values = values - np.float32(self.level)
+        self._seen(values)
+        return values, gradients
+
+    def _seen(self, values: NDArray[np.float32]) -> None:
+        if len(values):
+            self.evaluated += len(values)
+            self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +140,9 @@ def extracted(
         resolution: cells along the longest side, 8 to 4096.
         level: of a signed distance, how far outside the surface lies: an offset surface, or 0 for the surface itself.
         polish: steps of Newton's method.
-        lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid and, of small blocks,
-            near the surface, and at least 1.2. Where it proves too small, as the surface ends inside the box, a larger
-            one is tried.
+        lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid, and at least 1.2, but
+            in the smallest blocks 1.2 times what is seen in the middle. Where that proves too small, as the surface
+            ends inside the box, more is tried.
 
     Raises:
         ValueError: the resolution or the box is out of range, Φ does not vanish in the box or is not finite, or memory
@@ -187,28 +196,28 @@ def _near(field: nn.Module, lattice: _Lattice, lipschitz: float, tally: _Tally, 
         lattice: the grid.
         lipschitz: L.
         tally: of what is evaluated.
-        safety: by how much more than usual the L of small blocks exceeds that of a sample; None: theirs is L too.
+        safety: by how much steeper the field may be within one of the smallest blocks than in its middle; None: L is
+            all that is known.
     """
     size = 2
     while 16 * size < lattice.cells.max():
         size *= 2
     counts = -(-lattice.cells // size)
     blocks: Keys = np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), -1).reshape(-1, 3)
-    random = np.random.default_rng(0)
     while True:
         # Blocks at the end of the grid are cut off there: beyond it Φ may be anything.
         low = blocks * size
         high = np.minimum(low + size, lattice.cells)
-        middle = lattice.points((low + high) / 2)
-        values = tally.values(field, middle)
-        radius = lattice.cell / 2 * np.linalg.norm(high - low, axis=1)
-        left = np.flatnonzero(np.abs(values) <= lipschitz * radius)
-        if safety is not None and size <= _SMALL and len(left) > _SAMPLE:
-            some = random.choice(left, _SAMPLE, replace=False)
-            steepest = safety * bound_of(jets_at(field, middle[some])[1])
-            tally.evaluated += _SAMPLE
-            left = left[np.abs(values[left]) <= min(lipschitz, steepest) * radius[left]]
-        blocks = blocks[left]
+        middle, half = lattice.points((low + high) / 2), lattice.cell / 2 * (high - low)
+        reach = lipschitz * np.linalg.norm(half, axis=1)
+        if size > 2 or safety is None:
+            values = tally.values(field, middle)
+        else:
+            values, gradients = tally.jets(field, middle)
+            # |Φ − Φ(middle)| is at most |∇Φ|·half in a block if Φ is linear there; where ∇Φ vanishes it is not.
+            slope = np.maximum((np.abs(gradients) * half).sum(1), _FLAT * np.linalg.norm(half, axis=1))
+            reach = np.minimum(reach, SAFETY * safety * slope)
+        blocks = blocks[np.abs(values) <= reach]
         if size == 2:
             return blocks[np.lexsort(blocks.T[::-1])]
         size //= 2

@@ -117,12 +117,7 @@ def steepness(field: nn.Module, region: Region) -> tuple[float, int]:
     axes = [low + side * (np.arange(n) + 0.5) / n for low, side, n in zip(region.lower, sides, counts, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
     _, gradients = jets_at(field, points)
-    return bound_of(gradients), len(points)
-
-
-def bound_of(gradients: NDArray[np.float32]) -> float:
-    """Return the bound of ‖∇Φ‖ that a sample ``(n, d)`` of ∇Φ suggests, 1.2 max(1, max ‖∇Φ‖)."""
-    return SAFETY * max(1.0, float(np.linalg.norm(gradients, axis=1).max()))
+    return SAFETY * max(1.0, float(np.linalg.norm(gradients, axis=1).max())), len(points)
 
 
 def _single(values: NDArray[np.float32], points: Floats) -> NDArray[np.float32]:
