@@ -23,6 +23,7 @@ from sinefield.io import SignalWarning
 from sinefield.io import image as pictures
 from sinefield.io import points as shapes
 from sinefield.io.outlines import outline
+from sinefield.io.points import Doubles
 from sinefield.jet import jet
 from sinefield.networks import build
 from sinefield.problems.reading import CHUNK
@@ -78,7 +79,7 @@ def sdf(
     points = signal.to_field(cloud.points)
     normals = None if terms == "digs" else _normals_of(cloud, points, estimate=estimate_normals)
     if terms == "distance" and normals is not None:
-        points = _smoothed(cloud.name, points, normals, signal.scale)
+        points, normals = _smoothed(cloud.name, points, normals, signal.scale)
     settings = (_PUBLISHED_NETWORK if terms == "published" else _NETWORK) | settings
     build(network, cloud.dimension, 1, **settings)
     targets = {} if normals is None else {"normal": torch.from_numpy(normals).float()}
@@ -101,7 +102,7 @@ def _cloud_of(source: str | Path | NDArray[Any] | Tensor | shapes.Cloud, samples
     return shapes.read(source, samples)
 
 
-def _normals_of(cloud: shapes.Cloud, points: NDArray[np.float64], *, estimate: bool) -> NDArray[np.float64]:
+def _normals_of(cloud: shapes.Cloud, points: Doubles, *, estimate: bool) -> Doubles:
     from sinefield.problems.orientation import oriented_normals, repaired_normals  # SciPy takes long to import
 
     if cloud.normals is None or estimate:
@@ -113,19 +114,17 @@ def _normals_of(cloud: shapes.Cloud, points: NDArray[np.float64], *, estimate: b
     return normals
 
 
-def _smoothed(
-    name: str, points: NDArray[np.float64], normals: NDArray[np.float64], scale: float
-) -> NDArray[np.float64]:
+def _smoothed(name: str, points: Doubles, normals: Doubles, scale: float) -> tuple[Doubles, Doubles]:
     from sinefield.problems.smoothing import smoothed  # SciPy takes long to import
 
-    found = smoothed(points, normals)
+    found, across = smoothed(points, normals)
     moved = float(np.linalg.norm(found - points, axis=1).mean()) * scale
     if moved:
         told = (
-            f"{name}: the points are noisy; they are moved by {moved:.3g} on average, to the mean of their neighbours"
+            f"{name}: the points are noisy; they are moved by {moved:.3g} on average, to the mean of others"
         )
         warnings.warn(told, SignalWarning, stacklevel=3)
-    return found
+    return found, across
 
 
 def _network(network: str, dimension: int, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:

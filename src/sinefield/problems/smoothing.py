@@ -1,4 +1,4 @@
-"""Noisy points moved onto the surface that they scatter around, along their normals.
+"""Noisy points moved onto the surface that they scatter around, along normals that are smoothed too.
 
 Points on a surface have their nearest neighbours beside them, noisy ones to all sides. The latter are moved to the mean
 of their neighbourhood along their normals, until they are no longer noisy: a moving average, which shortens bumps that
@@ -24,30 +24,37 @@ _CHUNK = 16_384
 _ROUNDS = 4
 
 
-def smoothed(points: Doubles, normals: Doubles) -> Doubles:
-    """Return points ``(n, d)`` as they are where they lie on a surface, or moved onto one where they are noisy.
+def smoothed(points: Doubles, normals: Doubles) -> tuple[Doubles, Doubles]:
+    """Return points and normals ``(n, d)`` as they are where they lie on a surface, and smoothed where they are noisy.
 
     Args:
         points: ``(n, d)``.
         normals: ``(n, d)``, of unit length.
     """
-    found = points
     dimension = points.shape[1]
     count = min(int(np.clip(len(points) * _PART[dimension], *_NEIGHBOURS[dimension])), len(points))
     for round_ in range(_ROUNDS):
-        tree = cKDTree(found)
-        if roughness(found, normals, tree) < _NOISY[dimension] / (1 if round_ == 0 else 2):
+        tree = cKDTree(points)
+        if roughness(points, normals, tree) < _NOISY[dimension] / (1 if round_ == 0 else 2):
             break
-        moves = np.empty(len(found))
-        for start in range(0, len(found), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            _, near = tree.query(found[part], k=count, workers=-1)
-            height = np.einsum("nkd,nd->nk", found[near] - found[part, None], normals[part])
-            # Those that look the other way are of the other side of a thin part.
-            alike = np.einsum("nkd,nd->nk", normals[near], normals[part]) > 0
-            moves[part] = (alike * height).sum(1) / alike.sum(1)
-        found = found + moves[:, None] * normals
-    return found
+        parts = [
+            _averaged(points, normals, tree, slice(start, start + _CHUNK), count)
+            for start in range(0, len(points), _CHUNK)
+        ]
+        points, normals = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return points, normals
+
+
+def _averaged(points: Doubles, normals: Doubles, tree: cKDTree, part: slice, count: int) -> tuple[Doubles, Doubles]:
+    """Return some points at the mean height of their neighbours, and the mean normals of these."""
+    some, across = points[part], normals[part]
+    _, near = tree.query(some, k=count, workers=-1)
+    # Those that look the other way are of the other side of a thin part.
+    alike = np.einsum("nkd,nd->nk", normals[near], across) > 0
+    height = np.einsum("nkd,nd->nk", points[near] - some[:, None], across)
+    mean = np.einsum("nk,nkd->nd", alike, normals[near])
+    moved = some + ((alike * height).sum(1) / alike.sum(1))[:, None] * across
+    return moved, mean / np.linalg.norm(mean, axis=1, keepdims=True)
 
 
 def roughness(points: Doubles, normals: Doubles, tree: cKDTree) -> float:
