@@ -100,7 +100,8 @@ def scored(field: nn.Module, signal: ShapeSignal, truth: trimesh.Trimesh, resolu
     close = np.abs(exact[0]) < 0.1
     return {
         "Chamfer": distance, "over the floor": distance / floor,
-        "parts": report["components"], "watertight": report["watertight"],
+        "parts": report["components"],
+        "specks": extraction.mesh.components() - report["components"], "watertight": report["watertight"],
         "normals alike": metrics.normal_consistency(found, normals, truly, normals_there),
         "error near": float(np.abs(signal.distances(field, near) - exact[0])[close].mean()),
         "sign right": float(((signal.distances(field, anywhere) < 0) == (exact[1] < 0)).mean()),

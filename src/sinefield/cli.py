@@ -184,6 +184,9 @@ def mesh(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="A .ply, .obj, .stl or .glb to write.")],
     resolution: Annotated[int, typer.Option(help="Cells along the longest side, 8 to 4096.")] = 256,
     offset: Annotated[float, typer.Option(help="How far outside of the surface, in the units of the file.")] = 0.0,
+    specks: Annotated[
+        bool, typer.Option("--specks", help="Keep parts of less than a thousandth of the faces.")
+    ] = False,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
@@ -199,9 +202,12 @@ def mesh(
     if not isinstance(signal, problems.ShapeSignal):
         raise ValueError(f"{field} is of kind {signal.kind!r}; only shapes, of kind 'sdf', have a mesh")
     with report.warnings_told():
-        surface, extraction = signal.mesh(loaded.to(options.device_of(device)), resolution, offset=offset)
+        surface, extraction = signal.mesh(
+            loaded.to(options.device_of(device)), resolution, offset=offset, specks=specks
+        )
         meshes.write(output, surface)
     found = surface.report() | {"of_a_dense_grid": extraction.evaluated / extraction.total}
+    found["specks_left_out"] = extraction.mesh.components() - found["components"]
     report.show(found, f"{output}: {report.mesh_sentence(found)}", as_json=as_json)
 
 

@@ -77,6 +77,8 @@ def mesh_sentence(found: Mapping[str, Any]) -> str:
         else "not watertight: it has an edge"
     )
     parts = "1 part" if found["components"] == 1 else f"{found['components']} parts"
+    if found["specks_left_out"]:
+        parts += f" ({found['specks_left_out']} specks left out; --specks keeps them)"
     return (
         f"{found['vertices']:,} vertices, {found['faces']:,} faces, {parts}, {closed}, area {found['area']:.4g}; "
         f"{100 * found['of_a_dense_grid']:.2g} % of a dense grid evaluated"

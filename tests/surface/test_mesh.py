@@ -114,3 +114,17 @@ def test_scaling_and_moving() -> None:
     assert np.array_equal(found.normals, BALL.normals)
     with pytest.raises(ValueError, match="the scale is -1; a positive number"):
         BALL.transformed(-1)
+
+
+def test_specks_are_left_out() -> None:
+    """Of two balls the small one is left out where it has less than the part asked for of the large one's faces."""
+    ball, small = trimesh.creation.icosphere(3), trimesh.creation.icosphere(1, radius=0.1)
+    vertices = np.concatenate([ball.vertices, small.vertices + 3])
+    faces = np.concatenate([ball.faces, small.faces + len(ball.vertices)])
+    both = Mesh(vertices, faces, vertices)
+    assert both.without_specks() is both  # 80 of 1,280
+    left = both.without_specks(0.1)
+    assert (left.components(), len(left.faces), left.watertight) == (1, 1280, True)
+    assert np.allclose(left.vertices, ball.vertices)
+    empty = Mesh(np.empty((0, 3)), np.empty((0, 3), np.int64), np.empty((0, 3)))
+    assert empty.without_specks() is empty

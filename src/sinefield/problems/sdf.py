@@ -120,9 +120,7 @@ def _smoothed(name: str, points: Doubles, normals: Doubles, scale: float) -> tup
     found, across = smoothed(points, normals)
     moved = float(np.linalg.norm(found - points, axis=1).mean()) * scale
     if moved:
-        told = (
-            f"{name}: the points are noisy; they are moved by {moved:.3g} on average, to the mean of others"
-        )
+        told = f"{name}: the points are noisy; they are moved by {moved:.3g} on average, to the mean of others"
         warnings.warn(told, SignalWarning, stacklevel=3)
     return found, across
 

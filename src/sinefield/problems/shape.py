@@ -223,13 +223,16 @@ class ShapeSignal:
         pictures.write(path, contoured(values).astype(np.float32), 0.0, 255.0, 8)
         return f"{told}, a line each {spacing_of(values):g}"
 
-    def mesh(self, field: nn.Module, resolution: int = 256, *, offset: float = 0.0) -> tuple[Mesh, Extraction]:
+    def mesh(
+        self, field: nn.Module, resolution: int = 256, *, offset: float = 0.0, specks: bool = False
+    ) -> tuple[Mesh, Extraction]:
         """Return the surface as a mesh in the units of the file, and what it took to find it.
 
         Args:
             field: Φ.
             resolution: cells along the longest side of the box, which is a little larger than the shape.
             offset: how far outside of the surface, or for negative ones inside, in the units of the file.
+            specks: keep components of less than a thousandth of the faces of the largest, such as noise leaves.
 
         Raises:
             ValueError: the shape lies in the plane, the offset surface leaves the box that Φ is known in; or as for
@@ -244,7 +247,8 @@ class ShapeSignal:
             )
         lower, upper = self._box(max(level, 0.0))
         found = extracted(field, lower, upper, resolution, level=level)
-        return found.mesh.transformed(self.scale, self.centre), found
+        mesh = found.mesh if specks else found.mesh.without_specks()
+        return mesh.transformed(self.scale, self.centre), found
 
     def _upright(self, camera: Camera | None) -> Camera:
         """Return a camera that knows what is upright."""

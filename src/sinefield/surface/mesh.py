@@ -73,16 +73,36 @@ class Mesh:
 
     def components(self) -> int:
         """Return into how many parts the faces fall that share no vertex."""
+        return int(self._parts().max(initial=-1)) + 1
+
+    def _parts(self) -> NDArray[np.int32]:
+        """Return the number of the part that each face is of, ``(f,)``."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
         if len(self.faces) == 0:
-            return 0
+            return np.empty(0, np.int32)
         used, faces = np.unique(self.faces, return_inverse=True)
         faces = faces.reshape(-1, 3)
         starts, ends = faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel()
         graph = coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=(len(used), len(used)))
-        return int(connected_components(graph, directed=False, return_labels=False))
+        labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
+        return labels[faces[:, 0]]
+
+    def without_specks(self, part: float = 1e-3) -> Mesh:
+        """Return the mesh without its smallest components.
+
+        Args:
+            part: of the faces of the largest component: those with fewer are left out. Faces of one grid are of about
+                one size.
+        """
+        parts = self._parts()
+        counts = np.bincount(parts)
+        kept = (counts >= part * counts.max(initial=0))[parts]
+        if kept.all():
+            return self
+        used, faces = np.unique(self.faces[kept], return_inverse=True)
+        return Mesh(self.vertices[used], faces.reshape(-1, 3), self.normals[used])
 
     def genus(self) -> int | None:
         """Return how many handles the mesh has, over all its parts, or None if it is not watertight.
