@@ -2,8 +2,8 @@
 
 A field that is no steeper than L cannot vanish within a block of half-diagonal r whose middle has |Φ| > L r. Blocks of
 the grid are halved until they are two cells long, and dropped as soon as this says so; what is left are the blocks
-a few cells off the surface, so that time and memory grow as its area, not as the volume of the box. Of the smallest
-blocks ∇Φ in the middle tells more closely than L, which is that of the steepest place, how far Φ can be from there.
+within about 2 L cells of the surface, so that time and memory grow as its area, not as the volume of the box. ∇Φ in the
+middle of the smallest blocks tells which of their cells the surface may cross.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sinefield.io.room import check_memory
 from sinefield.surface import cubes
 from sinefield.surface.mesh import Mesh
 from sinefield.surface.projection import approached, unit
-from sinefield.surface.sampling import SAFETY, Floats, Region, jets_at, steepness, values_at
+from sinefield.surface.sampling import Floats, Region, jets_at, steepness, values_at
 
 RESOLUTIONS = (8, 4096)
 """The least and the greatest number of cells along the longest side."""
@@ -33,7 +33,7 @@ _NODES = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), -1).reshape(-
 _CELL_NODES = (cubes.CORNERS[:, None] + cubes.CORNERS) @ [9, 3, 1]  # of the 8 cells of a block, the 8 corners
 _NEAR = 1e-3  # of an edge: vertices keep this far from its ends, so that no triangle shrinks to a point
 _CONVERGED = 1e-4  # of a cell: vertices nearer to the surface are left where they are
-_FLAT = 0.6  # the least steepness that a smallest block is taken to have somewhere
+_BENT = 0.3  # of a cell: how much more Φ may change in a block than by ∇Φ in its middle
 _ATTEMPTS = 4
 _STEEPER = 1.5
 _PER_BLOCK = 1000  # bytes of vertices, faces, their sorting, for each block of two cells at the surface
@@ -140,9 +140,8 @@ def extracted(
         resolution: cells along the longest side, 8 to 4096.
         level: of a signed distance, how far outside the surface lies: an offset surface, or 0 for the surface itself.
         polish: steps of Newton's method.
-        lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid, and at least 1.2, but
-            in the smallest blocks 1.2 times what is seen in the middle. Where that proves too small, as the surface
-            ends inside the box, more is tried.
+        lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid, and at least 1.2.
+            Where it proves too small, as the surface ends inside the box, a larger one is tried.
 
     Raises:
         ValueError: the resolution or the box is out of range, Φ does not vanish in the box or is not finite, or memory
@@ -159,16 +158,17 @@ def extracted(
         raise ValueError(f"the Lipschitz bound is {lipschitz:g}; expected a positive number, about 1 of a distance")
     tally = _Tally(level)
     lattice = _Lattice.over(region, int(resolution))
-    known = lipschitz is not None
+    closely = lipschitz is None
     if lipschitz is None:
         lipschitz, tally.evaluated = steepness(field, region)
-    for attempt in range(_ATTEMPTS):
-        blocks = _near(field, lattice, lipschitz, tally, None if known else _STEEPER**attempt)
+    for _ in range(_ATTEMPTS):
+        blocks, cells = _near(field, lattice, lipschitz, tally, closely=closely)
         check_memory(f"a mesh of resolution {resolution}", (len(blocks),), _PER_BLOCK)
-        edges, vertices, faces = _welded(_marched(field, lattice, blocks, tally))
+        edges, vertices, faces = _welded(_marched(field, lattice, blocks, cells, tally))
         if not _ends_inside(lattice, edges, Mesh(vertices, faces, vertices).open_edges()):
             break
-        lipschitz *= _STEEPER
+        lipschitz *= 1.0 if closely else _STEEPER
+        closely = False
     else:
         warnings.warn(
             f"the surface has holes, as the field is steeper than {lipschitz:.3g} somewhere; give a larger lipschitz",
@@ -188,16 +188,17 @@ def extracted(
     return Extraction(Mesh(vertices, faces, unit(gradients)), tally.evaluated, total, lipschitz)
 
 
-def _near(field: nn.Module, lattice: _Lattice, lipschitz: float, tally: _Tally, safety: float | None) -> Keys:
-    """Return the blocks of 2³ cells that may hold surface, ``(m, 3)``, in units of two cells, in order.
+def _near(
+    field: nn.Module, lattice: _Lattice, lipschitz: float, tally: _Tally, *, closely: bool
+) -> tuple[Keys, NDArray[np.bool_]]:
+    """Return the blocks of 2³ cells that may hold surface, ``(m, 3)``, in order, and which of their cells, ``(m, 8)``.
 
     Args:
         field: Φ.
-        lattice: the grid.
+        lattice: the grid; blocks are told in units of two of its cells.
         lipschitz: L.
         tally: of what is evaluated.
-        safety: by how much steeper the field may be within one of the smallest blocks than in its middle; None: L is
-            all that is known.
+        closely: whether cells are told apart, by ∇Φ in the middle of their block, or all of a block are taken.
     """
     size = 2
     while 16 * size < lattice.cells.max():
@@ -208,25 +209,37 @@ def _near(field: nn.Module, lattice: _Lattice, lipschitz: float, tally: _Tally, 
         # Blocks at the end of the grid are cut off there: beyond it Φ may be anything.
         low = blocks * size
         high = np.minimum(low + size, lattice.cells)
-        middle, half = lattice.points((low + high) / 2), lattice.cell / 2 * (high - low)
-        reach = lipschitz * np.linalg.norm(half, axis=1)
-        if size > 2 or safety is None:
-            values = tally.values(field, middle)
-        else:
+        middle = lattice.points((low + high) / 2)
+        reach = lipschitz * lattice.cell / 2 * np.linalg.norm(high - low, axis=1)
+        if size > 2:
+            kept = np.abs(tally.values(field, middle)) <= reach
+            size //= 2
+            blocks = (blocks[kept, None] * 2 + _CHILDREN).reshape(-1, 3)
+            blocks = blocks[(blocks * size < lattice.cells).all(1)]
+            continue
+        if closely:
             values, gradients = tally.jets(field, middle)
-            # |Φ − Φ(middle)| is at most |∇Φ|·half in a block if Φ is linear there; where ∇Φ vanishes it is not.
-            slope = np.maximum((np.abs(gradients) * half).sum(1), _FLAT * np.linalg.norm(half, axis=1))
-            reach = np.minimum(reach, SAFETY * safety * slope)
-        blocks = blocks[np.abs(values) <= reach]
-        if size == 2:
-            return blocks[np.lexsort(blocks.T[::-1])]
-        size //= 2
-        blocks = (blocks[:, None] * 2 + _CHILDREN).reshape(-1, 3)
-        blocks = blocks[(blocks * size < lattice.cells).all(1)]
+            cells = _crossed(values, gradients, lattice.cell) | (high - low < 2).any(1, keepdims=True)
+        else:
+            values = tally.values(field, middle)
+            cells = np.ones((len(blocks), 8), bool)
+        kept = (np.abs(values) <= reach) & cells.any(1)
+        order = np.lexsort(blocks[kept].T[::-1])
+        return blocks[kept][order], cells[kept][order]
+
+
+def _crossed(values: NDArray[np.float32], gradients: NDArray[np.float32], cell: float) -> NDArray[np.bool_]:
+    """Return which cells of blocks of 2³ the surface may cross, ``(m, 8)``, by Φ and ∇Φ in the middle of the blocks.
+
+    In a cell around x, Φ differs from Φ(x) by up to ‖∇Φ‖₁ h / 2, as far as Φ is linear.
+    """
+    there = values[:, None] + gradients @ ((_CHILDREN - 0.5) * cell).T
+    change = np.abs(gradients).sum(1, keepdims=True) * cell / 2
+    return np.asarray(np.abs(there) <= change + _BENT * cell)
 
 
 def _marched(
-    field: nn.Module, lattice: _Lattice, blocks: Keys, tally: _Tally
+    field: nn.Module, lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], tally: _Tally
 ) -> Iterator[tuple[Keys, Floats, NDArray[np.int64]]]:
     """Yield the surface slab by slab: the edges that its vertices lie on, the vertices, the faces."""
     tally.known = np.empty(0, np.int64), np.empty(0, np.float32)
@@ -236,19 +249,24 @@ def _marched(
         # As many whole layers as fit, and at least one.
         fitting = layers[np.searchsorted(layers, start + _SLAB, side="right") - 1]
         stop = int(fitting if fitting > start else layers[np.searchsorted(layers, start, side="right")])
-        some = blocks[start:stop]
-        yield _triangles(lattice, some, _nodal(field, lattice, some, tally))
+        some, used = blocks[start:stop], cells[start:stop]
+        yield _triangles(lattice, some, used, _nodal(field, lattice, some, used, tally))
         start = stop
 
 
-def _nodal(field: nn.Module, lattice: _Lattice, blocks: Keys, tally: _Tally) -> NDArray[np.float32]:
-    """Return Φ at the 27 nodes of each block, ``(m, 27)``.
+def _nodal(
+    field: nn.Module, lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], tally: _Tally
+) -> NDArray[np.float32]:
+    """Return Φ at the 27 nodes of each block, ``(m, 27)``; NaN at those that are no corner of a cell that is used.
 
     Every node of the grid is evaluated once, those between two slabs in the first of them: values of one point differ
     in their last digits with its place in a batch, and with the sign of one of them the mesh would have a hole.
     """
     nodes = np.minimum(blocks[:, None] * 2 + _NODES, lattice.cells)
-    keys, inverse = np.unique(lattice.keys(nodes), return_inverse=True)
+    needed = np.zeros((len(blocks), 27), bool)
+    for cell, corners in enumerate(_CELL_NODES):
+        needed[:, corners] |= cells[:, cell, None]
+    keys, inverse = np.unique(lattice.keys(nodes)[needed], return_inverse=True)
     values = np.empty(len(keys), np.float32)
     old_keys, old_values = tally.known
     known = np.isin(keys, old_keys, assume_unique=True)
@@ -256,18 +274,21 @@ def _nodal(field: nn.Module, lattice: _Lattice, blocks: Keys, tally: _Tally) -> 
     values[~known] = tally.values(field, lattice.points(lattice.nodes(keys[~known])))
     last = np.searchsorted(keys, lattice.keys(np.array([nodes[..., 0].max(), 0, 0])))
     tally.known = keys[last:], values[last:]
-    found: NDArray[np.float32] = values[inverse.reshape(-1, 27)]
+    found = np.full((len(blocks), 27), np.nan, np.float32)
+    found[needed] = values[inverse]
     return found
 
 
-def _triangles(lattice: _Lattice, blocks: Keys, values: NDArray[np.float32]) -> tuple[Keys, Floats, NDArray[np.int64]]:
+def _triangles(
+    lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], values: NDArray[np.float32]
+) -> tuple[Keys, Floats, NDArray[np.int64]]:
     """Return the surface in some blocks: the edges its vertices lie on, in order, the vertices, the faces."""
     inside = values < 0
     case = np.zeros((len(blocks), 8), np.uint8)
     for corner in range(8):
         case |= inside[:, _CELL_NODES[:, corner]].astype(np.uint8) << corner
     beyond = (blocks[:, None] * 2 + _CHILDREN >= lattice.cells).any(2)
-    case[beyond] = 0
+    case[beyond | ~cells] = 0
     block, cell = np.nonzero((case != 0) & (case != 255))
     table = cubes.table()[case[block, cell]]
     which, _ = np.nonzero(table[..., 0] >= 0)
