@@ -33,7 +33,7 @@ _NODES = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), -1).reshape(-
 _CELL_NODES = (cubes.CORNERS[:, None] + cubes.CORNERS) @ [9, 3, 1]  # of the 8 cells of a block, the 8 corners
 _NEAR = 1e-3  # of an edge: vertices keep this far from its ends, so that no triangle shrinks to a point
 _CONVERGED = 1e-4  # of a cell: vertices nearer to the surface are left where they are
-_BENT = 0.3  # of a cell: how much more Φ may change in a block than by ∇Φ in its middle
+_BENT, _KINKED = 0.4, 1.5  # of a cell: how far Φ may be from linear in a block; how much farther near a kink
 _ATTEMPTS = 4
 _STEEPER = 1.5
 _PER_BLOCK = 1000  # bytes of vertices, faces, their sorting, for each block of two cells at the surface
@@ -231,11 +231,13 @@ def _near(
 def _crossed(values: NDArray[np.float32], gradients: NDArray[np.float32], cell: float) -> NDArray[np.bool_]:
     """Return which cells of blocks of 2³ the surface may cross, ``(m, 8)``, by Φ and ∇Φ in the middle of the blocks.
 
-    In a cell around x, Φ differs from Φ(x) by up to ‖∇Φ‖₁ h / 2, as far as Φ is linear.
+    In a cell around x, Φ differs from Φ(x) by up to ‖∇Φ‖₁ h / 2, as far as Φ is linear. It is the less so the more
+    ‖∇Φ‖ differs from 1, the slope of a distance: there is a kink nearby.
     """
     there = values[:, None] + gradients @ ((_CHILDREN - 0.5) * cell).T
-    change = np.abs(gradients).sum(1, keepdims=True) * cell / 2
-    return np.asarray(np.abs(there) <= change + _BENT * cell)
+    change = np.abs(gradients).sum(1, keepdims=True) / 2
+    bent = _BENT + _KINKED * np.abs(1 - np.linalg.norm(gradients, axis=1, keepdims=True))
+    return np.asarray(np.abs(there) <= (change + bent) * cell)
 
 
 def _marched(
