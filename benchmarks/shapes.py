@@ -105,7 +105,6 @@ def scored(field: nn.Module, signal: ShapeSignal, truth: trimesh.Trimesh, resolu
         "normals alike": metrics.normal_consistency(found, normals, truly, normals_there),
         "error near": float(np.abs(signal.distances(field, near) - exact[0])[close].mean()),
         "sign right": float(((signal.distances(field, anywhere) < 0) == (exact[1] < 0)).mean()),
-        "of a dense grid": extraction.evaluated / extraction.total,
     }  # fmt: skip
 
 
