@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -12,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from sinefield.plots.style import INK, STYLE, draw_convergence
+from sinefield.plots.style import INK, STYLE, short
 from sinefield.problems.shape import ShapeSignal
-from sinefield.solution import Solution
+from sinefield.solution import Record, Solution
 from sinefield.surface import Camera
 from sinefield.surface.sampling import values_at
 
@@ -27,7 +28,7 @@ def draw_distances(
     """Return what is drawn of distances ``(len(y), len(x))``: filled between lines of equal distance, 0 in bold."""
     largest = max(float(np.abs(values).max()), 1e-12)
     levels = MaxNLocator(2 * _LINES, symmetric=True).tick_values(-largest, largest)
-    filled = axes.contourf(x, y, values, levels, cmap="RdBu")
+    filled = axes.contourf(x, y, values, levels, cmap="RdBu_r")
     axes.contour(x, y, values, levels, colors=INK, linewidths=0.5, linestyles="solid", alpha=0.6)
     if values.min() < 0 < values.max():
         axes.contour(x, y, values, [0.0], colors=INK, linewidths=2.0)
@@ -71,11 +72,24 @@ def shape_figure(solution: Solution) -> Figure:
             axes.set_title("Φ: distance, negative inside")
             axes.invert_yaxis()
         figure.colorbar(draw_distances(axes, ticks, ticks, values), ax=axes)
-        loss = figure.add_subplot(grid[:, 2])
-        draw_convergence(loss, loss.twinx(), solution.history)
+        _draw_terms(figure.add_subplot(grid[:, 2]), solution.history)
         reference = solution.problem.reference
         figure.suptitle(
-            f"{getattr(reference, 'name', 'a shape')}, recipe “{solution.recipe.name}”: points off the surface "
+            f"{short(getattr(reference, 'name', 'a shape'))}, recipe “{solution.recipe.name}”: points off the surface "
             f"{reached['surface_error']:.1e}, slope off 1 by {reached['slope_error']:.2g}"
         )
     return figure
+
+
+def _draw_terms(axes: Axes, history: Sequence[Record]) -> None:
+    """Draw the terms of the loss over the seconds of fitting."""
+    seconds = [each.seconds for each in history]
+    for name in history[0].losses if history else ():
+        axes.semilogy(seconds, [each.losses[name] for each in history], label=name, lw=1.4)
+    axes.set_xlabel("seconds of fitting")
+    axes.set_title("terms of the loss, weighted")
+    axes.grid(visible=True, alpha=0.15)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    if history:
+        axes.legend(frameon=False)
