@@ -128,7 +128,7 @@ def test_what_is_repaired_is_said(tmp_path: Path) -> None:
 def test_a_glyph_is_drawn_with_lines_of_equal_distance(tmp_path: Path) -> None:
     y, x = np.mgrid[0:40, 0:40] + 0.5
     Image.fromarray((255 * (np.hypot(y - 20, x - 20) > 12)).astype(np.uint8)).save(tmp_path / "disc.png")
-    found = run(tmp_path, "fit", "disc.png", "--kind", "sdf", "--figure", "figure.png", *SMALL)
+    found = run(tmp_path, "fit", "disc.png", "--kind", "sdf", "--figure", "figure.png", *SMALL, "--passes", "6")
     assert found.returncode == 0, found.stderr
     found = run(tmp_path, "render", "disc.safetensors", "distance.png", "--size", "64x64")
     assert found.stdout.startswith("distance.png: 64 x 64, distance from -1"), found.stderr
