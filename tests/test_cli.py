@@ -248,11 +248,7 @@ def test_interrupt_keeps_what_was_found(photo: Path, tmp_path: Path) -> None:
         time.sleep(0.2)
     time.sleep(3)
     process.send_signal(signal.SIGINT)
-    try:
-        stdout, stderr = process.communicate(timeout=40)
-    except subprocess.TimeoutExpired:  # compilers may swallow an interrupt: whoever waits in vain presses it again
-        process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=100)
     assert process.returncode == 0, stderr
     assert json.loads(stdout)["stopped"] == "interrupted"
     assert sinefield.load(tmp_path / "f.safetensors")(torch.zeros(1, 2)).isfinite().all()
