@@ -64,7 +64,7 @@ def sdf(
             taken, see :func:`sinefield.io.outlines.outline`; or points that were read already.
         terms: what is asked of the field, one of :data:`sinefield.problems.shape_terms.TERMS`.
         samples: how many points a mesh is sampled at.
-        estimate_normals: do not use the normals that there are.
+        estimate_normals: do not use the normals that there are; the terms ``"digs"`` use none in any case.
         network: which network, of :data:`sinefield.networks.NETWORKS`.
         **settings: of the network, such as ``hidden_features=256``; ``first_omega`` overrides the recipe's.
 
