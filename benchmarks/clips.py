@@ -32,11 +32,18 @@ def fitted(path: Path, size: str, method: str, budget: dict[str, float]) -> dict
     problem = sinefield.problems.video(path, size=(width, height), **tiles)  # type: ignore[arg-type]
     solution = sinefield.solve(problem, **budget)
     return {
-        "size": size, "frames": len(solution.problem.reference.values) // (width * height), "method": method,  # type: ignore[union-attr]
-        "PSNR": solution.metrics["psnr_mean"], "spread": solution.metrics["psnr_spread"], "seconds": solution.seconds,
-        "passes": solution.history[-1].passes, "points/s": solution.speed.points, "omega": solution.recipe.first_omega,
-        "parameters": sum(each.numel() for each in solution.field.parameters()), "MiB": machine.peak_mib(),
-    }  # fmt: skip
+        "size": size,
+        "frames": len(solution.problem.reference.values) // (width * height),
+        "method": method,  # type: ignore[union-attr]
+        "PSNR": solution.metrics["psnr_mean"],
+        "spread": solution.metrics["psnr_spread"],
+        "seconds": solution.seconds,
+        "passes": solution.history[-1].passes,
+        "points/s": solution.speed.points,
+        "omega": solution.recipe.first_omega,
+        "parameters": sum(each.numel() for each in solution.field.parameters()),
+        "MiB": machine.peak_mib(),
+    }
 
 
 def main() -> None:

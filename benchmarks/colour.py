@@ -66,11 +66,16 @@ def main() -> None:
     mine, other = first_at(ours, goal), first_at(theirs, goal)
     published = per_step * (other["step"] if other else steps)
     results = {
-        "shape": list(peers.grid_of(problem).shape), "goal dB": goal, "plain seconds a step": per_step,
-        "seconds": mine and mine["seconds"], "published seconds": published, "published gets there": other is not None,
+        "shape": list(peers.grid_of(problem).shape),
+        "goal dB": goal,
+        "plain seconds a step": per_step,
+        "seconds": mine and mine["seconds"],
+        "published seconds": published,
+        "published gets there": other is not None,
         "times sooner": published / mine["seconds"] if mine else None,
-        "fast": ours, "published": theirs,
-    }  # fmt: skip
+        "fast": ours,
+        "published": theirs,
+    }
     machine.write("colour", results, smoke=options.smoke)
     machine.show(
         f"seconds to {goal:g} dB",

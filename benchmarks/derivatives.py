@@ -89,13 +89,15 @@ def compared(loss: str, count: int, steps: int, repeats: int) -> list[dict[str, 
     speeds = {name: [1 / each for each in seconds] for name, seconds in found.items()}
     return [
         {
-            "loss": loss, "points": count, "method": name,
+            "loss": loss,
+            "points": count,
+            "method": name,
             "ms per step": machine.spread([1e3 * each for each in seconds]),
             "times as fast": machine.ratios(speeds, name, NESTED),
             "MiB": peak_mib(loss, name, count),
         }
         for name, seconds in found.items()
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:

@@ -111,11 +111,13 @@ def held_out(
             solution = sinefield.solve(problem, recipe=recipe, seed=seed, passes=passes, **changes)
             runs.append({"seconds": solution.seconds, **judged(rendered(problem, solution.field), full)})
         spreads = machine.spreads(runs)
-        found.append({
-            "method": f"{recipe}, ω₀ {solution.recipe.first_omega:.0f}, {passes:g} passes",
-            **spreads,
-            SAME: at_fitted(published, spreads["fitted"]["median"]),
-        })  # fmt: skip
+        found.append(
+            {
+                "method": f"{recipe}, ω₀ {solution.recipe.first_omega:.0f}, {passes:g} passes",
+                **spreads,
+                SAME: at_fitted(published, spreads["fitted"]["median"]),
+            }
+        )
     return found
 
 

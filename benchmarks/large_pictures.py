@@ -20,7 +20,7 @@ from torch import Tensor
 
 import machine
 import sinefield
-from sinefield.tiled import TiledSiren
+from sinefield.fields.tiled import TiledSiren
 
 ONE, TILED = "one network, 256 x 3", "tiled"
 _STEP = 1e-6  # of field coordinates, to either side of a place
@@ -32,10 +32,15 @@ def fitted(source: str, method: str, tile_size: int, budget: dict[str, float]) -
     problem = sinefield.problems.image(source, **tiles)  # type: ignore[arg-type]
     solution = sinefield.solve(problem, **budget)
     found = {
-        "method": method, "PSNR": solution.metrics["psnr"], "seconds": solution.seconds,
-        "passes": solution.history[-1].passes, "points/s": solution.speed.points, "omega": solution.recipe.first_omega,
-        "parameters": sum(each.numel() for each in solution.field.parameters()), "MiB": machine.peak_mib(),
-    }  # fmt: skip
+        "method": method,
+        "PSNR": solution.metrics["psnr"],
+        "seconds": solution.seconds,
+        "passes": solution.history[-1].passes,
+        "points/s": solution.speed.points,
+        "omega": solution.recipe.first_omega,
+        "parameters": sum(each.numel() for each in solution.field.parameters()),
+        "MiB": machine.peak_mib(),
+    }
     return found | (jumps(solution.field) if isinstance(solution.field, TiledSiren) else {})
 
 
@@ -54,9 +59,10 @@ def jumps(field: TiledSiren, count: int = 2000) -> dict[str, float]:
     here, elsewhere = across(double, at_seams), across(double, places)
     unblended = _unblended(double, torch.stack([seam * width - extent[0], places[:, 1]], dim=1))
     return {
-        "value jump": float(here[0] / elsewhere[0]), "gradient jump": float(here[1] / elsewhere[1]),
+        "value jump": float(here[0] / elsewhere[0]),
+        "gradient jump": float(here[1] / elsewhere[1]),
         "value jump without blending": float(unblended / elsewhere[0]),
-    }  # fmt: skip
+    }
 
 
 def across(field: torch.nn.Module, places: Tensor) -> tuple[Tensor, Tensor]:

@@ -83,13 +83,16 @@ def fitted(path: Path, kind: str, tiles: str, seconds: float) -> dict[str, Any]:
         some = replace(problem, measure=lambda field, count: problem.measure(field, min(count or MEASURED, MEASURED)))
         solution = sinefield.solve(some, seconds=seconds)
     grid = problem.constraints[0].domain
-    assert isinstance(grid, sinefield.domains.Grid)
+    assert isinstance(grid, sinefield.domains.domain.Grid)
     channels = solution.field.out_features
     size = 1 if kind != "recording" else 2
     return {
-        "kind": kind, "tiles": tiles, "decoded MiB": grid.size * int(channels) * size / 2**20,  # type: ignore[call-overload]
-        "field MiB": sum(each.nbytes for each in solution.field.parameters()) / 2**20, "own MiB": peak[0],
-    }  # fmt: skip
+        "kind": kind,
+        "tiles": tiles,
+        "decoded MiB": grid.size * int(channels) * size / 2**20,  # type: ignore[call-overload]
+        "field MiB": sum(each.nbytes for each in solution.field.parameters()) / 2**20,
+        "own MiB": peak[0],
+    }
 
 
 def main() -> None:

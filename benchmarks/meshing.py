@@ -27,9 +27,10 @@ from skimage.measure import marching_cubes
 import machine
 import sinefield
 from sinefield import checkpoint
-from sinefield.problems import ShapeSignal, signal_from_json
-from sinefield.surface import extracted
-from sinefield.surface.sampling import values_at
+from sinefield.geometry import extracted
+from sinefield.geometry.evaluation import values_at
+from sinefield.problems import signal_from_json
+from sinefield.signals.shape import ShapeSignal
 
 RESOLUTIONS = (128, 256, 512, 1024, 2048)
 DENSEST = 256

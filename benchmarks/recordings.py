@@ -20,7 +20,7 @@ import soundfile
 
 import machine
 import sinefield
-from sinefield.problems import AudioSignal
+from sinefield.signals.audio import AudioSignal
 
 
 def fitted(path: Path, **budget: Any) -> dict[str, Any]:
@@ -34,11 +34,15 @@ def fitted(path: Path, **budget: Any) -> dict[str, Any]:
     truth, _ = soundfile.read(path, always_2d=True)
     peak = float(np.abs(truth).max())
     return {
-        "recording": path.name, "seconds": solution.seconds, "passes": solution.history[-1].passes,
-        "MSE": solution.metrics["mse"], "SNR": solution.metrics["snr"],
+        "recording": path.name,
+        "seconds": solution.seconds,
+        "passes": solution.history[-1].passes,
+        "MSE": solution.metrics["mse"],
+        "SNR": solution.metrics["snr"],
         "MSE of the WAV": float(np.mean(((written - truth) / peak) ** 2)),
-        "spectral distance": solution.metrics["spectral_distance"], "omega": solution.recipe.first_omega,
-    }  # fmt: skip
+        "spectral distance": solution.metrics["spectral_distance"],
+        "omega": solution.recipe.first_omega,
+    }
 
 
 def main() -> None:

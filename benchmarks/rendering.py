@@ -23,7 +23,7 @@ import machine
 import peers
 import sinefield
 from sinefield.io.image import PixelMap
-from sinefield.problems.image import ImageSignal
+from sinefield.signals.image import ImageSignal
 
 CHUNK = 65_536
 PLAIN, OURS = "plain PyTorch in chunks", "sinefield"
@@ -81,13 +81,14 @@ def main() -> None:
             found.append(measured(method, size))
     rows = [
         {
-            "method": method, **machine.spreads(found),
+            "method": method,
+            **machine.spreads(found),
             "times as fast": machine.spread(
                 [base["seconds"] / each["seconds"] for base, each in zip(runs[PLAIN], found, strict=True)]
             ),
         }
         for method, found in runs.items()
-    ]  # fmt: skip
+    ]
     machine.write("rendering", {"size": size, "methods": rows}, smoke=options.smoke)
     machine.show(f"evaluation at {size} x {size} points", rows)
 

@@ -30,13 +30,16 @@ import machine
 import peers
 import sinefield
 from sinefield import metrics
-from sinefield.problems import ShapeSignal
+from sinefield.signals.shape import ShapeSignal
 
 SAMPLES = 30_000
 POINTS = 100_000
 OURS, BARE, DIGS, OFFICIAL = (
-    "points with normals", "points alone", "points alone, terms digs", "official loss, plain PyTorch"
-)  # fmt: skip
+    "points with normals",
+    "points alone",
+    "points alone, terms digs",
+    "official loss, plain PyTorch",
+)
 _ON_SURFACE = 8000  # points of a step of the official loss, and as many anywhere
 
 
@@ -99,13 +102,15 @@ def scored(field: nn.Module, signal: ShapeSignal, truth: trimesh.Trimesh, resolu
     exact = [igl.signed_distance(each, truth.vertices, truth.faces)[0] for each in (near, anywhere)]
     close = np.abs(exact[0]) < 0.1
     return {
-        "Chamfer": distance, "over the floor": distance / floor,
+        "Chamfer": distance,
+        "over the floor": distance / floor,
         "parts": report["components"],
-        "specks": extraction.mesh.components() - report["components"], "watertight": report["watertight"],
+        "specks": extraction.mesh.components() - report["components"],
+        "watertight": report["watertight"],
         "normals alike": metrics.normal_consistency(found, normals, truly, normals_there),
         "error near": float(np.abs(signal.distances(field, near) - exact[0])[close].mean()),
         "sign right": float(((signal.distances(field, anywhere) < 0) == (exact[1] < 0)).mean()),
-    }  # fmt: skip
+    }
 
 
 def cut(points: NDArray[np.float64], normals: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -121,9 +126,10 @@ def damaged(truth: trimesh.Trimesh) -> dict[str, tuple[NDArray[np.float64], NDAr
     points, normals = sampled(truth, POINTS, 0)
     noise = 0.01 * 1.8 * np.random.default_rng(0).standard_normal(points.shape)
     return {
-        "noise of 1 %": (points + noise, normals), "holes": cut(points, normals),
+        "noise of 1 %": (points + noise, normals),
+        "holes": cut(points, normals),
         "2,000 points": sampled(truth, 2000, 0),
-    }  # fmt: skip
+    }
 
 
 def fitted(

@@ -96,9 +96,12 @@ def study(
     }
     rows = [_summary(each, cost, reached, base, pictures) for each in variants]
     results = {
-        "longest": longest, "passes of the base": passes, "seeds": seeds, "base": base,
+        "longest": longest,
+        "passes of the base": passes,
+        "seeds": seeds,
+        "base": base,
         "variants": {each: {"psnr": reached[each], **row} for each, row in zip(variants, rows, strict=True)},
-    }  # fmt: skip
+    }
     machine.write(f"study_{name}", results, smoke=smoke)
     machine.show(f"PSNR in dB over {base!r}, at equal time", rows)
 

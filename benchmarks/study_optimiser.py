@@ -10,7 +10,7 @@ from pytorch_optimizer import SOAP
 from torch import nn
 
 from sinefield import Recipe, recipe
-from sinefield.optimisers import Optimiser
+from sinefield.solvers.adam import Optimiser
 from study import Variant, study
 
 BASE = recipe.named("fast").changed(first_omega=75.0)

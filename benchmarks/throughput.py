@@ -62,7 +62,7 @@ def training(longest: int, steps: int, passes: int, repeats: int, peak: float) -
         },
         repeats,
     )
-    flop = flop_per_point(problem.network(30.0))
+    flop = flop_per_point(problem.build(30.0)["u"])
     rates = {name: [1 / each for each in seconds] for name, seconds in found.items()}
     return {
         "points": size,

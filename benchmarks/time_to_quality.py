@@ -59,9 +59,13 @@ class Plan:
 
 
 SMOKE = Plan(
-    longest=48, steps=(1, 2), known={3: 13.0}, budgets={"2 passes": {"passes": 2}, "0.3 s": {"seconds": 0.3}},
-    levels=(8.0, 60.0), command_passes=1,
-)  # fmt: skip
+    longest=48,
+    steps=(1, 2),
+    known={3: 13.0},
+    budgets={"2 passes": {"passes": 2}, "0.3 s": {"seconds": 0.3}},
+    levels=(8.0, 60.0),
+    command_passes=1,
+)
 
 
 # ---- time to quality
@@ -73,7 +77,7 @@ def fitted(problem: sinefield.Problem, seed: int, budget: Mapping[str, Any]) -> 
 
     def watch(progress: Any) -> None:
         if progress.record is not None and progress.record.step == progress.step:
-            psnr = problem.measure(progress.field, None)["psnr"]
+            psnr = problem.measure({"u": progress.field}, None)["psnr"]
             rows.append({"passes": progress.passes, "seconds": progress.seconds, "psnr": psnr})
 
     sinefield.solve(problem, seed=seed, observe=watch, **budget)
@@ -142,9 +146,19 @@ def outside_the_fit(plan: Plan, runs: int) -> dict[str, float]:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         command = [
-            sys.executable, "-m", "sinefield", "fit", "sample:camera", "--resize", str(plan.longest),
-            "--passes", str(plan.command_passes), "--output", str(Path(folder) / "camera.safetensors"), "--json",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "sinefield",
+            "fit",
+            "sample:camera",
+            "--resize",
+            str(plan.longest),
+            "--passes",
+            str(plan.command_passes),
+            "--output",
+            str(Path(folder) / "camera.safetensors"),
+            "--json",
+        ]
         for _ in range(runs):
             start = time.perf_counter()
             printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import sinefield
 from sinefield import plots
-from sinefield.activations import activations_of
+from sinefield.fields.diagnostics import activations_of
 
 PICTURES = Path(__file__).parent / "pictures"
 SIGNALS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {

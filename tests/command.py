@@ -11,5 +11,9 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Return what ``sinefield`` answered in a folder."""
     return subprocess.run(
         [sys.executable, "-m", "sinefield", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

@@ -42,17 +42,36 @@ ARROWS: dict[str, set[str]] = {
     "solve": {"solution", "constraint", "descent", "kernels", "recipe", "system"},
     "estimate": {"constraint", "descent", "domains", "kernels", "recipe", "solve", "system"},
     "problems": {
-        "spectrum", "constraint", "domains", "evaluation", "io", "metrics", "jet", "networks", "surface", "tiled",
+        "spectrum",
+        "constraint",
+        "domains",
+        "evaluation",
+        "io",
+        "metrics",
+        "jet",
+        "networks",
+        "surface",
+        "tiled",
     },
     "activations": {"networks", "siren"},
     "plots": {
-        "activations", "constraint", "domains", "evaluation", "io", "jet", "metrics", "problems", "recipe", "solution",
-        "networks", "surface",
+        "activations",
+        "constraint",
+        "domains",
+        "evaluation",
+        "io",
+        "jet",
+        "metrics",
+        "problems",
+        "recipe",
+        "solution",
+        "networks",
+        "surface",
     },
     "observers": {"constraint", "io", "plots", "solution"},
     "report": {"solution", "checkpoint", "io"},
     "options": {"io", "loading", "plots", "surface"},
-}  # fmt: skip
+}
 ARROWS["cli"] = set(ARROWS)  # only the command line imports everything
 ARROWS["__main__"] = {"cli"}  # the command line again, as `python -m sinefield`
 HIGH = {"__main__", "cli", "options", "loading", "report", "plots", "observers", "activations"}

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 import sinefield
 from sinefield import checkpoint
-from sinefield.networks import NETWORKS, activation, build
-from sinefield.siren import Siren
+from sinefield.fields.activations import activation
+from sinefield.fields.field import NETWORKS, build
+from sinefield.fields.siren import Siren
 
 SMALL: dict[str, int | float | str] = {"hidden_features": 8, "hidden_layers": 1}
 
@@ -81,12 +82,18 @@ class TestRoundTrip:
 
     @pytest.mark.parametrize(
         ("name", "settings"),
-        [("siren", {"first_omega": 7.5, "hidden_omega": 12.0}), ("siren", {"dropout": 0.3}),
-         ("siren", {"final_activation": "tanh"}), ("siren", {"final_activation": "sigmoid", "hidden_layers": 0}),
-         ("relu-nerf", {"frequencies": 3}), ("relu-fourier", {"frequencies": 5, "scale": 2.0}),
-         ("relu-rbf", {"frequencies": 6, "scale": 3.0}), ("tanh", {"hidden_layers": 0})],
+        [
+            ("siren", {"first_omega": 7.5, "hidden_omega": 12.0}),
+            ("siren", {"dropout": 0.3}),
+            ("siren", {"final_activation": "tanh"}),
+            ("siren", {"final_activation": "sigmoid", "hidden_layers": 0}),
+            ("relu-nerf", {"frequencies": 3}),
+            ("relu-fourier", {"frequencies": 5, "scale": 2.0}),
+            ("relu-rbf", {"frequencies": 6, "scale": 3.0}),
+            ("tanh", {"hidden_layers": 0}),
+        ],
         ids=str,
-    )  # fmt: skip
+    )
     def test_settings(self, tmp_path: Path, name: str, settings: dict[str, int | float | str]) -> None:
         field = made(name, **settings).eval()
         checkpoint.save(tmp_path / "f.safetensors", field)
@@ -121,13 +128,19 @@ class TestRoundTrip:
         assert header == {
             "version": 1,
             "network": {
-                "architecture": "siren", "in_features": 2, "out_features": 3,
+                "architecture": "siren",
+                "in_features": 2,
+                "out_features": 3,
                 "settings": {
-                    **SMALL, "first_omega": 30.0, "hidden_omega": 30.0, "dropout": 0.0, "final_activation": "tanh"
+                    **SMALL,
+                    "first_omega": 30.0,
+                    "hidden_omega": 30.0,
+                    "dropout": 0.0,
+                    "final_activation": "tanh",
                 },
             },
             **stored,
-        }  # fmt: skip
+        }
         assert checkpoint.read(tmp_path / "f.safetensors")[1] == header
 
     def test_infinity_and_nan_become_null(self, tmp_path: Path) -> None:
@@ -171,11 +184,13 @@ class TestRoundTrip:
 class TestSavingFails:
     @pytest.mark.parametrize(
         ("field", "words"),
-        [(nn.Linear(2, 1), "a Linear cannot be saved"),
-         (Siren(2, 1, 8, 1, final_activation=nn.Tanh()), "unknown activation"),
-         (nn.Sequential(nn.Linear(2, 1)), "a Sequential cannot be saved")],
+        [
+            (nn.Linear(2, 1), "a Linear cannot be saved"),
+            (Siren(2, 1, 8, 1, final_activation=nn.Tanh()), "unknown activation"),
+            (nn.Sequential(nn.Linear(2, 1)), "a Sequential cannot be saved"),
+        ],
         ids=["linear", "foreign activation", "sequence"],
-    )  # fmt: skip
+    )
     def test_unsupported_field(self, tmp_path: Path, field: nn.Module, words: str) -> None:
         self.kept(tmp_path, ValueError, words, field)
 
@@ -264,10 +279,15 @@ class TestBrokenFiles:
 
     @pytest.mark.parametrize(
         "content",
-        [b"hello, this is text", b"\x89PNG\r\n\x1a\n" + bytes(100), struct.pack("<Q", 2**62) + b"{}",
-         struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 2) + b"\xff\xff"],
+        [
+            b"hello, this is text",
+            b"\x89PNG\r\n\x1a\n" + bytes(100),
+            struct.pack("<Q", 2**62) + b"{}",
+            struct.pack("<Q", 2) + b"[]",
+            struct.pack("<Q", 2) + b"\xff\xff",
+        ],
         ids=["text", "png", "endless header", "list", "no text"],
-    )  # fmt: skip
+    )
     def test_not_safetensors(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "f.safetensors").write_bytes(content)
         refused(tmp_path / "f.safetensors", "not a field file")
@@ -290,15 +310,39 @@ class TestBrokenFiles:
 class TestHostileHeaders:
     @pytest.mark.parametrize(
         "text",
-        ["", "{", "nonsense", "[1", "'{}'", "[" * 30_000, '{"a":' * 10_000, "[" * 5000 + "]" * 5000, "9" * 5000,
-         '{"version": ' + "9" * 5000 + "}"],
+        [
+            "",
+            "{",
+            "nonsense",
+            "[1",
+            "'{}'",
+            "[" * 30_000,
+            '{"a":' * 10_000,
+            "[" * 5000 + "]" * 5000,
+            "9" * 5000,
+            '{"version": ' + "9" * 5000 + "}",
+        ],
         ids=["empty", "open", "word", "list", "quotes", "deep list", "deep object", "closed", "number", "version"],
-    )  # fmt: skip
+    )
     def test_not_json(self, tmp_path: Path, text: str) -> None:
         refused(written(tmp_path / "f.safetensors", text), "header is not JSON")
 
-    @pytest.mark.parametrize("header", [[], None, "text", 1, {}, {"version": None}, {"version": True},
-                                        {"version": "1"}, {"version": 1.0}, {"version": [1]}], ids=str)  # fmt: skip
+    @pytest.mark.parametrize(
+        "header",
+        [
+            [],
+            None,
+            "text",
+            1,
+            {},
+            {"version": None},
+            {"version": True},
+            {"version": "1"},
+            {"version": 1.0},
+            {"version": [1]},
+        ],
+        ids=str,
+    )
     def test_no_version(self, tmp_path: Path, header: Any) -> None:
         if isinstance(header, dict) and header:
             header = described(**SMALL) | header
@@ -349,13 +393,31 @@ class TestHostileHeaders:
 
     @pytest.mark.parametrize(
         "settings",
-        [{"first_omega": float("nan")}, {"first_omega": float("inf")}, {"first_omega": -1.0}, {"first_omega": 0},
-         {"first_omega": "30"}, {"first_omega": 10**400}, {"hidden_omega": None}, {"hidden_omega": [30.0]},
-         {"dropout": 1.0}, {"dropout": "a"}, {"dropout": -0.1}, {"final_activation": "nope"}, {"final_activation": 3},
-         {"final_activation": "x" * 5000}, {"initialise": "x"}, {"unknown": 1}, {"in_features": 2}, {"name": "relu"},
-         {"frequencies": 3}, {"self": 1}, {"": 1}],
+        [
+            {"first_omega": float("nan")},
+            {"first_omega": float("inf")},
+            {"first_omega": -1.0},
+            {"first_omega": 0},
+            {"first_omega": "30"},
+            {"first_omega": 10**400},
+            {"hidden_omega": None},
+            {"hidden_omega": [30.0]},
+            {"dropout": 1.0},
+            {"dropout": "a"},
+            {"dropout": -0.1},
+            {"final_activation": "nope"},
+            {"final_activation": 3},
+            {"final_activation": "x" * 5000},
+            {"initialise": "x"},
+            {"unknown": 1},
+            {"in_features": 2},
+            {"name": "relu"},
+            {"frequencies": 3},
+            {"self": 1},
+            {"": 1},
+        ],
         ids=lambda each: str(each)[:40],
-    )  # fmt: skip
+    )
     def test_other_settings(self, tmp_path: Path, settings: dict[str, Any]) -> None:
         header = described()
         header["network"]["settings"] = SMALL | settings

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sinefield.constraint import Constraint, Fading, Problem, first_samples, mean_absolute, mean_square, moved
+from sinefield.constraint import Constraint, Fading, first_samples, mean_absolute, mean_square, moved
 from sinefield.domains import Ball, Box, Domain, Grid, PointCloud, Samples
+from sinefield.fields.siren import Siren
 from sinefield.jet import Jet, jet
-from sinefield.siren import Siren
+from sinefield.problem import Problem
 
 VALUES = torch.arange(6.0).reshape(6, 1)
 GRID = Grid((2, 3), {"value": VALUES, "mask": VALUES + 10})
@@ -186,8 +187,11 @@ def test_weights_may_depend_on_how_much_of_the_budget_is_used() -> None:
 def test_constraints_are_values() -> None:
     constraint = Constraint(BOX, lambda u: u.value)
     assert (constraint.name, constraint.weight, constraint.norm, constraint.order) == (
-        "constraint", 1.0, mean_square, None,
-    )  # fmt: skip
+        "constraint",
+        1.0,
+        mean_square,
+        None,
+    )
     with pytest.raises(AttributeError):
         constraint.weight = 2.0  # type: ignore[misc]
 
@@ -217,6 +221,6 @@ def test_samples_are_moved_with_their_targets() -> None:
 
 def test_a_problem_without_a_measure_measures_nothing() -> None:
     problem = Problem("name", [Constraint(BOX, lambda u: u.value)], network=lambda _omega: small())
-    assert problem.measure(small(), None) == {}
+    assert problem.measure({"u": small()}, None) == {}
     assert problem.signal is None
     assert problem.reference is None

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from sinefield import Siren, estimate, problems, solve
-from sinefield.kernels import compiled, fused, reference
-from sinefield.kernels.sweep import Execution
+from sinefield.kernels import reference
+from sinefield.kernels.siren import compiled, fused
+from sinefield.kernels.siren.workspace import Execution
 
 
 def no_gpu() -> str:

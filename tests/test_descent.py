@@ -11,7 +11,8 @@ from torch import Tensor
 from sinefield import Constraint, PointCloud, Siren, solve
 from sinefield.descent import COMPILED_FROM, Descent
 from sinefield.jet import Jet
-from sinefield.kernels import compiled, products
+from sinefield.kernels import matmul
+from sinefield.kernels.siren import compiled
 from sinefield.recipe import Recipe
 from sinefield.solution import Progress
 from sinefield.solve import prepared
@@ -65,9 +66,11 @@ def test_the_average_does_not_disturb_the_steps() -> None:
     seen: dict[float, list[Tensor]] = {0.0: [], 0.9: []}
     for average, states in seen.items():
         solve(
-            small(), [Constraint(cloud(), fit)], QUICK.changed(average=average, passes=5),
+            small(),
+            [Constraint(cloud(), fit)],
+            QUICK.changed(average=average, passes=5),
             observe=lambda progress, states=states: states.append(parameters(progress.field)),
-        )  # fmt: skip
+        )
     assert all(torch.equal(one, other) for one, other in zip(*seen.values(), strict=True))
 
 
@@ -91,7 +94,7 @@ def test_speed_counts_points_and_work() -> None:
     weights = 16 + 16 * 16 + 16
     assert solution.speed.points == pytest.approx(3 * 40 / solution.seconds)
     assert solution.speed.flop == pytest.approx(6 * weights * solution.speed.points)
-    assert solution.speed.fraction == solution.speed.flop / products.trial(torch.get_num_threads()).best
+    assert solution.speed.fraction == solution.speed.flop / matmul.trial(torch.get_num_threads()).best
 
 
 def test_speed_of_nothing() -> None:
@@ -120,8 +123,8 @@ def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("faster", [True, False])
 def test_products_are_rounded_where_that_is_faster(faster: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = products.Trial(1.0, 1.0, 2.0 if faster else 1.0)
-    monkeypatch.setattr(products, "trial", lambda _threads: trial)
+    trial = matmul.Trial(1.0, 1.0, 2.0 if faster else 1.0)
+    monkeypatch.setattr(matmul, "trial", lambda _threads: trial)
     assert descent(QUICK.changed(backward="bfloat16")).execution(compiled=False).rounded == faster
     assert not descent(QUICK).execution(compiled=False).rounded
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
+from sinefield.fields.siren import Siren
 from sinefield.jet import Jet, jet
-from sinefield.siren import Siren
 
 
 class Cubic(nn.Module):
@@ -94,9 +94,14 @@ def test_what_was_not_announced_is_computed_when_it_is_read(sweeps: list[set[str
 
 @pytest.mark.parametrize(
     ("attribute", "quantity"),
-    [("value", "value"), ("gradient", "jacobian"), ("jacobian", "jacobian"), ("laplacian", "laplacian"),
-     ("hessian", "hessian")],
-)  # fmt: skip
+    [
+        ("value", "value"),
+        ("gradient", "jacobian"),
+        ("jacobian", "jacobian"),
+        ("laplacian", "laplacian"),
+        ("hessian", "hessian"),
+    ],
+)
 def test_what_was_read_is_remembered(attribute: str, quantity: str) -> None:
     u = jet(Siren(2, 1, 8, 1), torch.zeros(3, 2), ["laplacian"])
     _ = getattr(u, attribute)

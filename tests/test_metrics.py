@@ -94,9 +94,14 @@ class TestAgreement:
     def test_ssim_is_that_of_scikit_image(self, shape: tuple[int, ...], peak: float, dtype: torch.dtype) -> None:
         prediction, target = (peak * each.to(dtype) for each in pair(*shape))
         expected = skimage.metrics.structural_similarity(
-            target.numpy(), prediction.numpy(), data_range=peak, channel_axis=-1,
-            gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-        )  # fmt: skip
+            target.numpy(),
+            prediction.numpy(),
+            data_range=peak,
+            channel_axis=-1,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
         assert metrics.ssim(prediction, target, peak) == pytest.approx(expected, abs=1e-6)
 
     def test_ssim_of_smooth_pictures_that_differ_by_little(self) -> None:
@@ -104,9 +109,14 @@ class TestAgreement:
         target = torch.stack([torch.sin(x + y), torch.cos(x * y)], dim=-1)
         prediction = target + 0.003 * torch.sin(40 * x)[..., None]
         expected = skimage.metrics.structural_similarity(
-            target.double().numpy(), prediction.double().numpy(), data_range=2.0, channel_axis=-1,
-            gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-        )  # fmt: skip
+            target.double().numpy(),
+            prediction.double().numpy(),
+            data_range=2.0,
+            channel_axis=-1,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
         assert metrics.ssim(prediction, target, 2.0) == pytest.approx(expected, abs=1e-9)
 
     def test_ssim_of_equals_is_one_and_of_small_pictures_undefined(self) -> None:

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from sinefield import Box, Constraint, plots, problems, solve
-from sinefield.activations import activations_of
-from sinefield.networks import build
+from sinefield.fields.diagnostics import activations_of
+from sinefield.fields.field import build
 from sinefield.solution import Solution
 
 TINY = {"hidden_features": 16, "hidden_layers": 0}

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from sinefield.networks import NETWORKS, build
-from sinefield.optimisers import Adam
+from sinefield.fields.field import NETWORKS, build
+from sinefield.fields.siren import Siren
 from sinefield.recipe import PUBLISHED, RECIPES, Recipe, named
-from sinefield.siren import Siren
+from sinefield.solvers.adam import Adam
 
 ADAM = Recipe("adam", learning_rate=1e-3, betas=(0.8, 0.95))
 MUON = Recipe("muon", "muon", learning_rate=1e-3, matrix_rate=2e-3)

@@ -13,13 +13,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sinefield import descent, kernels, system
-from sinefield.constraint import Constraint, Problem, mean_absolute
+from sinefield import descent, kernels
+from sinefield import objective as system
+from sinefield.constraint import Constraint, mean_absolute
 from sinefield.domains import Box, Grid, PointCloud
+from sinefield.fields.siren import Siren
 from sinefield.jet import Jet
+from sinefield.problem import Problem
 from sinefield.problems import image
 from sinefield.recipe import PUBLISHED, Recipe, named
-from sinefield.siren import Siren
 from sinefield.solution import Divergence, Progress, Solution
 from sinefield.solve import solve
 
@@ -79,8 +81,11 @@ def test_poisson_in_the_plane() -> None:
             Constraint(omega, lambda u: u.laplacian + 2 * math.pi**2 * truth(u.points), name="poisson", weight=1e-2),
             Constraint(omega.boundary, lambda u: u.value, name="dirichlet"),
         ],
-        batch=128, passes=1.2, learning_rate=1e-3, matrix_rate=5e-3,
-    )  # fmt: skip
+        batch=128,
+        passes=1.2,
+        learning_rate=1e-3,
+        matrix_rate=5e-3,
+    )
     points = Grid((20, 20)).at(torch.arange(400)).points
     assert relative_error(u(points), truth(points)) < 0.01
 
@@ -276,9 +281,12 @@ def gradients_after_one_step(block: int, monkeypatch: pytest.MonkeyPatch) -> lis
         Constraint(data, lambda u: u.laplacian, name="curvature", weight=0.1, norm=mean_absolute),
     ]
     solve(
-        small().double(), constraints, QUICK, passes=1,
+        small().double(),
+        constraints,
+        QUICK,
+        passes=1,
         observe=lambda progress: found.append([each.grad.clone() for each in progress.field.parameters()]),
-    )  # fmt: skip
+    )
     return found[0]
 
 
@@ -666,7 +674,7 @@ def test_the_published_recipe_is_full_batch_adam() -> None:
     assert isinstance(grid, Grid)
     samples = grid.at(torch.arange(grid.size))
     torch.manual_seed(7)
-    plain = problem.network(30.0)
+    plain = problem.build(30.0)["u"]
     adam = torch.optim.Adam(plain.parameters(), lr=1e-4)
     for _ in range(30):
         adam.zero_grad()
@@ -700,7 +708,7 @@ def test_the_published_recipe_reaches_its_published_quality() -> None:
 
     def observe(progress: Progress) -> None:
         if progress.step in (100, 200, 300):
-            found[progress.step] = problem.measure(progress.field, None)["psnr"]
+            found[progress.step] = problem.measure({"u": progress.field}, None)["psnr"]
 
     solution = solve(problem, recipe=PUBLISHED, passes=300, observe=observe)
     assert solution.history[-1].step == 300

@@ -6,7 +6,7 @@ A field file is a safetensors file. Its metadata MUST hold one key ``sinefield``
 of at most 64 KiB:
 
 ``version``   MUST be an integer; a reader MUST refuse one higher than it knows.
-``network``   MUST be an object: ``architecture``, a name of :data:`sinefield.networks.NETWORKS`; ``in_features``
+``network``   MUST be an object: ``architecture``, a name of :data:`sinefield.fields.perceptron.NETWORKS`; ``in_features``
               and ``out_features``, positive integers; ``settings``, an object of numbers and strings.
 ``signal``    MAY be null; otherwise an object with ``kind``, the coordinate mapping and the value range.
 ``problem``   SHOULD name the problem, ``recipe`` hold the recipe, ``metrics`` what was reached, ``seed`` the
@@ -30,14 +30,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from sinefield.fields import Network
 from sinefield.io.files import replacing
-from sinefield.networks import NETWORKS, build
 
 VERSION = 1
 HEADER_LIMIT = 64 * 1024
 _KEY = "sinefield"
-_LAYER_LIMIT = 4096
-_SIZE_LIMIT = 65_536
 _AGAIN = "fit it again, or get another copy"
 
 
@@ -46,7 +44,7 @@ def save(path: str | Path, field: nn.Module, **header: Any) -> None:
 
     Args:
         path: where; ``.safetensors`` is the usual ending.
-        field: a network of :data:`sinefield.networks.NETWORKS`.
+        field: a network of :data:`sinefield.fields.perceptron.NETWORKS`.
         **header: what else to store, as JSON: ``signal``, ``problem``, ``recipe``, ``metrics``, ``seed``.
 
     Raises:
@@ -56,19 +54,16 @@ def save(path: str | Path, field: nn.Module, **header: Any) -> None:
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in field.state_dict().items()}
-    network = {
-        "architecture": getattr(field, "architecture", None),
-        "in_features": getattr(field, "in_features", None),
-        "out_features": getattr(field, "out_features", None),
-        "settings": getattr(field, "settings", None),
-    }
     try:
-        _check(_blank(network), {name: (tuple(each.shape), each.dtype) for name, each in tensors.items()})
+        network = Network.of(field)
+        _check(network.blank(), {name: (tuple(each.shape), each.dtype) for name, each in tensors.items()})
     except ValueError as error:
         raise ValueError(f"a {type(field).__name__} cannot be saved as a field: {error}") from error
     if not _all_finite(tensors):
         raise ValueError(f"cannot save {path}: the field's weights hold NaN or infinity; fit it at a lower rate")
-    stored = json.dumps({**finite(header), "version": VERSION, "network": network}, sort_keys=True, allow_nan=False)
+    stored = json.dumps(
+        {**finite(header), "version": VERSION, "network": network.to_json()}, sort_keys=True, allow_nan=False
+    )
     if len(stored) > HEADER_LIMIT:
         raise ValueError(
             f"the header of {path} would have {len(stored)} bytes; at most {HEADER_LIMIT} are allowed, store less"
@@ -114,7 +109,7 @@ def read(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = _header(file.metadata() or {})
-            field = _blank(header.get("network"))
+            field = Network.from_json(header.get("network")).blank()
             names = list(file.keys())
             slices = {name: file.get_slice(name) for name in names}
             dtypes = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -155,34 +150,6 @@ def _header(metadata: Mapping[str, str]) -> dict[str, Any]:
             f"it has format version {header['version']}, this sinefield reads 1 to {VERSION}; update sinefield"
         )
     return header
-
-
-def _blank(network: Any) -> nn.Module:
-    """Return the network a header describes, without memory for its weights.
-
-    Raises:
-        ValueError: it describes none that can be built.
-    """
-    if not isinstance(network, dict) or not isinstance(network.get("settings"), dict):
-        raise ValueError("its header describes no network")
-    architecture, settings = network.get("architecture"), network["settings"]
-    layers = [network.get("in_features"), network.get("out_features"), settings.get("hidden_layers", 0)]
-    widths = [settings.get("hidden_features", 1), settings.get("frequencies", 0)]
-    if not isinstance(architecture, str) or architecture not in NETWORKS:
-        raise ValueError(f"unknown network {reprlib.repr(architecture)}; this sinefield knows {', '.join(NETWORKS)}")
-    for names, sizes, limit in (
-        ("inputs, outputs and hidden layers", layers, _LAYER_LIMIT),
-        ("hidden features and frequencies", widths, _SIZE_LIMIT),
-    ):
-        if not all(type(each) is int and 0 <= each <= limit for each in sizes):
-            raise ValueError(f"{names} must be integers up to {limit}, got {reprlib.repr(sizes)}")
-    if not all(type(each) in (int, float) or (type(each) is str and len(each) <= 64) for each in settings.values()):
-        raise ValueError(f"the settings of its network must be numbers or short strings, got {reprlib.repr(settings)}")
-    with torch.device("meta"):
-        try:
-            return build(architecture, layers[0], layers[1], **settings)
-        except (RuntimeError, TypeError, OverflowError) as error:
-            raise ValueError(f"its network cannot be built ({error})") from error
 
 
 def _check(field: nn.Module, stored: Mapping[str, tuple[tuple[int, ...], torch.dtype]]) -> None:

@@ -6,18 +6,15 @@ A constraint is a value: no loop, no input or output, no plot in it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sinefield.domains import ContinuousDomain, Domain, FiniteDomain, Samples
+from sinefield.fields.derivatives import WHOLE, Derivative
 from sinefield.jet import Jet, jet
-from sinefield.kernels import QUANTITIES
 
 Norm = Callable[[Tensor], Tensor]
 
@@ -114,7 +111,7 @@ class Constraint:
         weight = self.weight(fraction) if callable(self.weight) else self.weight
         return weight * self.norm(self.residual(**self.bind(jets, targets)))
 
-    def needs(self, fields: Mapping[str, nn.Module]) -> dict[str, frozenset[str]]:
+    def needs(self, fields: Mapping[str, nn.Module]) -> dict[str, frozenset[Derivative]]:
         """Return which quantities of each field's jet the residual reads: it is called once, to look.
 
         Raises:
@@ -137,7 +134,7 @@ class Constraint:
                 "give everything in it a last axis, as u.value has with (n, 1)"
             )
         if self.order is not None:
-            upto = frozenset(name for name, order in QUANTITIES.items() if order <= self.order)
+            upto: frozenset[Derivative] = frozenset(name for name, order in WHOLE.items() if order <= self.order)
             return {name: upto if each.read else frozenset() for name, each in jets.items()}
         return {name: frozenset(each.read) for name, each in jets.items()}
 
@@ -156,67 +153,3 @@ def first_samples(domain: Domain, count: int, like: nn.Module) -> Samples:
 def moved(samples: Samples, device: torch.device) -> Samples:
     """Return samples on ``device``."""
     return Samples(samples.points.to(device), {name: each.to(device) for name, each in samples.targets.items()})
-
-
-class Signal(Protocol):
-    """How a field is read back as a signal: what is stored with it, so that a file can be rendered."""
-
-    @property
-    def kind(self) -> str:
-        """The kind of signal, such as ``"image"``."""
-        ...
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the coordinate mapping and the value range, as JSON."""
-        ...
-
-    @property
-    def render(self) -> Callable[..., NDArray[np.float32]]:
-        """The function that samples the signal from a field; its options are those of the kind."""
-        ...
-
-    @property
-    def write(self) -> Callable[..., str]:
-        """The function that writes the signal of a field to a file, and says in a few words what it wrote."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """A named list of constraints, with the field to look for and how it is read back as a signal.
-
-    Args:
-        name: what is solved, in a word.
-        constraints: C_1 … C_M.
-        network: builds the field to look for, given ω₀ of the first layer.
-        signal: how the field is read back; None for a problem that is not a signal.
-        measure: the metrics of a field, from this many points or, for None, from all of them.
-        omega: ω₀ of the first layer that the spectrum of the signal suggests; None: unknown.
-        reference: the signal itself where there is one, for figures to compare with.
-        tuning: what of a named recipe is otherwise for this problem, by its name; ``"fast"`` holds for ``"best"`` too.
-        parts: the parts that a field of this problem falls into and that can be solved one after the other, as they
-            share no parameter; None: it is solved as a whole.
-    """
-
-    name: str
-    constraints: Sequence[Constraint]
-    network: Callable[[float], nn.Module]
-    signal: Signal | None = None
-    measure: Callable[[nn.Module, int | None], dict[str, float]] = field(default=lambda _field, _count: {})
-    omega: float | None = None
-    reference: Any = None
-    tuning: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    parts: Callable[[nn.Module], Sequence[Part]] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """A part of a field, which learns in its place, and what is to be found of it.
-
-    Args:
-        field: whose parameters are some of those of the whole.
-        problem: its constraints and metrics.
-    """
-
-    field: nn.Module
-    problem: Problem

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
-from sinefield.constraint import Problem
-from sinefield.kernels import Execution, products
+from sinefield.kernels import Execution, matmul
+from sinefield.objective import Stream, System, pass_size
+from sinefield.problem import Problem
 from sinefield.recipe import Recipe
 from sinefield.solution import Observer, Progress, Record, Speed, Stop
-from sinefield.system import Stream, System, pass_size
 
 MEASURED = 4096
 """From how many points metrics are estimated while fitting."""
@@ -58,7 +58,7 @@ class Descent:
         if compiled is None:
             # On a CPU the gain is in sines and cosines, which weigh little where derivatives are carried.
             compiled = device.type != "cpu" or (self.system.order == 0 and self.is_long)
-        return kernels.execution(device, compile_stages=compiled, round_backward=self.recipe.backward == "bfloat16")
+        return kernels.execution(device, compiling=compiled, rounding=self.recipe.backward == "bfloat16")
 
     @property
     def work_per_step(self) -> float:
@@ -70,7 +70,7 @@ class Descent:
     def is_long(self) -> bool:
         """Whether compiling repays its seconds."""
         if self.recipe.seconds is not None:
-            return self.recipe.seconds >= COMPILED_FROM / products.trial(torch.get_num_threads()).best
+            return self.recipe.seconds >= COMPILED_FROM / matmul.trial(torch.get_num_threads()).best
         return (self.recipe.passes or 0) * self.steps_per_pass * self.work_per_step >= COMPILED_FROM
 
     @property
@@ -80,7 +80,7 @@ class Descent:
         per_second = steps / seconds if seconds > 0 else 0.0
         points = sum(min(each.batch, each.size) for each in self.streams)
         on_cpu = self.parameters[0].device.type == "cpu"
-        peak = products.trial(torch.get_num_threads()).best if on_cpu else math.nan
+        peak = matmul.trial(torch.get_num_threads()).best if on_cpu else math.nan
         return Speed(points * per_second, self.work_per_step * per_second, peak)
 
     def run(self, observe: Observer | None) -> Stop:
@@ -166,7 +166,7 @@ class Descent:
         metrics: Mapping[str, float] = {}
         if math.isfinite(loss):
             with self.averaged():
-                metrics = self.problem.measure(self.main, MEASURED)
+                metrics = self.problem.measure(self.system.fields, MEASURED)
         record = Record(self.step, self.step / self.steps_per_pass, self.clock.seconds, loss, losses, metrics)
         self.history.append(record)
         if loss < self.best_loss:
@@ -180,7 +180,7 @@ class Descent:
         if wanted is None or record.metrics.get("psnr", -math.inf) < wanted:
             return False
         with self.averaged():
-            return self.problem.measure(self.main, None).get("psnr", -math.inf) >= wanted
+            return self.problem.measure(self.system.fields, None).get("psnr", -math.inf) >= wanted
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

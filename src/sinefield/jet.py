@@ -1,46 +1,39 @@
-"""The jet of a field: Φ, ∇Φ, its Jacobian, its Hessian and ΔΦ at points, each computed when it is read.
+"""The jet of a field: Φ and its derivatives at points, each computed when it is read.
 
 The vocabulary of differential equations is the vocabulary of constraints: a residual reads ``u.value``,
-``u.gradient`` or ``u.laplacian``, and what it reads decides what is computed.
+``u.gradient``, ``u.laplacian`` or ``u.d("tt")``, and what it reads decides what is computed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, final
 
+import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
+from sinefield.fields.chain import Chain
+from sinefield.fields.derivatives import HIGHEST, WHOLE, Derivative, LaplacianAlong, Partial
+from sinefield.fields.field import evaluating
+
+CHUNK: Final = 16_384
+"""How many points are evaluated at a time where nothing is differentiated."""
 
 
-class Jet:
-    """Φ and its derivatives at n points; made by :func:`jet`.
+class Derivatives(ABC):
+    """Φ and its derivatives at n points, of all outputs or of some."""
 
-    Quantities are kept once computed. Reading one that is not there yet computes it, together with all
-    that was asked for before, in one sweep of the kernel.
+    points: Tensor
 
-    Args:
-        field: Φ, from points ``(n, d)`` to values ``(n, c)``.
-        points: where, ``(n, d)``.
-        needs: quantities known to be wanted, so that the first sweep computes them together.
-    """
+    @abstractmethod
+    def _get(self, need: Derivative) -> Tensor:
+        """Return a derivative."""
 
-    def __init__(self, field: nn.Module, points: Tensor, needs: Iterable[str] = ()) -> None:
-        if points.ndim != 2:
-            raise ValueError(f"points must have shape (n, d), got {tuple(points.shape)}; reshape them to two axes")
-        self.field = field
-        self.points = points
-        self.read: set[str] = set()
-        self._needs = set(needs)
-        self._known: dict[str, Tensor] = {}
-
-    def _get(self, name: str) -> Tensor:
-        self.read.add(name)
-        if name not in self._known:
-            self._needs.add(name)
-            # A kernel that computes a derivative has the value at hand; asking for it costs nothing.
-            self._known |= kernels.evaluate(self.field, self.points, self._needs | {"value"})
-        return self._known[name]
+    @abstractmethod
+    def _axis(self, axis: str | int) -> int:
+        """Return which coordinate an axis is."""
 
     @property
     def value(self) -> Tensor:
@@ -60,12 +53,12 @@ class Jet:
             ValueError: the field has several outputs; read ``jacobian`` then.
         """
         jacobian = self._get("jacobian")
-        if jacobian.shape[1] != 1:
+        if jacobian.shape[-2] != 1:
             raise ValueError(
-                f"the gradient is defined for a field with one output, this one has {jacobian.shape[1]}; "
-                "read jet.jacobian, of shape (n, c, d)"
+                f"the gradient is defined for a field with one output, this one has {jacobian.shape[-2]}; "
+                "read jet.jacobian, of shape (n, c, d), or that of one output, jet[0].gradient"
             )
-        return jacobian[:, 0]
+        return jacobian[..., 0, :]
 
     @property
     def laplacian(self) -> Tensor:
@@ -77,20 +70,237 @@ class Jet:
         """∂²Φ_k/∂x_i∂x_j, ``(n, c, d, d)``."""
         return self._get("hessian")
 
+    def d(self, *axes: str | int) -> Tensor:
+        """Return one derivative, ``(n, c)``: ``u.d("tt")`` or ``u.d(0, 0)`` is ∂²Φ/∂t².
 
-def jet(field: nn.Module, points: Tensor, needs: Iterable[str] = ()) -> Jet:
+        Args:
+            *axes: what is differentiated by, up to four times: indices of coordinates, or their names, which the
+                domain gives; names of one letter may stand together.
+
+        Raises:
+            ValueError: there is no such axis, or the order is above four.
+        """
+        return self._get(Partial.by(self._axes(axes)))
+
+    def laplacian_along(self, *axes: str | int) -> Tensor:
+        """Return Σ ∂²Φ/∂x_i² over some axes, ``(n, c)``: ``u.laplacian_along("xy")`` where there is a time too.
+
+        Args:
+            *axes: as for :meth:`d`, each once.
+
+        Raises:
+            ValueError: there is no such axis, or one twice.
+        """
+        found = sorted(self._axes(axes))
+        if not found or len(set(found)) < len(found):
+            raise ValueError(f"a Laplacian is along one or several different axes, got {axes}")
+        return self._get(LaplacianAlong(tuple(found)))
+
+    def _axes(self, axes: Sequence[str | int]) -> list[int]:
+        return [self._axis(one) for each in axes for one in ([each] if isinstance(each, int) else self._named(each))]
+
+    def _named(self, text: str) -> Sequence[str]:
+        return list(text)
+
+    @property
+    def complex(self) -> Derivatives:
+        """The jet of a complex field: outputs 0, 2, 4, … are real parts, 1, 3, 5, … the imaginary parts after them."""
+        return _Complex(self)
+
+    def __getitem__(self, outputs: int | slice) -> Derivatives:
+        """Return the jet of one output, or of some."""
+        return _Component(self, outputs)
+
+
+@final
+class Jet(Derivatives):
+    """Φ and its derivatives at n points; made by :func:`jet`.
+
+    Derivatives are kept once computed. Reading one that is not there yet computes it, together with all
+    that was asked for before, in one sweep of the kernel.
+
+    Args:
+        field: Φ, from points ``(n, d)`` to values ``(n, c)``; or a chain, whose weights may have leading axes.
+        points: where, ``(n, d)``; of a chain with leading axes also ``(…, n, d)``.
+        needs: derivatives known to be wanted, so that the first sweep computes them together.
+        axes: names of the coordinates.
+
+    A field that has names for its own coordinates, ``field.axes``, is evaluated at those alone: m(x) beside u(t, x).
+    """
+
+    def __init__(
+        self,
+        field: nn.Module | Chain,
+        points: Tensor,
+        needs: Iterable[Derivative | str] = (),
+        axes: Sequence[str] | None = None,
+    ) -> None:
+        batch = field.batch if isinstance(field, Chain) else ()
+        if points.ndim != 2 and not (batch and points.ndim > 2):
+            raise ValueError(f"points must have shape (n, d), got {tuple(points.shape)}; reshape them to two axes")
+        self.field = field
+        self.points = points
+        self.read: set[Derivative] = set()
+        self._needs = {_checked(each) for each in needs}
+        self._known: dict[Derivative, Tensor] = {}
+        self._names = None if axes is None else tuple(axes)
+        own = getattr(field, "axes", None)
+        self._taken: Sequence[int] | None = None
+        if own is not None and self._names is not None and tuple(own) != self._names:
+            missing = [each for each in own if each not in self._names]
+            if missing:
+                raise ValueError(
+                    f"a field of {', '.join(own)} cannot be evaluated at points of {', '.join(self._names)}: "
+                    f"there is no {' and no '.join(missing)}"
+                )
+            self._taken = [self._names.index(each) for each in own]
+
+    def _get(self, need: Derivative) -> Tensor:
+        self.read.add(need)
+        if need not in self._known:
+            self._needs.add(need)
+            # A kernel that computes a derivative has the value at hand; asking for it costs nothing.
+            wanted: set[Derivative] = {"value", *self._needs}
+            points = self.points if self._taken is None else self.points[..., list(self._taken)]
+            self._known |= kernels.evaluate(self.field, points, wanted)
+        return self._known[need]
+
+    def _axis(self, axis: str | int) -> int:
+        dimension = self.points.shape[-1]
+        if isinstance(axis, int):
+            if not 0 <= axis < dimension:
+                raise ValueError(f"there is no axis {axis}: the points have {dimension}, counted from 0")
+            return axis
+        if self._names is None:
+            raise ValueError(
+                f"the axis {axis!r} has no meaning: these points have no names for their axes; name them in the "
+                "domain, as Box([0, 0], [1, 1], axes='tx'), or give indices, u.d(0, 0)"
+            )
+        if axis not in self._names:
+            raise ValueError(f"there is no axis {axis!r}; these points have {', '.join(self._names)}")
+        return self._names.index(axis)
+
+    def d(self, *axes: str | int) -> Tensor:
+        """Return one derivative; see :meth:`Derivatives.d`. It is zero along an axis that the field does not take."""
+        found = self._axes(axes)
+        if self._taken is None:
+            return self._get(Partial.by(found))
+        if all(each in self._taken for each in found):
+            return self._get(Partial.by(self._taken.index(each) for each in found))
+        return torch.zeros_like(self.value)
+
+    def laplacian_along(self, *axes: str | int) -> Tensor:
+        """Return the Laplacian along some axes; see :meth:`Derivatives.laplacian_along`."""
+        if self._taken is None:
+            return super().laplacian_along(*axes)
+        own = sorted(self._taken.index(each) for each in self._axes(axes) if each in self._taken)
+        return self._get(LaplacianAlong(tuple(own))) if own else torch.zeros_like(self.value)
+
+    def _named(self, text: str) -> Sequence[str]:
+        return [text] if self._names is not None and text in self._names else list(text)
+
+
+@final
+class _Component(Derivatives):
+    """The jet of some of the outputs."""
+
+    def __init__(self, whole: Derivatives, outputs: int | slice) -> None:
+        self.whole, self.points = whole, whole.points
+        self.outputs = slice(outputs, outputs + 1 or None) if isinstance(outputs, int) else outputs
+
+    def _get(self, need: Derivative) -> Tensor:
+        return _along_outputs(self.whole._get(need), need)[..., self.outputs].movedim(-1, _place(need))
+
+    def _axis(self, axis: str | int) -> int:
+        return self.whole._axis(axis)
+
+    def d(self, *axes: str | int) -> Tensor:
+        """Return one derivative of these outputs; see :meth:`Derivatives.d`."""
+        return self.whole.d(*axes)[..., self.outputs]
+
+    def laplacian_along(self, *axes: str | int) -> Tensor:
+        """Return the Laplacian of these outputs along some axes; see :meth:`Derivatives.laplacian_along`."""
+        return self.whole.laplacian_along(*axes)[..., self.outputs]
+
+
+@final
+class _Complex(Derivatives):
+    """The jet of pairs of outputs as complex numbers."""
+
+    def __init__(self, whole: Derivatives) -> None:
+        self.whole, self.points = whole, whole.points
+
+    def _get(self, need: Derivative) -> Tensor:
+        return _paired(_along_outputs(self.whole._get(need), need)).movedim(-1, _place(need))
+
+    def _axis(self, axis: str | int) -> int:
+        return self.whole._axis(axis)
+
+    def d(self, *axes: str | int) -> Tensor:
+        """Return one derivative; see :meth:`Derivatives.d`."""
+        return _paired(self.whole.d(*axes))
+
+    def laplacian_along(self, *axes: str | int) -> Tensor:
+        """Return the Laplacian along some axes; see :meth:`Derivatives.laplacian_along`."""
+        return _paired(self.whole.laplacian_along(*axes))
+
+
+def _paired(values: Tensor) -> Tensor:
+    """Return ``(…, 2c)`` real numbers as ``(…, c)`` complex ones.
+
+    Raises:
+        ValueError: they are no pairs.
+    """
+    if values.shape[-1] % 2:
+        raise ValueError(f"a complex field has pairs of real outputs, this one has {values.shape[-1]}")
+    return torch.complex(values[..., ::2], values[..., 1::2])
+
+
+def _place(need: Derivative) -> int:
+    """Return which axis of a derivative is that of the outputs, counted from the end."""
+    return {"jacobian": -2, "hessian": -3}.get(need, -1) if isinstance(need, str) else -1
+
+
+def _along_outputs(values: Tensor, need: Derivative) -> Tensor:
+    return values.movedim(_place(need), -1)
+
+
+def _checked(need: Derivative | str) -> Derivative:
+    """Return a derivative that was named.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if not isinstance(need, str):
+        return need
+    if need == "gradient":  # a Jacobian of one row
+        return "jacobian"
+    if need not in WHOLE:
+        raise ValueError(
+            f"a jet has no {need!r}; ask for {', '.join(WHOLE)}, gradient, or a Partial up to order {HIGHEST}"
+        )
+    return need  # type: ignore[return-value]  # it is one of the names
+
+
+def jet(
+    field: nn.Module | Chain,
+    points: Tensor,
+    needs: Iterable[Derivative | str] = (),
+    axes: Sequence[str] | None = None,
+) -> Jet:
     """Return Φ and its derivatives at ``points``, exact to rounding, computed as they are read.
 
     Everything read can be differentiated again, by the parameters of the field and by the points.
 
     Args:
-        field: Φ, any ``nn.Module`` that maps points ``(n, d)`` to values ``(n, c)``, each on its own.
+        field: Φ, any ``nn.Module`` that maps points ``(n, d)`` to values ``(n, c)``, each on its own; or a chain.
         points: where, ``(n, d)``, in the coordinates of the field.
-        needs: quantities known to be wanted (``"value"``, ``"jacobian"``, ``"laplacian"``, ``"hessian"``),
-            to have them in one sweep whatever is read first.
+        needs: derivatives known to be wanted (``"value"``, ``"jacobian"``, ``"gradient"``, ``"laplacian"``,
+            ``"hessian"``), to have them in one sweep whatever is read first.
+        axes: names of the coordinates, for ``u.d("tx")``.
 
     Raises:
-        ValueError: ``points`` is not of shape ``(n, d)``.
+        ValueError: ``points`` is not of shape ``(n, d)``, or there is no derivative of a name.
 
     The Laplacian of x² + 3y² is 8 everywhere:
 
@@ -98,8 +308,21 @@ def jet(field: nn.Module, points: Tensor, needs: Iterable[str] = ()) -> Jet:
     >>> class Paraboloid(nn.Module):
     ...     def forward(self, points):
     ...         return points[:, :1] ** 2 + 3 * points[:, 1:] ** 2
-    >>> u = jet(Paraboloid(), torch.tensor([[1.0, 2.0]]))
-    >>> u.laplacian.item(), u.gradient.tolist()
-    (8.0, [[2.0, 12.0]])
+    >>> u = jet(Paraboloid(), torch.tensor([[1.0, 2.0]]), axes="xy")
+    >>> u.laplacian.item(), u.gradient.tolist(), u.d("yy").item()
+    (8.0, [[2.0, 12.0]], 6.0)
     """
-    return Jet(field, points, needs)
+    return Jet(field, points, needs, axes)
+
+
+def jets_of(field: nn.Module, points: Tensor, needs: Iterable[Derivative | str] = ("value",)) -> Iterator[Jet]:
+    """Yield jets of a field that is not being fitted at many points, a chunk of these after the other.
+
+    Args:
+        field: Φ, evaluated without dropout and without a record for gradients.
+        points: where, ``(n, d)``, of any kind and on any device.
+        needs: derivatives that will be read.
+    """
+    with evaluating(field) as like:
+        for chunk in points.split(CHUNK):
+            yield jet(field, chunk.to(like), needs)

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from torch import nn
 
-from sinefield.optimisers import Adam, Muon, Optimiser
+from sinefield.solvers.adam import Adam, Optimiser
+from sinefield.solvers.muon import Muon
 
 _STEPS, _BATCHES = 64, (1024, 4096)  # of "auto": steps that a pass takes, and what bounds the points of a step
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sinefield import __version__, checkpoint
-from sinefield.constraint import Problem
+from sinefield.problem import Problem
 from sinefield.recipe import Recipe
 
 

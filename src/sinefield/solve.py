@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,11 +13,12 @@ from torch import nn
 
 from sinefield import kernels
 from sinefield import recipe as recipes
-from sinefield.constraint import Constraint, Part, Problem
+from sinefield.constraint import Constraint
 from sinefield.descent import Descent
+from sinefield.objective import System
+from sinefield.problem import Part, Problem
 from sinefield.recipe import Recipe
 from sinefield.solution import Divergence, Observer, Progress, Record, Solution, Speed, Stop
-from sinefield.system import System
 
 
 def solve(
@@ -54,7 +56,7 @@ def solve(
             an unknown recipe or setting.
 
     >>> from sinefield.domains import Box
-    >>> from sinefield.siren import Siren
+    >>> from sinefield.fields.siren import Siren
     >>> _ = torch.manual_seed(0)
     >>> omega = Box([-1.0], [1.0])  # u' = 2x with u(±1) = 1: the solution is u = x²
     >>> u = Siren(1, 1, hidden_features=32, hidden_layers=1, first_omega=5)
@@ -73,7 +75,7 @@ def solve(
             course = _descended(Descent(system, problem, chosen, seed), observe, compiled=compiled)
         else:
             course = _in_parts(main, problem.parts(main), chosen, seed, observe, compiled=compiled)
-    metrics = problem.measure(main, None)
+    metrics = problem.measure(system.fields, None)
     solution = Solution(
         main, system.fields, problem, chosen, course.history, metrics, course.stopped, seed, course.speed
     )
@@ -98,9 +100,14 @@ def _descended(descent: Descent, observe: Observer | None, *, compiled: bool | N
 
 
 def _in_parts(
-    whole: nn.Module, parts: Sequence[Part], recipe: Recipe, seed: int, observe: Observer | None, *,
+    whole: nn.Module,
+    parts: Sequence[Part],
+    recipe: Recipe,
+    seed: int,
+    observe: Observer | None,
+    *,
     compiled: bool | None,
-) -> _Course:  # fmt: skip
+) -> _Course:
     """Return the course of the parts, solved one after the other, each with its share of the seconds."""
     share = recipe if recipe.seconds is None else recipe.changed(seconds=recipe.seconds / len(parts))
     history: list[Record] = []
@@ -117,12 +124,15 @@ def _in_parts(
             assert observe is not None
             observe(
                 replace(
-                    progress, field=whole, step=last.step + progress.step, seconds=last.seconds + progress.seconds,
+                    progress,
+                    field=whole,
+                    step=last.step + progress.step,
+                    seconds=last.seconds + progress.seconds,
                     passes=last.passes + progress.passes / len(parts),
                     fraction=(number + progress.fraction) / len(parts),
                     record=progress.record and shifted(progress.record),
                 )
-            )  # fmt: skip
+            )
 
         system = System.of({"u": part.field}, part.problem.constraints)
         descent = Descent(system, part.problem, share, seed + number)
@@ -156,18 +166,22 @@ def prepared(
     if not isinstance(unknown, Problem):
         fields = {"u": unknown} if isinstance(unknown, nn.Module) else dict(unknown)
         system = System.of(_on(fields, device), constraints)
-        first = next(iter(fields.values()))
-        problem = Problem("constraints", constraints, network=lambda _omega: first)
+        built = {name: partial(_as_it_is, each) for name, each in fields.items()}
+        problem = Problem("constraints", constraints, built)
         return system, problem, _chosen(recipe, system.order, changes).tuned(None)
     if constraints:
         raise ValueError("a problem brings its own constraints; give further ones with a field instead")
     # A problem's field depends on the recipe's frequency and the recipe on the order of the constraints, which any
     # field of the problem shows.
-    order = System.of({"u": unknown.network(30.0)}, unknown.constraints).order
+    order = System.of(unknown.build(30.0), unknown.constraints).order
     chosen = _chosen(recipe, order, changes, unknown.tuning).tuned(unknown.omega)
     torch.manual_seed(seed)
-    field = unknown.network(chosen.first_omega or 30.0)
-    return System.of(_on({"u": field}, device), unknown.constraints), unknown, chosen
+    fields = unknown.build(chosen.first_omega or 30.0)
+    return System.of(_on(fields, device), unknown.constraints), unknown, chosen
+
+
+def _as_it_is(field: nn.Module, _omega: float) -> nn.Module:
+    return field
 
 
 def _chosen(

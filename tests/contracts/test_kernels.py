@@ -18,27 +18,28 @@ import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
-from sinefield.kernels import QUANTITIES, reference
-from sinefield.networks import NETWORKS, activation, build
-from sinefield.siren import Sine, Siren
+from sinefield.fields import Field
+from sinefield.fields.activations import Sine, activation
+from sinefield.fields.derivatives import WHOLE
+from sinefield.fields.field import NETWORKS, build
+from sinefield.fields.siren import Siren
+from sinefield.kernels import reference
 
 MODULES: dict[str, Any] = {
-    each.name: module
-    for each in pkgutil.iter_modules(kernels.__path__)
-    if hasattr(module := importlib.import_module(f"sinefield.kernels.{each.name}"), "evaluate")
-}
+    each.name.removeprefix("sinefield.kernels."): module
+    for each in pkgutil.walk_packages(kernels.__path__, "sinefield.kernels.")
+    if hasattr(module := importlib.import_module(each.name), "evaluate")
+} | {"dispatch": kernels}
 FAST = sorted(
-    set(MODULES) - {"reference", "compiled"}
+    set(MODULES) - {"reference", "siren.compiled"}
 )  # compiling many shapes takes long: tests/kernels/test_compiled.py
 ALL = [*FAST, "reference"]
-EVERYTHING = frozenset(QUANTITIES)
-SUBSETS = [
-    frozenset(each) for size in range(1, len(QUANTITIES) + 1) for each in itertools.combinations(QUANTITIES, size)
-]
+EVERYTHING = frozenset(WHOLE)
+SUBSETS = [frozenset(each) for size in range(1, len(WHOLE) + 1) for each in itertools.combinations(WHOLE, size)]
 
 # Every network, with encodings of few features, and what else a field may be made of.
 FIELDS: dict[str, tuple[str, dict[str, int | float | str]]] = {
-    **{name: (name, {}) for name in NETWORKS},
+    **{name: (name, {}) for name in NETWORKS if name != "constant"},
     "relu-nerf": ("relu-nerf", {"frequencies": 4}),
     "relu-fourier": ("relu-fourier", {"frequencies": 6, "scale": 2.0}),
     "relu-rbf": ("relu-rbf", {"frequencies": 12, "scale": 2.0}),
@@ -57,7 +58,9 @@ def field_of(kind: str, inputs: int, outputs: int, *, width: int = 8, dtype: tor
 
 
 def takes(kernel: str, field: nn.Module) -> bool:
-    return not hasattr(MODULES[kernel], "supports") or MODULES[kernel].supports(field)
+    if kernel in ("dispatch", "reference"):  # which take any module
+        return True
+    return isinstance(field, Field) and MODULES[kernel].supports(field.chain())
 
 
 def pairs_of(kernels_: list[str], kinds: Iterable[str]) -> list[tuple[str, str]]:
@@ -75,7 +78,9 @@ def points_of(count: int, dimension: int, dtype: torch.dtype = torch.float64) ->
 def kernel_of(name: str, field: nn.Module) -> Callable[[nn.Module, Tensor, Set[str]], dict[str, Tensor]]:
     """Return a kernel by name, having made sure that it takes this field."""
     assert takes(name, field)
-    return MODULES[name].evaluate  # type: ignore[no-any-return]
+    if name in ("dispatch", "reference"):
+        return MODULES[name].evaluate  # type: ignore[no-any-return]
+    return lambda field, points, needs: MODULES[name].evaluate(field.chain(), points, needs)
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
@@ -95,7 +100,7 @@ def test_jets_in_float64(kernel: str, kind: str, dimension: int, outputs: int) -
     field, points = field_of(kind, dimension, outputs), points_of(5, dimension)
     found = kernel_of(kernel, field)(field, points, EVERYTHING)
     expected = reference.evaluate(field, points, EVERYTHING)
-    for quantity in QUANTITIES:
+    for quantity in WHOLE:
         assert found[quantity].shape == shape_of(quantity, 5, outputs, dimension)
         assert found[quantity].dtype == torch.float64
         assert relative_error(found[quantity], expected[quantity]) <= 1e-10
@@ -162,7 +167,7 @@ def test_a_layer_of_sines_in_closed_form(kernel: str) -> None:
     torch.testing.assert_close(found["laplacian"], torch.einsum("ncii->nc", hessian), **close)
 
 
-@pytest.mark.parametrize("kernel", ["forward", "reference"])
+@pytest.mark.parametrize("kernel", ["taylor", "reference"])
 def test_a_gaussian_in_closed_form(kernel: str) -> None:
     """Of g = e^(−s²r²) in d dimensions Δg = (4 s⁴ r² − 2 d s²) g."""
     field = field_of("relu-rbf", 2, 1)
@@ -283,7 +288,7 @@ def test_without_grad_nothing_is_recorded(kernel: str, kind: str, watched: bool)
 
 
 @pytest.mark.parametrize("kernel", SIRENS)
-@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("quantity", WHOLE)
 def test_with_grad_parameters_are_reached(kernel: str, quantity: str) -> None:
     field = field_of("siren", 2, 1)
     assert kernel_of(kernel, field)(field, points_of(4, 2), {quantity})[quantity].requires_grad
@@ -303,7 +308,7 @@ def test_one_point(kernel: str) -> None:
     field, points = field_of("siren", 2, 3), points_of(5, 2)
     whole = kernel_of(kernel, field)(field, points, EVERYTHING)
     alone = kernel_of(kernel, field)(field, points[:1], EVERYTHING)
-    for quantity in QUANTITIES:
+    for quantity in WHOLE:
         assert alone[quantity].shape == shape_of(quantity, 1, 3, 2)
         assert relative_error(alone[quantity], whole[quantity][:1]) <= 1e-12
 
@@ -383,12 +388,11 @@ def test_any_module_is_a_field(kind: str) -> None:
     found = kernels.evaluate(field, points, EVERYTHING)
     expected = reference.evaluate(field, points, EVERYTHING)
     assert torch.equal(expected["value"], field(points))
-    for quantity in QUANTITIES:
+    for quantity in WHOLE:
         assert relative_error(found[quantity], expected[quantity]) <= 1e-10
 
 
-# The weights and the coordinates of tiles both depend on the point: their derivatives are nested ones.
-@pytest.mark.parametrize("kind", sorted(set(FIELDS) - {"tiled"}))
+@pytest.mark.parametrize("kind", FIELDS)
 def test_known_fields_do_not_go_the_slow_way(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> dict[str, Tensor]:
         raise AssertionError("the reference was asked")
@@ -404,10 +408,11 @@ def test_parametrised_layers_are_differentiated_as_they_are() -> None:
     points = points_of(5, 2)
     found = kernels.evaluate(field, points, EVERYTHING)
     expected = reference.evaluate(field, points, EVERYTHING)
-    for quantity in QUANTITIES:
+    for quantity in WHOLE:
         assert relative_error(found[quantity], expected[quantity]) <= 1e-10
 
 
 def test_a_final_activation_of_ours_is_known() -> None:
-    assert MODULES["forward"].supports(Siren(2, 1, 8, 1, final_activation=activation("sigmoid")))
-    assert not MODULES["forward"].supports(Siren(2, 1, 8, 1, final_activation=nn.Tanh()))
+    assert takes("taylor", Siren(2, 1, 8, 1, final_activation=activation("sigmoid")))
+    with pytest.raises(TypeError, match="a Tanh is no link of a chain"):
+        Siren(2, 1, 8, 1, final_activation=nn.Tanh()).chain()

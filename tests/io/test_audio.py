@@ -25,10 +25,14 @@ def tone(channels: int = 1, count: int = 4000) -> np.ndarray[Any, np.dtype[np.fl
 @pytest.mark.parametrize(
     ("suffix", "subtype", "bits", "tolerance"),
     [
-        (".wav", "PCM_U8", 8, 2**-7), (".wav", "PCM_16", 16, 2**-15), (".wav", "PCM_24", 24, 2**-22),
-        (".wav", "FLOAT", 32, 1e-7), (".flac", "PCM_16", 16, 2**-15), (".aiff", "PCM_S8", 8, 2**-7),
+        (".wav", "PCM_U8", 8, 2**-7),
+        (".wav", "PCM_16", 16, 2**-15),
+        (".wav", "PCM_24", 24, 2**-22),
+        (".wav", "FLOAT", 32, 1e-7),
+        (".flac", "PCM_16", 16, 2**-15),
+        (".aiff", "PCM_S8", 8, 2**-7),
     ],
-)  # fmt: skip
+)
 def test_samples_are_those_that_were_written(
     tmp_path: Path, channels: int, suffix: str, subtype: str, bits: int, tolerance: float
 ) -> None:
@@ -126,7 +130,9 @@ def test_a_wave_written_before_its_length_was_known_is_read(tmp_path: Path) -> N
     assert len(audio.read(path).values) == len(tone())
 
 
-@pytest.mark.parametrize(("suffix", "bits", "tolerance"), [(".wav", 16, 1e-4), (".wav", 24, 1e-6), (".wav", 32, 1e-7), (".flac", 24, 1e-6)])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(
+    ("suffix", "bits", "tolerance"), [(".wav", 16, 1e-4), (".wav", 24, 1e-6), (".wav", 32, 1e-7), (".flac", 24, 1e-6)]
+)
 def test_what_is_written_is_read_back(tmp_path: Path, suffix: str, bits: int, tolerance: float) -> None:
     samples = tone(2).astype(np.float32)
     assert audio.write(tmp_path / f"a{suffix}", iter(np.array_split(samples, 3)), RATE, 2, bits) == 0

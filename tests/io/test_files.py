@@ -61,7 +61,7 @@ def test_failure_keeps_what_was_there_and_leaves_nothing_else(
     target = tmp_path / "field.bin"
     if before is not None:
         target.write_bytes(before)
-    with pytest.raises(failure), replacing(target) as temporary:  # noqa: PT012 - half written, then broken
+    with pytest.raises(failure), replacing(target) as temporary:
         temporary.write_bytes(b"half of it")
         raise failure
     assert [path.read_bytes() for path in tmp_path.iterdir()] == ([] if before is None else [before])

@@ -28,9 +28,15 @@ HEIGHT, WIDTH = 5, 7
 
 # Where the 0th row and the 0th column of what is stored are to be seen: EXIF 2.32, tag 274.
 ORIENTATIONS = {
-    1: ("top", "left"), 2: ("top", "right"), 3: ("bottom", "right"), 4: ("bottom", "left"),
-    5: ("left", "top"), 6: ("right", "top"), 7: ("right", "bottom"), 8: ("left", "bottom"),
-}  # fmt: skip
+    1: ("top", "left"),
+    2: ("top", "right"),
+    3: ("bottom", "right"),
+    4: ("bottom", "left"),
+    5: ("left", "top"),
+    6: ("right", "top"),
+    7: ("right", "bottom"),
+    8: ("left", "bottom"),
+}
 
 
 def noise(channels: int, dtype: str = "uint8", height: int = HEIGHT, width: int = WIDTH) -> NDArray[Any]:
@@ -65,9 +71,7 @@ def png(values: NDArray[Any], colour: int, size: tuple[int, int] | None = None) 
     height, width = size or values.shape[:2]
     header = struct.pack(">IIBBBBB", width, height, 8 * values.dtype.itemsize, colour, 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(values.dtype.newbyteorder(">")).tobytes() for row in values)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    )  # fmt: skip
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def tiff_claiming(width: int, height: int) -> bytes:
@@ -216,12 +220,19 @@ class TestFiles:
     @pytest.mark.parametrize(
         "options",
         [
-            {"rowsperstrip": 2}, {"tile": (16, 16)}, {"compression": "zlib"}, {"compression": "lzw", "predictor": True},
-            {"compression": "packbits", "rowsperstrip": 1}, {"compression": "zstd"}, {"byteorder": ">"},
-            {"bigtiff": True}, {"planarconfig": "separate"}, {"planarconfig": "separate", "compression": "zlib"},
+            {"rowsperstrip": 2},
+            {"tile": (16, 16)},
+            {"compression": "zlib"},
+            {"compression": "lzw", "predictor": True},
+            {"compression": "packbits", "rowsperstrip": 1},
+            {"compression": "zstd"},
+            {"byteorder": ">"},
+            {"bigtiff": True},
+            {"planarconfig": "separate"},
+            {"planarconfig": "separate", "compression": "zlib"},
         ],
         ids=str,
-    )  # fmt: skip
+    )
     @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
     def test_tiff_storage(self, tmp_path: Path, options: dict[str, Any], dtype: str) -> None:
         values = noise(3, dtype)
@@ -287,10 +298,22 @@ class TestFiles:
 class TestArrays:
     @pytest.mark.parametrize(
         ("dtype", "low", "high", "bits"),
-        [("bool", 0, 1, 8), ("uint8", 0, 255, 8), ("uint16", 0, 65535, 16), (">u2", 0, 65535, 16),
-         ("int8", 0, 34, 32), ("int16", 0, 34, 32), ("int32", 0, 34, 32), ("int64", 0, 34, 32), ("uint32", 0, 34, 32),
-         ("float16", 0, 34, 32), ("float32", 0, 34, 32), (">f4", 0, 34, 32), ("float64", 0, 34, 32)],
-    )  # fmt: skip
+        [
+            ("bool", 0, 1, 8),
+            ("uint8", 0, 255, 8),
+            ("uint16", 0, 65535, 16),
+            (">u2", 0, 65535, 16),
+            ("int8", 0, 34, 32),
+            ("int16", 0, 34, 32),
+            ("int32", 0, 34, 32),
+            ("int64", 0, 34, 32),
+            ("uint32", 0, 34, 32),
+            ("float16", 0, 34, 32),
+            ("float32", 0, 34, 32),
+            (">f4", 0, 34, 32),
+            ("float64", 0, 34, 32),
+        ],
+    )
     def test_numpy_types(self, dtype: str, low: float, high: float, bits: int) -> None:
         values = np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH).astype(dtype)
         picture = read(values)
@@ -301,9 +324,18 @@ class TestArrays:
 
     @pytest.mark.parametrize(
         "dtype",
-        [torch.bool, torch.uint8, torch.uint16, torch.int16, torch.int64, torch.bfloat16, torch.float16, torch.float32,
-         torch.float64],
-    )  # fmt: skip
+        [
+            torch.bool,
+            torch.uint8,
+            torch.uint16,
+            torch.int16,
+            torch.int64,
+            torch.bfloat16,
+            torch.float16,
+            torch.float32,
+            torch.float64,
+        ],
+    )
     def test_tensor_types(self, dtype: torch.dtype) -> None:
         values = torch.arange(HEIGHT * WIDTH * 3).reshape(HEIGHT, WIDTH, 3).to(dtype)
         assert np.array_equal(read(values).values, values.to(torch.float32).numpy())
@@ -453,14 +485,17 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "content",
-        [png(noise(3), 2, size=(100_000, 100_000)), png(noise(3, "uint16"), 2, size=(100_000, 100_000)),
-         tiff_claiming(100_000, 100_000)],
+        [
+            png(noise(3), 2, size=(100_000, 100_000)),
+            png(noise(3, "uint16"), 2, size=(100_000, 100_000)),
+            tiff_claiming(100_000, 100_000),
+        ],
         ids=["png", "deep png", "tiff"],
-    )  # fmt: skip
+    )
     @pytest.mark.parametrize("vips", [True, False])
     def test_claims_of_enormous_sizes(
         self, tmp_path: Path, content: bytes, vips: bool, monkeypatch: pytest.MonkeyPatch
-    ) -> None:  # fmt: skip
+    ) -> None:
         monkeypatch.setattr("sinefield.io.decoding._streams", lambda: vips)
         (tmp_path / "a").write_bytes(content)
         tracemalloc.start()
@@ -486,7 +521,7 @@ class TestRefusals:
         else:
             path.write_bytes(encoded(noise(3), form))
         read(path)
-        monkeypatch.setattr("sinefield.io.room._NEGLIGIBLE", 0)
+        monkeypatch.setattr("sinefield.io.allocation._NEGLIGIBLE", 0)
         monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=HEIGHT * WIDTH * 3))
         refused(path, "too large", f"{HEIGHT} x {WIDTH} x 3", "GiB of memory are free", "crop it or make it smaller")
 
@@ -513,9 +548,20 @@ class TestRefusals:
 class TestWriting:
     @pytest.mark.parametrize(
         ("suffix", "bits"),
-        [(".png", 8), (".png", 16), (".tif", 8), (".tiff", 16), (".tif", 32), (".webp", 8), (".npy", 32), (".NPY", 32),
-         (".PNG", 16), (".TIF", 8), (".WEBP", 8)],
-    )  # fmt: skip
+        [
+            (".png", 8),
+            (".png", 16),
+            (".tif", 8),
+            (".tiff", 16),
+            (".tif", 32),
+            (".webp", 8),
+            (".npy", 32),
+            (".NPY", 32),
+            (".PNG", 16),
+            (".TIF", 8),
+            (".WEBP", 8),
+        ],
+    )
     @pytest.mark.parametrize("channels", [1, 3, 4])
     def test_round_trip_is_exact(self, tmp_path: Path, suffix: str, bits: int, channels: int) -> None:
         values = noise(channels, "uint16" if bits == 16 else "uint8").astype(np.float32)
@@ -570,9 +616,12 @@ class TestWriting:
 
     @pytest.mark.parametrize(
         ("suffix", "shape", "words"),
-        [(".jpg", (4, 4, 4), "no alpha channel; choose"), (".webp", (1, 16_384, 1), "up to 16383; choose"),
-         (".jpeg", (65_501, 1, 1), "up to 65500; choose")],
-    )  # fmt: skip
+        [
+            (".jpg", (4, 4, 4), "no alpha channel; choose"),
+            (".webp", (1, 16_384, 1), "up to 16383; choose"),
+            (".jpeg", (65_501, 1, 1), "up to 65500; choose"),
+        ],
+    )
     def test_what_a_format_cannot_hold(self, tmp_path: Path, suffix: str, shape: tuple[int, ...], words: str) -> None:
         path = tmp_path / f"a{suffix}"
         path.write_bytes(b"precious")
@@ -600,9 +649,15 @@ class TestWriting:
 
 
 class TestResized:
-    @pytest.mark.parametrize(("shape", "longest", "expected"), [
-        ((40, 60), 30, (20, 30)), ((60, 40), 30, (30, 20)), ((40, 60), 120, (80, 120)), ((41, 60), 20, (14, 20)),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("shape", "longest", "expected"),
+        [
+            ((40, 60), 30, (20, 30)),
+            ((60, 40), 30, (30, 20)),
+            ((40, 60), 120, (80, 120)),
+            ((41, 60), 20, (14, 20)),
+        ],
+    )
     def test_aspect_is_kept(self, shape: tuple[int, int], longest: int, expected: tuple[int, int]) -> None:
         values = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
         picture = resized(read(values), longest)

@@ -22,7 +22,7 @@ def small_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Take what a test can make for large."""
     for place in ("decoding.LARGE", "image.LARGE", "decoding.IN_MEMORY", "room.IN_MEMORY"):
         monkeypatch.setattr(f"sinefield.io.{place}", 1000)
-    monkeypatch.setattr("sinefield.io.room._SLAB", 10_000)
+    monkeypatch.setattr("sinefield.io.allocation._SLAB", 10_000)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
 
@@ -87,7 +87,7 @@ def test_a_file_that_ends_early_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("suffix", "bits"), [(".png", 8), (".png", 16), (".tif", 8), (".tif", 16)])
 def test_what_is_written_is_read_back(
     suffix: str, bits: int, channels: int, vips: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     truth = pixels(channels, np.uint8 if bits == 8 else np.uint16)
     if not vips:
         monkeypatch.setattr("importlib.util.find_spec", lambda _: None)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from sinefield.geometry import Mesh
 from sinefield.io import meshes
-from sinefield.surface import Mesh
 
 CORNERS = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
 FACES = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])

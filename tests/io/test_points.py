@@ -61,9 +61,15 @@ def test_the_normals_of_a_scan_are_read(tmp_path: Path) -> None:
     places, normals = ball()
     rows = "\n".join(" ".join(map(str, row)) for row in np.concatenate([places, normals], axis=1))
     header = "\n".join(
-        ["ply", "format ascii 1.0", f"element vertex {len(places)}", *(f"property float {each}" for each in "xyz"),
-         *(f"property float n{each}" for each in "xyz"), "end_header"]
-    )  # fmt: skip
+        [
+            "ply",
+            "format ascii 1.0",
+            f"element vertex {len(places)}",
+            *(f"property float {each}" for each in "xyz"),
+            *(f"property float n{each}" for each in "xyz"),
+            "end_header",
+        ]
+    )
     (tmp_path / "a.ply").write_text(f"{header}\n{rows}\n")
     found = points.read(tmp_path / "a.ply")
     assert found.normals is not None

@@ -82,7 +82,7 @@ def test_scaled_frames_are_averages(tmp_path: Path) -> None:
 
 
 def test_many_frames_are_mapped_from_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sinefield.io.room.IN_MEMORY", 1000)
+    monkeypatch.setattr("sinefield.io.allocation.IN_MEMORY", 1000)
     found = video.read(waves(), rate=1)
     assert isinstance(found.values, np.memmap)
     assert np.array_equal(shaped(found), waves())

@@ -32,8 +32,11 @@ def test_an_npy_file_is_read_as_it_is(tmp_path: Path, dtype: Any) -> None:
     np.save(tmp_path / "a.npy", array)
     found = volume.read(tmp_path / "a.npy")
     assert (found.shape, found.sizes, found.unit, found.name) == (
-        (6, 8, 10), (1, 1, 1), "voxel", str(tmp_path / "a.npy"),
-    )  # fmt: skip
+        (6, 8, 10),
+        (1, 1, 1),
+        "voxel",
+        str(tmp_path / "a.npy"),
+    )
     assert found.values.dtype == dtype
     assert np.array_equal(found.values.reshape(found.shape), array)
     assert (found.low, found.high) == (np.float32(array.min()), np.float32(array.max()))

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from sinefield import jet, kernels
+from sinefield.fields.tiled import SirenStack, TiledSiren
 from sinefield.kernels import stacked
-from sinefield.tiled import SirenStack, TiledSiren
 
 
 def stack(dtype: torch.dtype) -> SirenStack:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sinefield import metrics, problems, solve
-from sinefield.constraint import Problem
-from sinefield.problems import AudioSignal, audio
+from sinefield.problem import Problem
+from sinefield.problems import audio
+from sinefield.signals.audio import AudioSignal
 
 RATE = 4000
 TINY: dict[str, Any] = {"hidden_features": 32, "hidden_layers": 1}
@@ -58,12 +59,12 @@ def truth(problem: Problem, channels: int) -> Truth:
 def test_the_field_that_is_the_recording_has_no_error_and_gives_it_back(channels: int) -> None:
     problem = audio(chord(channels), rate=RATE, **TINY)
     field = truth(problem, channels)
-    found = problem.measure(field, None)
+    found = problem.measure({"u": field}, None)
     assert found["mse"] < 1e-9  # coordinates are single precision
     assert found["snr"] > 80
     assert found["spectral_distance"] < 0.5  # of silence, where magnitudes are those of rounding
     assert np.abs(signal_of(problem).render(field) - chord(channels)).max() < 1e-6
-    assert problem.measure(field, 100).keys() == {"mse", "snr", "psnr"}
+    assert problem.measure({"u": field}, 100).keys() == {"mse", "snr", "psnr"}
 
 
 def test_metrics_are_those_of_their_definition() -> None:
@@ -71,7 +72,7 @@ def test_metrics_are_those_of_their_definition() -> None:
     silent = truth(problem, 1)
     silent.peak = math.inf
     target = chord() / np.abs(chord()).max()
-    found = problem.measure(silent, None)
+    found = problem.measure({"u": silent}, None)
     assert found["mse"] == pytest.approx(np.mean(target.astype(float) ** 2), rel=1e-5)
     assert found["snr"] == pytest.approx(0, abs=1e-6)
     assert found["psnr"] == pytest.approx(10 * math.log10(4 / found["mse"]))
@@ -142,8 +143,8 @@ def test_what_cannot_be_rendered_is_told(options: dict[str, float], message: str
 def test_a_field_of_another_signal_is_told() -> None:
     signal = signal_of(audio(chord(), rate=RATE, **TINY))
     for field, message in (
-        (audio(chord(2), rate=RATE, **TINY).network(30.0), "2 outputs and the signal 1 channels"),
-        (problems.image("sample:camera", longest=16, **TINY).network(30.0), "2 coordinates and the signal 1"),
+        (audio(chord(2), rate=RATE, **TINY).build(30.0)["u"], "2 outputs and the signal 1 channels"),
+        (problems.image("sample:camera", longest=16, **TINY).build(30.0)["u"], "2 coordinates and the signal 1"),
     ):
         with pytest.raises(ValueError, match=message):
             signal.render(field)
@@ -181,7 +182,7 @@ def test_a_recording_is_fitted_in_tiles() -> None:
 
 def test_a_long_recording_is_fitted_in_tiles_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys.modules["sinefield.problems.audio"], "LONG", 1000)
-    monkeypatch.setattr("sinefield.io.room.IN_MEMORY", 0)
+    monkeypatch.setattr("sinefield.io.allocation.IN_MEMORY", 0)
     soundfile.write(tmp_path / "a.wav", chord(2), RATE)
     problem = audio(tmp_path / "a.wav", tile_size=500, **TINY)
     assert isinstance(problem.reference.values, np.memmap)

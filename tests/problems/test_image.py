@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sinefield import checkpoint
+from sinefield.fields.field import build
 from sinefield.io.image import Picture, PixelMap, read
 from sinefield.jet import jet
-from sinefield.networks import build
-from sinefield.problems import ImageSignal, image, signal_from_json
+from sinefield.problems import image, signal_from_json
 from sinefield.problems.image import QUANTITIES, five_point_laplacian, sobel, targets_of
+from sinefield.signals.image import ImageSignal
 from sinefield.solve import solve
 
 EIGHT_BITS = PixelMap(20, 30, 1, 0.0, 255.0, 8)
@@ -132,8 +133,10 @@ class TestTargets:
         picture = Picture(((function + 1) * 127.5)[..., None].astype(np.float32), 0.0, 255.0, 8, "wave")
         targets = targets_of(picture, QUANTITIES)
         assert {name: tuple(each.shape) for name, each in targets.items()} == {
-            "value": (height * width, 1), "gradient": (height * width, 1, 2), "laplacian": (height * width, 1)
-        }  # fmt: skip
+            "value": (height * width, 1),
+            "gradient": (height * width, 1, 2),
+            "laplacian": (height * width, 1),
+        }
         assert np.allclose(targets["value"].reshape(size), function, atol=1e-5)
         slopes = [-2 * np.sin(3 * x + 1) * np.sin(2 * y), 3 * np.cos(3 * x + 1) * np.cos(2 * y)]
         for axis in (0, 1):
@@ -187,12 +190,12 @@ class TestTargets:
 
     def test_channels_are_in_the_network_and_settings_reach_it(self) -> None:
         problem = image(photo(channels=4), hidden_features=12, hidden_layers=2)
-        field = problem.network(17.0)
+        field = problem.build(17.0)["u"]
         assert (field.in_features, field.out_features) == (2, 4)
         assert field.settings["first_omega"] == 17.0
         assert field.settings["hidden_features"] == 12
-        assert image(photo(), first_omega=5.0).network(17.0).settings["first_omega"] == 5.0
-        assert image(photo(), network="tanh").network(17.0).architecture == "tanh"
+        assert image(photo(), first_omega=5.0).build(17.0)["u"].settings["first_omega"] == 5.0
+        assert image(photo(), network="tanh").build(17.0)["u"].architecture == "tanh"
 
     def test_longest_scales_the_picture(self) -> None:
         problem = image(photo(40, 60), longest=15)
@@ -213,19 +216,28 @@ class TestRefusals:
             image(photo(*shape), on)
         assert image(photo(*shape)).constraints[0].domain.shape == shape
 
-    @pytest.mark.parametrize("picture", [
-        np.tile(np.arange(24, dtype=np.uint8), (20, 1)),
-        np.tile(np.arange(20, dtype=np.uint16)[:, None] * 3000, (1, 24)),
-        np.add.outer(np.arange(24) ** 2, -(np.arange(24) ** 2)).astype(np.int32),
-        np.add.outer(np.arange(24) / 7, np.arange(20) / 3),
-    ], ids=["ramp", "deep ramp", "saddle", "plane"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "picture",
+        [
+            np.tile(np.arange(24, dtype=np.uint8), (20, 1)),
+            np.tile(np.arange(20, dtype=np.uint16)[:, None] * 3000, (1, 24)),
+            np.add.outer(np.arange(24) ** 2, -(np.arange(24) ** 2)).astype(np.int32),
+            np.add.outer(np.arange(24) / 7, np.arange(20) / 3),
+        ],
+        ids=["ramp", "deep ramp", "saddle", "plane"],
+    )
     def test_laplacian_that_is_zero_everywhere(self, picture: NDArray[Any]) -> None:
         with pytest.raises(ValueError, match=r"the laplacian of an array .* is the same everywhere; fit it on value"):
             image(picture, ["laplacian"])
 
-    @pytest.mark.parametrize("picture", [
-        np.tile(np.arange(24, dtype=np.uint8), (20, 1)), np.add.outer(np.arange(24) / 7, np.arange(20) / 3),
-    ], ids=["ramp", "plane"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "picture",
+        [
+            np.tile(np.arange(24, dtype=np.uint8), (20, 1)),
+            np.add.outer(np.arange(24) / 7, np.arange(20) / 3),
+        ],
+        ids=["ramp", "plane"],
+    )
     def test_gradient_that_is_the_same_everywhere(self, picture: NDArray[Any]) -> None:
         with pytest.raises(ValueError, match=r"the gradient of an array .* is the same everywhere; fit it on value"):
             image(picture, ["value", "gradient"])
@@ -262,11 +274,11 @@ class TestRender:
         contrast, spacing = (high - low) / 2, 2 / 30
         expected = {
             "value": low + (np.sin(3 * x + 1) * np.cos(2 * y) + 1) * contrast,
-            "gradient": contrast * spacing * np.hypot(
-                3 * np.cos(3 * x + 1) * np.cos(2 * y), 2 * np.sin(3 * x + 1) * np.sin(2 * y)
-            ),
+            "gradient": contrast
+            * spacing
+            * np.hypot(3 * np.cos(3 * x + 1) * np.cos(2 * y), 2 * np.sin(3 * x + 1) * np.sin(2 * y)),
             "laplacian": contrast * spacing**2 * -13 * np.sin(3 * x + 1) * np.cos(2 * y),
-        }[quantity]  # fmt: skip
+        }[quantity]
         found = ImageSignal(pixels).render(kind(wave), quantity=quantity)
         assert found.shape == (20, 30, 1)
         assert found.dtype == np.float32
@@ -291,12 +303,19 @@ class TestRender:
 
     @pytest.mark.parametrize(
         ("options", "shape"),
-        [({}, (20, 30)), ({"scale": 2}, (40, 60)), ({"scale": 0.5}, (10, 15)), ({"size": (7, 5)}, (5, 7)),
-         ({"region": (3, 4, 13, 9)}, (5, 10)), ({"region": (3, 4, 13, 9), "scale": 4}, (20, 40)),
-         ({"region": (3, 4, 13, 9), "size": (2, 3)}, (3, 2)), ({"region": (0.25, 0.5, 1.75, 2.5)}, (2, 2)),
-         ({"size": (1, 1)}, (1, 1))],
+        [
+            ({}, (20, 30)),
+            ({"scale": 2}, (40, 60)),
+            ({"scale": 0.5}, (10, 15)),
+            ({"size": (7, 5)}, (5, 7)),
+            ({"region": (3, 4, 13, 9)}, (5, 10)),
+            ({"region": (3, 4, 13, 9), "scale": 4}, (20, 40)),
+            ({"region": (3, 4, 13, 9), "size": (2, 3)}, (3, 2)),
+            ({"region": (0.25, 0.5, 1.75, 2.5)}, (2, 2)),
+            ({"size": (1, 1)}, (1, 1)),
+        ],
         ids=str,
-    )  # fmt: skip
+    )
     def test_size_scale_and_region(self, options: dict[str, Any], shape: tuple[int, int]) -> None:
         found = ImageSignal(EIGHT_BITS).render(WithParameter(wave), **options)
         y, x = samples(EIGHT_BITS, *shape, options.get("region"))
@@ -373,15 +392,22 @@ class TestRender:
 
     @pytest.mark.parametrize(
         ("options", "words"),
-        [({"quantity": "hessian"}, "unknown quantity 'hessian'; choose one of value, gradient, laplacian"),
-         ({"region": (5, 0, 5, 9)}, "left < right and top < bottom"), ({"region": (5, 9, 8, 2)}, "got"),
-         ({"region": (0, 0, math.nan, 5)}, "a region is left, top, right, bottom"),
-         ({"region": (0, 0, math.inf, 5)}, "a region is left, top, right, bottom"),
-         ({"size": (0, 5)}, "0 x 5; both must be at least 1"), ({"size": (5, -1)}, "at least 1"),
-         ({"scale": 0.001}, "at least 1"), ({"scale": -1}, "scale"), ({"scale": 0}, "scale"),
-         ({"scale": math.nan}, "scale"), ({"scale": math.inf}, "scale")],
+        [
+            ({"quantity": "hessian"}, "unknown quantity 'hessian'; choose one of value, gradient, laplacian"),
+            ({"region": (5, 0, 5, 9)}, "left < right and top < bottom"),
+            ({"region": (5, 9, 8, 2)}, "got"),
+            ({"region": (0, 0, math.nan, 5)}, "a region is left, top, right, bottom"),
+            ({"region": (0, 0, math.inf, 5)}, "a region is left, top, right, bottom"),
+            ({"size": (0, 5)}, "0 x 5; both must be at least 1"),
+            ({"size": (5, -1)}, "at least 1"),
+            ({"scale": 0.001}, "at least 1"),
+            ({"scale": -1}, "scale"),
+            ({"scale": 0}, "scale"),
+            ({"scale": math.nan}, "scale"),
+            ({"scale": math.inf}, "scale"),
+        ],
         ids=str,
-    )  # fmt: skip
+    )
     def test_refusals(self, options: dict[str, Any], words: str) -> None:
         with pytest.raises(ValueError, match=words) as caught:
             ImageSignal(EIGHT_BITS).render(WithParameter(wave), **options)
@@ -400,12 +426,27 @@ class TestStoredSignal:
 
     @pytest.mark.parametrize(
         "change",
-        [{"height": 0}, {"width": -3}, {"height": 2.5}, {"channels": "3"}, {"bits": None}, {"height": True},
-         {"width": 10**12}, {"low": "dark"}, {"low": None}, {"high": math.nan}, {"high": math.inf},
-         {"low": 1.0, "high": 1.0}, {"low": 2.0, "high": 1.0}, {"channels": 2}, {"channels": 2**31}, {"bits": 7},
-         {"high": 10**400}],
+        [
+            {"height": 0},
+            {"width": -3},
+            {"height": 2.5},
+            {"channels": "3"},
+            {"bits": None},
+            {"height": True},
+            {"width": 10**12},
+            {"low": "dark"},
+            {"low": None},
+            {"high": math.nan},
+            {"high": math.inf},
+            {"low": 1.0, "high": 1.0},
+            {"low": 2.0, "high": 1.0},
+            {"channels": 2},
+            {"channels": 2**31},
+            {"bits": 7},
+            {"high": 10**400},
+        ],
         ids=lambda each: str(each)[:30],
-    )  # fmt: skip
+    )
     def test_implausible(self, change: dict[str, Any]) -> None:
         stored = ImageSignal(PixelMap(20, 30, 3, 0.0, 1.0, 8)).to_json() | change
         with pytest.raises(ValueError, match="stored picture mapping"):
@@ -441,13 +482,13 @@ class TestMeasure:
             return self.field(points) + self.shift(points[:, :1], points[:, 1:])
 
     def psnr(self, on: list[str], field: nn.Module) -> float:
-        return image(photo(), on).measure(field, None)["psnr"]
+        return image(photo(), on).measure({"u": field}, None)["psnr"]
 
     def test_psnr_is_that_of_the_rendered_picture(self, field: nn.Module) -> None:
         problem = image(photo(), ["value"])
         rendered = problem.signal.render(field)
         mse = np.square(rendered.astype(np.float64) - photo()).mean()
-        assert problem.measure(field, None)["psnr"] == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-3)
+        assert problem.measure({"u": field}, None)["psnr"] == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-3)
 
     def test_constant_counts_where_values_are_known_and_not_where_gradients_are(self, field: nn.Module) -> None:
         shifted = self.Shifted(field, lambda y, x: 0 * x + 0.7)
@@ -456,10 +497,16 @@ class TestMeasure:
         for on in (["value"], ["value", "gradient"], ["laplacian", "value"]):
             assert abs(self.psnr(on, shifted) - self.psnr(on, field)) > 0.1
 
-    @pytest.mark.parametrize("shift", [
-        lambda y, x: x * y, lambda y, x: 2 * x - y, lambda y, x: torch.exp(x) * torch.sin(y),
-        lambda y, x: x**3 - 3 * x * y**2,
-    ], ids=["saddle", "plane", "exponential", "cubic"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "shift",
+        [
+            lambda y, x: x * y,
+            lambda y, x: 2 * x - y,
+            lambda y, x: torch.exp(x) * torch.sin(y),
+            lambda y, x: x**3 - 3 * x * y**2,
+        ],
+        ids=["saddle", "plane", "exponential", "cubic"],
+    )
     def test_harmonic_function_counts_where_gradients_are_known_and_not_where_only_laplacians_are(
         self, field: nn.Module, shift: Callable[[Tensor, Tensor], Tensor]
     ) -> None:
@@ -474,46 +521,54 @@ class TestMeasure:
 
     @pytest.mark.parametrize(
         ("on", "names"),
-        [(["value"], {"psnr", "ssim"}), (["gradient"], {"psnr", "gradient_error"}),
-         (["laplacian"], {"psnr", "laplacian_correlation"}),
-         (list(QUANTITIES), {"psnr", "ssim", "gradient_error", "laplacian_correlation"})],
-    )  # fmt: skip
+        [
+            (["value"], {"psnr", "ssim"}),
+            (["gradient"], {"psnr", "gradient_error"}),
+            (["laplacian"], {"psnr", "laplacian_correlation"}),
+            (list(QUANTITIES), {"psnr", "ssim", "gradient_error", "laplacian_correlation"}),
+        ],
+    )
     def test_which_metrics(self, field: nn.Module, on: list[str], names: set[str]) -> None:
-        found = image(photo(), on).measure(field, None)
+        found = image(photo(), on).measure({"u": field}, None)
         assert set(found) == names
         assert all(math.isfinite(each) for each in found.values())
-        assert set(image(photo(), on).measure(field, 100)) == names - {"ssim"}
+        assert set(image(photo(), on).measure({"u": field}, 100)) == names - {"ssim"}
 
     def test_estimate_is_near_and_always_the_same(self, field: nn.Module) -> None:
         problem = image(photo(48, 48), ["value"])
-        first = problem.measure(field, 500)["psnr"]
-        assert problem.measure(field, 500)["psnr"] == first
-        assert first == pytest.approx(problem.measure(field, None)["psnr"], abs=0.6)
-        assert problem.measure(field, 10**6) == problem.measure(field, None)
+        first = problem.measure({"u": field}, 500)["psnr"]
+        assert problem.measure({"u": field}, 500)["psnr"] == first
+        assert first == pytest.approx(problem.measure({"u": field}, None)["psnr"], abs=0.6)
+        assert problem.measure({"u": field}, 10**6) == problem.measure({"u": field}, None)
 
     def test_dropout_is_off_and_the_field_is_left_as_it_was(self) -> None:
         torch.manual_seed(0)
         field = build("siren", 2, 1, hidden_features=16, hidden_layers=1, dropout=0.5)
         problem = image(photo(), ["value"])
-        assert problem.measure(field.train(), None) == problem.measure(field.train(), None)
+        assert problem.measure({"u": field.train()}, None) == problem.measure({"u": field.train()}, None)
         assert field.training
 
     def test_any_module_is_a_field(self) -> None:
-        found = image(photo(), ["value"]).measure(Formula(wave), None)
+        found = image(photo(), ["value"]).measure({"u": Formula(wave)}, None)
         assert math.isfinite(found["psnr"])
 
 
 class TestFit:
     @pytest.mark.parametrize(
         ("on", "metric", "better"),
-        [(["value"], "psnr", 1), (["gradient"], "gradient_error", -1), (["laplacian"], "laplacian_correlation", 1),
-         (["value", "gradient", "laplacian"], "psnr", 1), (["gradient", "laplacian"], "gradient_error", -1)],
+        [
+            (["value"], "psnr", 1),
+            (["gradient"], "gradient_error", -1),
+            (["laplacian"], "laplacian_correlation", 1),
+            (["value", "gradient", "laplacian"], "psnr", 1),
+            (["gradient", "laplacian"], "gradient_error", -1),
+        ],
         ids=str,
-    )  # fmt: skip
+    )
     def test_each_supervision_improves_its_metric(self, on: list[str], metric: str, better: int) -> None:
         problem = image(photo(), on, hidden_features=32, hidden_layers=1, first_omega=10.0)
         torch.manual_seed(0)
-        before = problem.measure(problem.network(10.0), None)
+        before = problem.measure({"u": problem.build(10.0)["u"]}, None)
         solution = solve(problem, passes=30, batch=96, learning_rate=2e-3, matrix_rate=3e-3)
         assert solution.stopped == "budget"
         assert better * (solution.metrics[metric] - before[metric]) > 0.3 * abs(

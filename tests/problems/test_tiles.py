@@ -12,10 +12,10 @@ import torch
 
 from sinefield import problems, solve
 from sinefield.domains import Grid
+from sinefield.fields.tiled import TiledSiren
 from sinefield.io import decoding
-from sinefield.io.stored import Stored
+from sinefield.io.lookup import Stored
 from sinefield.problems.tiles import TileSamples, counts_for
-from sinefield.tiled import TiledSiren
 
 TILE = {"hidden_features": 16, "hidden_layers": 1}
 

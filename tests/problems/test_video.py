@@ -16,9 +16,10 @@ from PIL import Image
 from torch import nn
 
 from sinefield import plots, problems, solve
-from sinefield.constraint import Problem
 from sinefield.io import video as clips
-from sinefield.problems import VideoSignal, video
+from sinefield.problem import Problem
+from sinefield.problems import video
+from sinefield.signals.video import VideoSignal
 
 RATE, SHAPE = 10.0, (8, 12, 16)
 TINY: dict[str, Any] = {"hidden_features": 32, "hidden_layers": 1}
@@ -65,12 +66,12 @@ def signal_of(problem: Problem) -> VideoSignal:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_field_that_is_the_clip_has_no_error_and_gives_it_back(channels: int) -> None:
     problem = video(moving(channels), rate=RATE, **TINY)
-    found = problem.measure(Truth(channels), None)
+    found = problem.measure({"u": Truth(channels)}, None)
     # Rounding to integers leaves an error of variance 1/12 at a peak of 255.
     assert found["psnr"] == pytest.approx(10 * math.log10(12 * 255**2), abs=0.3)
     assert found["psnr_mean"] == pytest.approx(found["psnr"], abs=0.3)
     assert 0 < found["psnr_spread"] < 1
-    assert problem.measure(Truth(channels), 100).keys() == {"psnr"}
+    assert problem.measure({"u": Truth(channels)}, 100).keys() == {"psnr"}
     rendered = signal_of(problem).render(Truth(channels))
     assert rendered.shape == (*SHAPE, channels)
     assert np.abs(rendered - formula(*places(*SHAPE), channels)).max() < 1e-3
@@ -81,7 +82,7 @@ def test_metrics_are_those_of_their_definition() -> None:
         def forward(self, points: torch.Tensor) -> torch.Tensor:
             return 0 * super().forward(points)
 
-    found = video(moving(3), rate=RATE, **TINY).measure(Grey(3), None)
+    found = video(moving(3), rate=RATE, **TINY).measure({"u": Grey(3)}, None)
     errors = ((moving(3) / 127.5 - 1) ** 2).reshape(SHAPE[0], -1).mean(1)
     each = 10 * np.log10(4 / errors)
     assert found["psnr"] == pytest.approx(10 * math.log10(4 / errors.mean()), rel=1e-6)
@@ -97,7 +98,7 @@ def test_frames_without_error_do_not_count_in_the_spread() -> None:
         def forward(self, points: torch.Tensor) -> torch.Tensor:
             return torch.full((len(points), 1), -1.0)
 
-    found = video(clip, rate=1, **TINY).measure(Black(), None)
+    found = video(clip, rate=1, **TINY).measure({"u": Black()}, None)
     assert found["psnr"] == pytest.approx(10 * math.log10(2))
     assert (found["psnr_mean"], found["psnr_spread"]) == (pytest.approx(0), 0)
 

@@ -16,8 +16,9 @@ from PIL import Image
 from torch import nn
 
 from sinefield import plots, problems, solve
-from sinefield.constraint import Problem
-from sinefield.problems import VolumeSignal, volume
+from sinefield.problem import Problem
+from sinefield.problems import volume
+from sinefield.signals.volume import VolumeSignal
 
 SHAPE, SIZES = (6, 10, 8), (2.0, 1.0, 1.5)
 TINY: dict[str, Any] = {"hidden_features": 32, "hidden_layers": 1}
@@ -65,8 +66,8 @@ def signal_of(problem: Problem) -> VolumeSignal:
 
 def test_the_field_that_is_the_volume_has_no_error_and_gives_it_back() -> None:
     problem = problem_of()
-    assert problem.measure(Truth(), None)["psnr"] > 110  # the volume is of single precision
-    assert problem.measure(Truth(), 50)["psnr"] > 110
+    assert problem.measure({"u": Truth()}, None)["psnr"] > 110  # the volume is of single precision
+    assert problem.measure({"u": Truth()}, 50)["psnr"] > 110
     signal = signal_of(problem)
     assert np.allclose(signal.render(Truth()), scan(), atol=1e-3)
     fine = signal.render(Truth(), (12, 7, 9))

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sinefield.io import SignalWarning
+from sinefield.io.allocation import Spool, slabs
 from sinefield.io.files import replacing
-from sinefield.io.room import Spool, slabs
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
 """The endings of recordings that can be read."""

@@ -16,7 +16,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from sinefield.io.room import IN_MEMORY, Spool, TooLargeError, check_disk, check_memory, room, slabs
+from sinefield.io.allocation import IN_MEMORY, Spool, TooLargeError, check_disk, check_memory, room, slabs
 
 LARGE = 2**24
 """From how many values on a picture stays as it is stored, and TIFFs are mapped where they can be."""

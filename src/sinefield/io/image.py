@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sinefield.io import decoding
+from sinefield.io.allocation import check_memory, ends, release, room, slabs
 from sinefield.io.decoding import LARGE
 from sinefield.io.files import replacing
 from sinefield.io.resampling import resampled
-from sinefield.io.room import check_memory, ends, release, room, slabs
-from sinefield.io.samples import file_of
+from sinefield.io.sample_pictures import file_of
 
 Floats = NDArray[np.float32]
 
@@ -60,7 +60,7 @@ def read(source: str | Path | NDArray[Any] | Tensor) -> Picture:
     """Return the picture in a file, an array or a tensor.
 
     Args:
-        source: a path; ``"sample:NAME"`` for a picture of :data:`sinefield.io.samples.SAMPLES`; or an array
+        source: a path; ``"sample:NAME"`` for a picture of :data:`sinefield.io.sample_pictures.SAMPLES`; or an array
             ``(height, width)`` or ``(height, width, channels)`` of 8- or 16-bit integers, booleans or floats.
             Floats within [0, 1] have that range, others the one they span.
 

@@ -13,7 +13,7 @@ from sinefield.io import SignalWarning
 from sinefield.io.files import replacing
 
 if TYPE_CHECKING:
-    from sinefield.surface.mesh import Mesh
+    from sinefield.geometry.mesh import Mesh
 
 WRITTEN = (".ply", ".obj", ".stl", ".glb")
 """The endings of meshes that can be written."""

@@ -23,13 +23,26 @@ from PIL import Image
 from torch import Tensor
 
 from sinefield.io import SignalWarning
+from sinefield.io.allocation import Spool
 from sinefield.io.files import replacing
-from sinefield.io.room import Spool
 
 SUFFIXES = (
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".wmv", ".flv", ".3gp", ".mjpeg",
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".ogv",
+    ".wmv",
+    ".flv",
+    ".3gp",
+    ".mjpeg",
     ".gif",
-)  # fmt: skip
+)
 """The endings of clips that can be read."""
 
 WRITTEN = (".mp4", ".gif")

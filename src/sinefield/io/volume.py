@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sinefield.io.allocation import TooLargeError, check_memory, ends
 from sinefield.io.files import replacing
-from sinefield.io.room import TooLargeError, check_memory, ends
 
 SUFFIXES = (".nii", ".nii.gz")
 """The endings of files that hold nothing but volumes."""

@@ -1,84 +1,114 @@
 """How a jet is computed: one signature, several kernels, one dispatch.
 
-A kernel is a function ``kernel(field, points, needs) -> dict`` that answers, for points ``(n, d)`` and a field
-with c outputs, each quantity named in ``needs``: ``value (n, c)``, ``jacobian (n, c, d)``, ``laplacian (n, c)``,
-``hessian (n, c, d, d)``. All kernels are judged by the same contract tests against :mod:`.reference` in float64.
+A kernel is a function ``evaluate(chain, points, needs) -> dict`` that answers, for points ``(…, n, d)`` and a chain with
+c outputs, each derivative in ``needs``: ``value (…, n, c)``, ``jacobian (…, n, c, d)``, ``laplacian (…, n, c)``,
+``hessian (…, n, c, d, d)``, and single ones ``(…, n, c)``; and a function ``supports(chain)``. Leading axes are those of
+the chain's weights, and of the points. All kernels are judged by the same contract tests against :mod:`.reference` in
+float64.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 
 import torch
 from torch import Tensor, nn
 
-from sinefield.kernels import compiled, forward, fused, products, reference, stacked
-from sinefield.kernels.fused import executing
-from sinefield.kernels.sweep import PLAIN, Execution
+from sinefield.fields.chain import Chain
+from sinefield.fields.compose import Composite
+from sinefield.fields.derivatives import Derivative
+from sinefield.fields.field import Field
+from sinefield.kernels import matmul, reference, taylor
+from sinefield.kernels.siren import compiled, fused
+from sinefield.kernels.siren.fused import executing
+from sinefield.kernels.siren.workspace import PLAIN, Execution
 
-__all__ = [
-    "BLOCK", "QUANTITIES", "Execution", "Kernel",
-    "block_size", "evaluate", "executing", "execution", "memory", "work",
-]  # fmt: skip
+__all__ = ["BLOCK", "Execution", "Kernel", "block_size", "evaluate", "executing", "execution", "memory", "work"]
 
-Kernel = Callable[[nn.Module, Tensor, Set[str]], dict[str, Tensor]]
-
-QUANTITIES: dict[str, int] = {"value": 0, "jacobian": 1, "laplacian": 2, "hessian": 2}
-"""What a kernel computes, and the order of derivative each is."""
+Kernel = Callable[[Chain, Tensor, Set[Derivative]], Mapping[Derivative, Tensor]]
 
 BLOCK = 16_384
 """The most points whose activations are held at a time where no kernel knows better."""
 
 
-def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
-    """Return the quantities ``needs`` of ``field`` at ``points`` by the fastest kernel that can.
+def evaluate(field: nn.Module | Chain, points: Tensor, needs: Set[Derivative]) -> dict[Derivative, Tensor]:
+    """Return the derivatives ``needs`` of a field at ``points`` by the fastest kernel that can.
 
-    SIRENs go through :mod:`.fused`, executed as :func:`executing` says, and values of stacks of them through
-    :mod:`.stacked`; other fields made of known layers through :mod:`.forward`; any other module through
-    :mod:`.reference`.
+    SIRENs go through :mod:`.siren.fused`, executed as :func:`executing` says; other chains through :mod:`.taylor`;
+    fields that are made of others by the rules of calculus; any other module through :mod:`.reference`.
     """
-    kernel: Kernel
-    # Transforms such as torch.func.vmap have to see every operation.
-    if fused.supports(field) and not torch._C._are_functorch_transforms_active():
-        kernel = fused.evaluate
-    elif stacked.supports(field):
-        kernel = stacked.evaluate
-    elif forward.supports(field):
-        kernel = forward.evaluate
-    else:
-        kernel = reference.evaluate
-    return kernel(field, points, needs)
+    if isinstance(field, Composite):
+        return field.derivatives(points, needs, evaluate)
+    chain = _chain_of(field)
+    if chain is None:
+        assert isinstance(field, nn.Module), "a chain is its own chain"
+        return reference.evaluate(field, points, needs)
+    kernel = fused.evaluate if fused.supports(chain, needs) else taylor.evaluate
+    return kernel(chain, points, needs)
 
 
-def execution(device: torch.device, *, compile_stages: bool, round_backward: bool) -> Execution:
-    """Return how jets are to be computed on ``device``: what is asked for, as far as the machine gains by it."""
-    run = compiled.run if compile_stages and compiled.available() else PLAIN.run
-    if round_backward and device.type == "cpu":
-        round_backward = products.trial(torch.get_num_threads()).use_rounded
-    return Execution(run, round_backward)
+def _chain_of(field: nn.Module | Chain) -> Chain | None:
+    """Return what a field is made of; None: it cannot tell."""
+    if isinstance(field, Chain):
+        return field.merged()
+    if not isinstance(field, Field):
+        return None
+    try:
+        return field.chain().merged()
+    except TypeError:  # a layer that is no link
+        return None
 
 
-def block_size(field: nn.Module, needs: Set[str]) -> int:
+def execution(device: torch.device, *, compiling: bool, rounding: bool) -> Execution:
+    """Return how jets are to be computed on ``device``: what is asked for, as far as the machine gains by it.
+
+    Args:
+        device: where.
+        compiling: compile elementwise functions.
+        rounding: round the factors of backward products to bfloat16.
+    """
+    run = compiled.run if compiling and compiled.available() else PLAIN.run
+    if rounding and device.type == "cpu":
+        rounding = matmul.trial(torch.get_num_threads()).use_rounded
+    return Execution(run, rounding)
+
+
+def block_size(field: nn.Module | Chain, needs: Set[Derivative]) -> int:
     """Return how many points of ``field`` are best evaluated and differentiated at a time."""
-    return fused.block_size(field, needs) if fused.supports(field) else BLOCK
+    if isinstance(field, Composite):
+        return min((block_size(part, each) for part, each in field.parts(needs)), default=BLOCK)
+    chain = _chain_of(field)
+    if chain is None or not fused.supports(chain, needs):
+        return BLOCK
+    networks = chain.batch.numel()
+    return fused.plan_of(chain, needs).block(next(chain.tensors()), networks) * networks
 
 
-def work(field: nn.Module, dimension: int, needs: Set[str]) -> int:
+def work(field: nn.Module | Chain, needs: Set[Derivative]) -> int:
     """Return the FLOP of evaluating and differentiating a point: 6 for each weight and row, sines left out."""
-    # Of networks side by side, each point goes through one.
-    weights = sum(each.shape[-2:].numel() for each in field.parameters() if each.ndim >= 2)
-    return 6 * weights * (fused.rows(field, needs) if fused.supports(field) else _rows(dimension, needs))
+    if isinstance(field, Composite):
+        return sum(work(part, each) for part, each in field.parts(needs))
+    chain = _chain_of(field)
+    if chain is not None:
+        return 6 * chain.products * _rows(chain, needs)
+    assert isinstance(field, nn.Module), "a chain is its own chain"
+    return 6 * sum(each.numel() for each in field.parameters())  # of what cannot be looked into, a guess
 
 
-def memory(field: nn.Module, dimension: int, needs: Set[str], count: int) -> int:
+def memory(field: nn.Module | Chain, needs: Set[Derivative], count: int) -> int:
     """Return about how many bytes ``count`` points take while they are evaluated and differentiated."""
-    if fused.supports(field):
-        return fused.memory(field, needs, count)
-    features = sum(each.shape[-2] for each in field.parameters() if each.ndim >= 2)
-    each_kept = 4  # of each row: before and after an activation, a slope, a gradient
-    return 4 * each_kept * features * _rows(dimension, needs) * min(count, BLOCK)
+    if isinstance(field, Composite):
+        return sum(memory(part, each, count) for part, each in field.parts(needs))
+    chain = _chain_of(field)
+    if chain is not None and fused.supports(chain, needs):
+        plan, like, networks = fused.plan_of(chain, needs), next(chain.tensors()), chain.batch.numel()
+        return min(count, plan.block(like, networks) * networks) * plan.bytes_per_point(like)
+    kept = 4  # of each row: before and after an activation, a slope, a gradient
+    features = sum(chain.widths) * _rows(chain, needs) if chain is not None else 0
+    return 4 * kept * features * min(count, BLOCK)
 
 
-def _rows(dimension: int, needs: Set[str]) -> int:
-    order = max(QUANTITIES[name] for name in needs)
-    return (1, 1 + dimension, 1 + dimension + dimension * (dimension + 1) // 2)[order]
+def _rows(chain: Chain, needs: Set[Derivative]) -> int:
+    if fused.supports(chain, needs):
+        return fused.plan_of(chain, needs).rows
+    return len(taylor.rows_for(needs, chain.in_features))

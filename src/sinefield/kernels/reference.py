@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 
 import torch
 from torch import Tensor, nn
 
+from sinefield.fields.chain import Chain
+from sinefield.fields.derivatives import Derivative, LaplacianAlong, Partial
+
 
 def _gradient(scalars: Tensor, points: Tensor) -> Tensor:
-    """Return ∂(Σ scalars)/∂points ``(n, d)``: row by row the gradient, as each scalar depends on its own point."""
+    """Return ∂(Σ scalars)/∂points ``(…, n, d)``: row by row the gradient, as each scalar depends on its own point."""
     if not scalars.requires_grad:
         return torch.zeros_like(points)
     (gradient,) = torch.autograd.grad(
@@ -18,8 +21,13 @@ def _gradient(scalars: Tensor, points: Tensor) -> Tensor:
     return gradient
 
 
-def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
-    """Return the quantities ``needs`` of ``field`` at ``points``; see :mod:`sinefield.kernels` for shapes.
+def _jacobian(values: Tensor, points: Tensor) -> Tensor:
+    """Return the derivatives of values ``(…, n, c)`` by each coordinate, ``(…, n, c, d)``."""
+    return torch.stack([_gradient(values[..., k], points) for k in range(values.shape[-1])], dim=-2)
+
+
+def evaluate(field: nn.Module | Chain, points: Tensor, needs: Set[Derivative]) -> dict[Derivative, Tensor]:
+    """Return the derivatives ``needs`` of ``field`` at ``points``; see :mod:`sinefield.kernels` for shapes.
 
     The field must treat each point alone (no batch statistics). Where gradients are disabled the result is
     detached, otherwise it can be differentiated again, by the points and by the parameters.
@@ -27,20 +35,32 @@ def evaluate(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Ten
     recording = torch.is_grad_enabled()
     with torch.enable_grad():
         inputs = points if points.requires_grad and recording else points.detach().requires_grad_()
+        if isinstance(field, Chain) and field.batch and points.ndim == 2:  # a point of each network is one of its own
+            inputs = inputs.expand(*field.batch, *points.shape)
         value: Tensor = field(inputs)
-        answer = {"value": value}
-        if needs - {"value"}:
-            jacobian = torch.stack([_gradient(value[:, k], inputs) for k in range(value.shape[1])], dim=1)
-            answer["jacobian"] = jacobian  # (n, c, d)
-        if needs & {"laplacian", "hessian"}:
-            outputs, dimension = value.shape[1], points.shape[1]
-            hessian = torch.stack(
-                [
-                    torch.stack([_gradient(jacobian[:, k, i], inputs) for i in range(dimension)], dim=1)
-                    for k in range(outputs)
-                ],
-                dim=1,
-            )
-            answer["hessian"] = hessian  # (n, c, d, d)
-            answer["laplacian"] = hessian.diagonal(dim1=-2, dim2=-1).sum(-1)
-    return {name: answer[name] if recording else answer[name].detach() for name in needs}
+        known: dict[tuple[int, ...], Tensor] = {(): value}  # single derivatives by their axes
+
+        def single(axes: tuple[int, ...]) -> Tensor:
+            if axes not in known:
+                rows = _jacobian(single(axes[:-1]), inputs)
+                known.update({(*axes[:-1], i): rows[..., i] for i in range(points.shape[-1])})
+            return known[axes]
+
+        answer = {need: _read(need, single, points.shape[-1]) for need in needs}
+    return {need: each if recording else each.detach() for need, each in answer.items()}
+
+
+def _read(need: Derivative, single: Callable[[tuple[int, ...]], Tensor], dimension: int) -> Tensor:
+    axes = range(dimension)
+    match need:
+        case "value":
+            return single(())
+        case "jacobian":
+            return torch.stack([single((i,)) for i in axes], dim=-1)
+        case "hessian":
+            return torch.stack([torch.stack([single((i, j)) for j in axes], dim=-1) for i in axes], dim=-2)
+        case Partial():
+            return single(need.axes)
+        case LaplacianAlong():
+            return torch.stack([single((i, i)) for i in need.axes]).sum(0)
+    return torch.stack([single((i, i)) for i in axes]).sum(0)

@@ -21,15 +21,29 @@ from sinefield.plots.style import FORMATS, check_format, save_figure
 from sinefield.solution import Solution
 
 __all__ = [
-    "FORMATS", "Panels", "Sheet", "Subject",
-    "activations_figure", "check_format", "clip_figure", "comparison_figure", "large_picture_figure",
-    "picture_figure", "recording_figure", "save_figure", "shape_figure",
-    "solution_figure", "volume_figure",
-]  # fmt: skip
+    "FORMATS",
+    "Panels",
+    "Sheet",
+    "Subject",
+    "activations_figure",
+    "check_format",
+    "clip_figure",
+    "comparison_figure",
+    "large_picture_figure",
+    "picture_figure",
+    "recording_figure",
+    "save_figure",
+    "shape_figure",
+    "solution_figure",
+    "volume_figure",
+]
 
 _FIGURES: Mapping[type, Callable[[Solution], Figure]] = {
-    Recording: recording_figure, Clip: clip_figure, Volume: volume_figure, Cloud: shape_figure,
-}  # fmt: skip
+    Recording: recording_figure,
+    Clip: clip_figure,
+    Volume: volume_figure,
+    Cloud: shape_figure,
+}
 
 
 def solution_figure(solution: Solution) -> Figure:

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from sinefield.io.video import Clip
 from sinefield.io.volume import Volume
 from sinefield.plots.style import STYLE, draw_beside, draw_convergence, short
-from sinefield.problems.reading import read_at
-from sinefield.problems.video import VideoSignal
-from sinefield.problems.volume import VolumeSignal
+from sinefield.signals.resampling import read_at
+from sinefield.signals.video import VideoSignal
+from sinefield.signals.volume import VolumeSignal
 from sinefield.solution import Solution
 
 _MOMENTS = (0.1, 0.5, 0.9)  # of the length of a clip

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from sinefield.io.image import Picture
 from sinefield.plots.style import STYLE, draw_beside, short
-from sinefield.problems.image import ImageSignal
+from sinefield.signals.image import ImageSignal
 from sinefield.solution import Solution
 
 _SIDE = 512  # pixels a side of what is drawn of the whole, and of the first detail

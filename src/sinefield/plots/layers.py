@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from sinefield.activations import LayerActivations
+from sinefield.fields.diagnostics import LayerActivations
 from sinefield.plots.style import INK, STYLE, THEORY
 
 
@@ -41,9 +41,10 @@ def activations_figure(layers: Sequence[LayerActivations], title: str) -> Figure
             for each in (left, middle):
                 each.set_yticks([])
         for each, name in zip(
-            axes[0], ("before the bias: ωWx, theory N(0, 1)", "after: theory arcsine", "power, cycles across [−1, 1]"),
+            axes[0],
+            ("before the bias: ωWx, theory N(0, 1)", "after: theory arcsine", "power, cycles across [−1, 1]"),
             strict=True,
-        ):  # fmt: skip
+        ):
             each.set_title(name)
         figure.suptitle(title)
     return figure

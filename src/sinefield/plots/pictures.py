@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sinefield import metrics
-from sinefield.constraint import Problem
 from sinefield.domains import Grid
-from sinefield.evaluation import evaluating
+from sinefield.fields.field import evaluating
 from sinefield.io.image import Floats, Picture, PixelMap
 from sinefield.jet import jet
 from sinefield.plots.style import STYLE, draw_convergence, short
+from sinefield.problem import Problem
 from sinefield.problems.image import five_point_laplacian, sobel, targets_of
 from sinefield.solution import Record, Solution
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sinefield.io.audio import Recording
 from sinefield.io.image import Floats
 from sinefield.plots.style import ACCENT, INK, STYLE, draw_convergence, short
-from sinefield.problems.audio import AudioSignal
+from sinefield.signals.audio import AudioSignal
 from sinefield.solution import Solution
 
 _LONGEST = 60.0  # seconds drawn: what is longer is not told apart in a figure
@@ -59,9 +59,14 @@ def recording_figure(solution: Solution) -> Figure:
         for column, (name, values) in enumerate((("truth", truth), ("field", found))):
             axes = figure.add_subplot(grid[2, column])
             axes.imshow(
-                _decibels(values, reference.max()), origin="lower", aspect="auto", cmap="magma", vmin=-90, vmax=0,
+                _decibels(values, reference.max()),
+                origin="lower",
+                aspect="auto",
+                cmap="magma",
+                vmin=-90,
+                vmax=0,
                 extent=(0, seconds, 0, recording.rate / 2000),
-            )  # fmt: skip
+            )
             axes.set_title(f"spectrogram: {name}")
             axes.set_xlabel("seconds")
             axes.set_ylabel("kHz")

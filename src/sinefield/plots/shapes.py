@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from sinefield.geometry import Camera
+from sinefield.geometry.evaluation import values_at
 from sinefield.plots.style import INK, STYLE, short
-from sinefield.problems.shape import ShapeSignal
+from sinefield.signals.shape import ShapeSignal
 from sinefield.solution import Record, Solution
-from sinefield.surface import Camera
-from sinefield.surface.sampling import values_at
 
 _LINES = 10  # of equal distance, on each side of the surface
 

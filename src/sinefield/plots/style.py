@@ -56,10 +56,14 @@ def draw_convergence(loss: Axes, decibels: Axes, history: Sequence[Record]) -> N
 
 
 def draw_beside(
-    figure: Figure, places: Sequence[SubplotSpec],
-    truth: NDArray[np.floating[Any]], field: NDArray[np.floating[Any]], name: str,
-    *, aspect: Literal["equal", "auto"] | float = "equal",
-) -> None:  # fmt: skip
+    figure: Figure,
+    places: Sequence[SubplotSpec],
+    truth: NDArray[np.floating[Any]],
+    field: NDArray[np.floating[Any]],
+    name: str,
+    *,
+    aspect: Literal["equal", "auto"] | float = "equal",
+) -> None:
     """Draw truth, field and the size of the error one beside the other.
 
     Args:

@@ -9,32 +9,56 @@ from typing import Any
 
 from torch import nn
 
-from sinefield.constraint import Problem
 from sinefield.io import audio as recordings
 from sinefield.io import points as shapes
 from sinefield.io import video as clips
 from sinefield.io.volume import is_volume
-from sinefield.problems.audio import AudioSignal, audio
-from sinefield.problems.image import ImageSignal, image
-from sinefield.problems.sdf import sdf
-from sinefield.problems.shape import ShapeSignal
-from sinefield.problems.video import VideoSignal, video
-from sinefield.problems.volume import VolumeSignal, volume
+from sinefield.problem import Problem
+from sinefield.problems.audio import audio
+from sinefield.problems.image import image
+from sinefield.problems.shape import sdf
+from sinefield.problems.video import video
+from sinefield.problems.volume import volume
+from sinefield.signals.audio import AudioSignal
+from sinefield.signals.image import ImageSignal
+from sinefield.signals.shape import ShapeSignal
+from sinefield.signals.video import VideoSignal
+from sinefield.signals.volume import VolumeSignal
 
 __all__ = [
-    "KINDS", "AudioSignal", "ImageSignal", "ShapeSignal", "VideoSignal", "VolumeSignal",
-    "audio", "image", "kind_of", "of", "sdf", "signal_from_json", "video", "volume", "written",
-]  # fmt: skip
+    "KINDS",
+    "AudioSignal",
+    "ImageSignal",
+    "ShapeSignal",
+    "VideoSignal",
+    "VolumeSignal",
+    "audio",
+    "image",
+    "kind_of",
+    "of",
+    "sdf",
+    "signal_from_json",
+    "video",
+    "volume",
+    "written",
+]
 
 AnySignal = ImageSignal | AudioSignal | VideoSignal | VolumeSignal | ShapeSignal
 
 _PROBLEMS: Mapping[str, Callable[..., Problem]] = {
-    "image": image, "audio": audio, "video": video, "volume": volume, "sdf": sdf,
-}  # fmt: skip
+    "image": image,
+    "audio": audio,
+    "video": video,
+    "volume": volume,
+    "sdf": sdf,
+}
 _SIGNALS: Mapping[str, type[AnySignal]] = {
-    "image": ImageSignal, "audio": AudioSignal, "video": VideoSignal, "volume": VolumeSignal,
+    "image": ImageSignal,
+    "audio": AudioSignal,
+    "video": VideoSignal,
+    "volume": VolumeSignal,
     "sdf": ShapeSignal,
-}  # fmt: skip
+}
 
 KINDS = tuple(_PROBLEMS)
 """The kinds of signals."""

@@ -1,302 +1,152 @@
-"""How the signed distance of a shape is read back: as distances, pictures and meshes in the units of its file."""
+"""A shape as its signed distance, negative inside: from points on it to a function whose zero set is a smooth surface.
+
+What is asked of the field is listed in :mod:`sinefield.problems.shape_terms`.
+"""
 
 from __future__ import annotations
 
-import math
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from sinefield.domains import PointCloud
+from sinefield.fields.field import build, evaluating
+from sinefield.io import SignalWarning
 from sinefield.io import image as pictures
-from sinefield.io import video as clips
-from sinefield.surface import Camera, Extraction, Mesh, contoured, extracted, projected, traced, turntable
-from sinefield.surface.sampling import values_at
-from sinefield.surface.slicing import spacing_of
-from sinefield.surface.tracing import Colouring
+from sinefield.io import points as shapes
+from sinefield.io.outlines import outline
+from sinefield.io.points import Doubles
+from sinefield.jet import jet
+from sinefield.problem import Problem
+from sinefield.problems.shape_terms import TERMS, box, constraints_of
+from sinefield.signals.resampling import CHUNK
+from sinefield.signals.shape import ShapeSignal
 
-MARGIN = 0.9
-"""How far a shape reaches in field coordinates: its longest side spans [−0.9, 0.9]."""
+# A narrow deep network finds a shape sooner than the published one, which has twice as many parameters.
+_NETWORK = {"hidden_features": 128, "hidden_layers": 4}
+_PUBLISHED_NETWORK = {"hidden_features": 256, "hidden_layers": 3}
+_FAST: Mapping[str, Any] = {
+    "optimiser": "adam",
+    "learning_rate": 1e-3,
+    "batch": 2048,
+    "final_rate": 0.01,
+    "passes": 12,
+}
+# Absolute values have gradients that do not get smaller, which needs smaller steps; a Laplacian that shall become small
+# needs a start without high frequencies.
+_OF_TERMS: Mapping[str, Mapping[str, Any]] = {
+    "distance": {},
+    "published": {"learning_rate": 3e-4},
+    "digs": {"first_omega": 10.0},
+}
+_PUBLISHED: Mapping[str, Any] = {"batch": 8000, "clip": 1.0}
 
-_FARTHEST = 0.08  # of offset surfaces, in field coordinates: within the box, that ends 0.1 off the shape
-_FRAMES_A_SECOND = 30.0
-_LONGEST = 512  # pixels, where no size is asked for
 
+def sdf(
+    source: str | Path | NDArray[Any] | Tensor | shapes.Cloud,
+    *,
+    terms: str = "distance",
+    samples: int = 100_000,
+    estimate_normals: bool = False,
+    network: str = "siren",
+    **settings: int | float | str,
+) -> Problem:
+    """Return the problem of a shape as its signed distance.
 
-@dataclass(frozen=True)
-class ShapeSignal:
-    """How a signed distance is read back in the units of a file.
-
-    Field coordinates are (x − centre) / scale, in the order of the file's axes, and a distance is scale · Φ.
+    Normals that contradict their neighbours or all point inwards are turned, with a warning; where there are none,
+    planes through neighbouring points take their place. Noisy points are smoothed for the terms ``"distance"``, with a
+    warning.
 
     Args:
-        centre: of the shape's bounding box, in the units of the file.
-        scale: units of the file in one of the field's.
-        extent: half the sides of the bounding box, in field coordinates, the longest :data:`MARGIN`.
-        up: the axis of a shape in space that is upright in pictures, ``"x"``, ``"y"`` or ``"z"``.
+        source: a scan or a mesh: a file, or an array, see :func:`sinefield.io.points.read`; a picture, whose outline is
+            taken, see :func:`sinefield.io.outlines.outline`; or points that were read already.
+        terms: what is asked of the field, one of :data:`sinefield.problems.shape_terms.TERMS`.
+        samples: how many points a mesh is sampled at.
+        estimate_normals: do not use the normals that there are; the terms ``"digs"`` use none in any case.
+        network: which network, of :data:`sinefield.fields.perceptron.NETWORKS`.
+        **settings: of the network, such as ``hidden_features=256``; ``first_omega`` overrides the recipe's.
+
+    Raises:
+        ValueError: the shape cannot be used, or the terms, the network or a setting are unknown.
+        FileNotFoundError: there is no such file.
     """
+    if terms not in TERMS:
+        raise ValueError(f"unknown terms {terms!r}; choose one of {', '.join(TERMS)}")
+    cloud = _cloud_of(source, samples)
+    signal = ShapeSignal.of(cloud.points, cloud.up)
+    points = signal.to_field(cloud.points)
+    normals = None if terms == "digs" else _normals_of(cloud, points, estimate=estimate_normals)
+    if terms == "distance" and normals is not None:
+        points, normals = _smoothed(cloud.name, points, normals, signal.scale)
+    settings = (_PUBLISHED_NETWORK if terms == "published" else _NETWORK) | settings
+    build(network, cloud.dimension, 1, **settings)
+    targets = {} if normals is None else {"normal": torch.from_numpy(normals).float()}
+    return Problem.of_one(
+        name="sdf",
+        constraints=constraints_of(terms, points, normals),
+        network=partial(_network, network, cloud.dimension, settings),
+        signal=signal,
+        measure=partial(_measure, PointCloud(torch.from_numpy(points).float(), targets)),
+        reference=cloud,
+        tuning={"fast": {**_FAST, **_OF_TERMS[terms]}, "published": _PUBLISHED},
+    )
 
-    centre: tuple[float, ...]
-    scale: float
-    extent: tuple[float, ...]
-    up: str = "z"
 
-    @property
-    def kind(self) -> str:
-        """``"sdf"``."""
-        return "sdf"
+def _cloud_of(source: str | Path | NDArray[Any] | Tensor | shapes.Cloud, samples: int) -> shapes.Cloud:
+    if isinstance(source, shapes.Cloud):
+        return source
+    if isinstance(source, str | Path) and str(source).lower().endswith(pictures.SUFFIXES):
+        return outline(pictures.read(source))
+    return shapes.read(source, samples)
 
-    @property
-    def dimension(self) -> int:
-        """d, 2 or 3."""
-        return len(self.centre)
 
-    @classmethod
-    def of(cls, points: NDArray[np.float64], up: str = "z") -> ShapeSignal:
-        """Return the mapping of points."""
-        low, high = points.min(0), points.max(0)
-        scale = float((high - low).max()) / 2 / MARGIN
-        return cls(tuple(map(float, (low + high) / 2)), scale, tuple(map(float, (high - low) / 2 / scale)), up)
+def _normals_of(cloud: shapes.Cloud, points: Doubles, *, estimate: bool) -> Doubles:
+    from sinefield.geometry.normals import oriented_normals, repaired_normals  # SciPy takes long to import
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the mapping as JSON."""
-        return {
-            "kind": self.kind, "centre": list(self.centre), "scale": self.scale, "extent": list(self.extent),
-            "up": self.up,
-        }  # fmt: skip
+    if cloud.normals is None or estimate:
+        return oriented_normals(points)
+    normals, turned = repaired_normals(points, cloud.normals)
+    if turned:
+        told = f"{cloud.name}: {turned} of {len(points)} normals point inwards; they are turned"
+        warnings.warn(told, SignalWarning, stacklevel=3)
+    return normals
 
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> ShapeSignal:
-        """Return the signal that :meth:`to_json` stored.
 
-        Raises:
-            ValueError: a number is missing, of the wrong kind or out of its range.
-        """
-        try:
-            centre, extent = tuple(map(float, stored["centre"])), tuple(map(float, stored["extent"]))
-            scale, up = float(stored["scale"]), str(stored["up"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"the stored mapping of a shape is incomplete or malformed ({error!r})") from error
-        plausible = len(centre) == len(extent) in (2, 3) and 0 < scale < math.inf and up in ("x", "y", "z")
-        if not (plausible and all(map(math.isfinite, centre)) and all(0 <= each <= 1 for each in extent)):
-            raise ValueError(f"the stored mapping of a shape is not plausible: {centre}, {scale}, {extent}, {up}")
-        return cls(centre, scale, extent, up)
+def _smoothed(name: str, points: Doubles, normals: Doubles, scale: float) -> tuple[Doubles, Doubles]:
+    from sinefield.geometry.smoothing import smoothed  # SciPy takes long to import
 
-    def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return field coordinates of points ``(n, d)`` in the units of the file."""
-        return np.asarray((points - np.array(self.centre)) / self.scale)
+    found, across = smoothed(points, normals)
+    moved = float(np.linalg.norm(found - points, axis=1).mean()) * scale
+    if moved:
+        told = f"{name}: the points are noisy; they are moved by {moved:.3g} on average, to the mean of others"
+        warnings.warn(told, SignalWarning, stacklevel=3)
+    return found, across
 
-    def to_signal(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return points ``(n, d)`` in the units of the file."""
-        return np.asarray(points * self.scale + np.array(self.centre))
 
-    def distances(self, field: nn.Module, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the signed distances ``(n,)`` of points ``(n, d)``, negative inside, in the units of the file.
+def _network(network: str, dimension: int, settings: Mapping[str, int | float | str], first_omega: float) -> nn.Module:
+    frequency = {"first_omega": first_omega} if network == "siren" else {}
+    return build(network, dimension, 1, **(frequency | dict(settings)))
 
-        Raises:
-            ValueError: the points are not ``(n, d)``.
-        """
-        return np.asarray(values_at(field, self._places(points)) * self.scale, dtype=np.float64)
 
-    def inside(self, field: nn.Module, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which points ``(n, d)``, in the units of the file, are inside.
-
-        Raises:
-            ValueError: the points are not ``(n, d)``.
-        """
-        return np.asarray(values_at(field, self._places(points)) < 0)
-
-    def projected(
-        self, field: nn.Module, points: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return points on the surface near those given, and the normals there, both ``(n, d)``, in units of the file.
-
-        Raises:
-            ValueError: the points are not ``(n, d)``.
-        """
-        found, normals = projected(field, self._places(points))
-        return self.to_signal(found), normals
-
-    def render(
-        self,
-        field: nn.Module,
-        size: tuple[int, int] | None = None,
-        *,
-        camera: Camera | None = None,
-        colouring: Colouring = "shaded",
-        axis: str | None = None,
-        at: float | None = None,
-    ) -> NDArray[Any]:
-        """Return a picture of a shape as a camera sees it; or distances in a slice, or of a shape in the plane.
-
-        Args:
-            field: Φ.
-            size: width and height in pixels; None: 512 on the longest side.
-            camera: where the picture is taken from, in field coordinates; None: from the front, a little from above.
-            colouring: ``"shaded"`` or ``"curvature"``.
-            axis: the slice is across this one, ``"x"``, ``"y"`` or ``"z"``; its rows go down the later of the others.
-            at: where along the axis, in the units of the file; None: in the middle.
-
-        Returns:
-            ``(height, width, 3)`` bytes; of a slice ``(height, width)`` distances in the units of the file. In the
-            plane they are over the whole of [−1, 1]², rows along the first axis.
-
-        Raises:
-            ValueError: a size below 2, an unknown colouring or axis, a slice beside the shape, or what has no meaning
-                in the plane.
-        """
-        if size is not None and (len(size) != 2 or min(size) < 2):
-            raise ValueError(f"the size of a picture is width and height, both at least 2; got {size}")
-        if self.dimension == 2:
-            if camera is not None or axis is not None or at is not None or colouring != "shaded":
-                raise ValueError("a shape in the plane has no camera, colouring, axis or at; its picture is all of it")
-            width, height = size or (_LONGEST, _LONGEST)
-            rows, columns = ((2 * np.arange(n) + 1) / n - 1 for n in (height, width))
-            return self._grid(field, np.stack(np.meshgrid(rows, columns, indexing="ij"), -1))
-        if axis is not None:
-            if camera is not None or colouring != "shaded":
-                raise ValueError("a slice has no camera and no colouring; leave them out, or leave out the axis")
-            return self._slice(field, size, axis, at)
-        if at is not None:
-            raise ValueError(f"at is {at:g} along no axis; give the axis too, x, y or z")
-        lower, upper = self._box()
-        pixels = size or (_LONGEST, _LONGEST)
-        return traced(field, self._upright(camera), pixels, lower=lower, upper=upper, colouring=colouring)
-
-    def write(
-        self,
-        field: nn.Module,
-        path: Path,
-        size: tuple[int, int] | None = None,
-        *,
-        camera: Camera | None = None,
-        colouring: Colouring = "shaded",
-        axis: str | None = None,
-        at: float | None = None,
-        frames: int | None = None,
-    ) -> str:
-        """Return in a few words what was written: a picture, or for MP4 and GIF a turn around the shape.
-
-        Slices and shapes in the plane are drawn with lines of equal distance, blue inside and red outside; NPY and
-        32-bit TIFF keep the distances. The other arguments are those of :meth:`render`.
-
-        Args:
-            field: Φ.
-            path: where; the ending chooses the format.
-            size: width and height in pixels.
-            camera: where the picture, or the first one of a turn, is taken from.
-            colouring: ``"shaded"`` or ``"curvature"``.
-            axis: that a slice is across.
-            at: where along it.
-            frames: of a turn; None: 60.
-
-        Raises:
-            ValueError: as for :meth:`render`; an ending of no known format, or a turn around a slice or in the plane.
-        """
-        if path.suffix.lower() in clips.WRITTEN:
-            if self.dimension == 2 or axis is not None or at is not None:
-                raise ValueError(f"cannot write {path}: there is no turn around something flat; give a picture")
-            clips.check_suffix(path)
-            count = 60 if frames is None else frames
-            lower, upper = self._box()
-            turn = turntable(
-                field, self._upright(camera), size or (_LONGEST, _LONGEST), lower=lower, upper=upper, frames=count,
-                colouring=colouring,
-            )  # fmt: skip
-            clips.write(path, turn, _FRAMES_A_SECOND)
-            return f"{count} frames around the shape"
-        pictures.check_suffix(path)
-        if frames is not None:
-            raise ValueError(f"cannot write {frames} frames to {path}; a turn is a .mp4 or .gif")
-        values = self.render(field, size, camera=camera, colouring=colouring, axis=axis, at=at)
-        if values.ndim == 3:
-            pictures.write(path, values.astype(np.float32), 0.0, 255.0, 8)
-            return f"{values.shape[1]} x {values.shape[0]}, {colouring}"
-        told = f"{values.shape[1]} x {values.shape[0]}, distance from {values.min():.4g} to {values.max():.4g}"
-        if path.suffix.lower() in (".npy", ".tif", ".tiff"):
-            pictures.write(path, values[:, :, None].astype(np.float32), 0.0, 1.0, 32)
-            return told
-        pictures.write(path, contoured(values).astype(np.float32), 0.0, 255.0, 8)
-        return f"{told}, a line each {spacing_of(values):g}"
-
-    def mesh(
-        self, field: nn.Module, resolution: int = 256, *, offset: float = 0.0, specks: bool = False
-    ) -> tuple[Mesh, Extraction]:
-        """Return the surface as a mesh in the units of the file, and what it took to find it.
-
-        Args:
-            field: Φ.
-            resolution: cells along the longest side of the box, which is a little larger than the shape.
-            offset: how far outside of the surface, or for negative ones inside, in the units of the file.
-            specks: keep components of less than a thousandth of the faces of the largest, such as noise leaves.
-
-        Raises:
-            ValueError: the shape lies in the plane, the offset surface leaves the box that Φ is known in; or as for
-                :func:`sinefield.surface.extracted`.
-        """
-        if self.dimension != 3:
-            raise ValueError("a shape in the plane has no mesh; render it instead")
-        level = offset / self.scale
-        if not level <= _FARTHEST:
-            raise ValueError(
-                f"an offset of {offset:g} leaves the box that is known; at most {_FARTHEST * self.scale:.4g}"
-            )
-        lower, upper = self._box(max(level, 0.0))
-        found = extracted(field, lower, upper, resolution, level=level)
-        mesh = found.mesh if specks else found.mesh.without_specks()
-        return mesh.transformed(self.scale, self.centre), found
-
-    def _upright(self, camera: Camera | None) -> Camera:
-        """Return a camera that knows what is upright."""
-        chosen = camera or Camera()
-        return chosen if chosen.up else replace(chosen, up=self.up)
-
-    def _box(self, level: float = 0.0) -> tuple[list[float], list[float]]:
-        """Return the corners of the box that a surface Φ = level is looked for in, in field coordinates."""
-        sides = [min(1.0, each + level + 1 - MARGIN) for each in self.extent]
-        return [-each for each in sides], sides
-
-    def _places(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return field coordinates of points that were given.
-
-        Raises:
-            ValueError: they are not ``(n, d)``.
-        """
-        given = np.asarray(points, dtype=np.float64)
-        if given.ndim != 2 or given.shape[1] != self.dimension:
-            raise ValueError(f"the points of this shape are (n, {self.dimension}); got shape {given.shape}")
-        return self.to_field(given)
-
-    def _slice(self, field: nn.Module, size: tuple[int, int] | None, axis: str, at: float | None) -> NDArray[Any]:
-        """Return the distances in a slice, in the units of the file.
-
-        Raises:
-            ValueError: an unknown axis, or a slice beside the shape.
-        """
-        if axis not in ("x", "y", "z"):
-            raise ValueError(f"unknown axis {axis!r} of a shape; choose x, y or z")
-        across = "xyz".index(axis)
-        sides = self._box()[1]
-        middle, reach = self.centre[across], sides[across] * self.scale
-        place = middle if at is None else at
-        if not abs(place - middle) <= reach:
-            raise ValueError(
-                f"the slice {axis} = {place:g} misses the shape, which is from {middle - reach:.4g} to "
-                f"{middle + reach:.4g} there"
-            )
-        right, up = (each for each in range(3) if each != across)
-        pixel = max(sides[right], sides[up]) / _LONGEST
-        width, height = size or (max(2, round(sides[right] / pixel)), max(2, round(sides[up] / pixel)))
-        points = np.full((height, width, 3), (place - middle) / self.scale)
-        columns, rows = ((2 * np.arange(n) + 1) / n - 1 for n in (width, height))
-        points[..., right], points[..., up] = np.meshgrid(sides[right] * columns, -sides[up] * rows)
-        return self._grid(field, points)
-
-    def _grid(self, field: nn.Module, points: NDArray[np.float64]) -> NDArray[Any]:
-        """Return the distances at a grid ``(height, width, d)`` of field coordinates, in the units of the file."""
-        values = values_at(field, points.reshape(-1, self.dimension))
-        return np.asarray(values.reshape(points.shape[:2]) * self.scale, dtype=np.float64)
+def _measure(surface: PointCloud, field: nn.Module, count: int | None) -> dict[str, float]:
+    """Return how well a field fits the points, and how nearly it is a distance, in field coordinates."""
+    generator = torch.Generator().manual_seed(0)
+    some = torch.randperm(surface.size, generator=generator)[: min(count or CHUNK, CHUNK)]
+    samples = surface.at(some)
+    anywhere = box(surface.dimension).draw(len(some), generator).points
+    with evaluating(field) as like:
+        u = jet(field, samples.points.to(like), ["value", "jacobian"])
+        v = jet(field, anywhere.to(like), ["jacobian"])
+        slope = torch.linalg.vector_norm(v.gradient, dim=-1)
+        found = {"surface_error": float(u.value.abs().mean()), "slope_error": float((slope - 1).abs().mean())}
+        if "normal" in samples.targets:
+            normal = samples.targets["normal"].to(u.gradient)
+            found["normal_consistency"] = float(torch.cosine_similarity(u.gradient, normal, dim=-1).mean())
+    return found

@@ -71,7 +71,7 @@ def box(dimension: int) -> Box:
 
 
 def _distance(surface: PointCloud, points: Doubles, normals: Doubles) -> Sequence[Constraint]:
-    from sinefield.problems.distances import signed_distances  # SciPy takes long to import
+    from sinefield.geometry.winding import signed_distances  # SciPy takes long to import
 
     places = _places_around(points)
     targets = signed_distances(points, normals, places)
@@ -116,10 +116,12 @@ def _digs(surface: PointCloud, points: Doubles) -> Sequence[Constraint]:
             everywhere, lambda u: u.laplacian, name="laplacian", weight=Fading(0.05, 0.5, 0.75), norm=mean_absolute
         ),
         Constraint(
-            everywhere, lambda u: u.value - (u.points.norm(dim=1, keepdim=True) - radius), name="start",
+            everywhere,
+            lambda u: u.value - (u.points.norm(dim=1, keepdim=True) - radius),
+            name="start",
             weight=Fading(1000.0, 0.1, 0.2),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _turned(u: Jet, normal: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Signals in tiles: which tiles, what each of them sees, and how they are fitted.
 
-The tiles of a :class:`~sinefield.tiled.TiledSiren` are fitted to all they can see, overlaps included, each on its own:
+The tiles of a :class:`~sinefield.fields.tiled.TiledSiren` are fitted to all they can see, overlaps included, each on its own:
 
     Φ_k(x) − a(x) = 0 where w_k(x) > 0
 
@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from sinefield import metrics
-from sinefield.constraint import Constraint, Part, Problem
+from sinefield.constraint import Constraint
 from sinefield.domains import ORDERED, FiniteDomain, Grid, Samples, random_order
-from sinefield.evaluation import evaluating
-from sinefield.networks import build
-from sinefield.tiled import TiledSiren
+from sinefield.fields.field import build, evaluating
+from sinefield.fields.tiled import TiledSiren
+from sinefield.problem import Part, Problem
 
 OVERLAP = 0.25
 """Of neighbouring tiles, as part of a tile."""
@@ -99,7 +99,7 @@ class TileSamples(FiniteDomain):
             yield (some[:, None] * count + torch.arange(count)).flatten()
 
     def at(self, index: Tensor) -> Samples:
-        """Return the points numbered ``index``; see :class:`~sinefield.domains.FiniteDomain`."""
+        """Return the points numbered ``index``; see :class:`~sinefield.domains.domain.FiniteDomain`."""
         tile = self.tiles.to(index.device)[index % len(self.tiles)]
         rest = index // len(self.tiles)
         flat = torch.zeros_like(index)
@@ -147,7 +147,7 @@ def tiled(
     build("tiled", grid.dimension, channels, **_settings(counts, extent, settings, None, probe=True))
     return replace(
         problem,
-        network=network,
+        unknowns={"u": network},
         omega=omega,
         tuning={
             "fast": {
@@ -194,21 +194,22 @@ def _parts(whole: Problem, grid: Grid, weight: float | Callable[[float], float],
         raise TypeError(f"a tiled problem is solved by a TiledSiren, got a {type(field).__name__}")
     parts = []
     # Of about as many tiles each, as they share the seconds.
-    count = math.ceil(len(field.stack) / TOGETHER)
-    bounds = [len(field.stack) * number // count for number in range(count + 1)]
+    count = math.ceil(len(field.tiles) / TOGETHER)
+    bounds = [len(field.tiles) * number // count for number in range(count + 1)]
     for start, stop in itertools.pairwise(bounds):
         domain = TileSamples(grid, field.counts, field.overlap, torch.arange(start, stop))
         constraint = Constraint(domain, whole.constraints[0].residual, name="value", weight=weight)
         problem = replace(whole, constraints=[constraint], measure=partial(_measure, domain), parts=None)
-        parts.append(Part(field.stack.part(start, stop), problem))
+        parts.append(Part(field.tiles.part(start, stop), problem))
     return parts
 
 
-def _measure(domain: TileSamples, stack: nn.Module, count: int | None) -> dict[str, float]:
+def _measure(domain: TileSamples, fields: Mapping[str, nn.Module], count: int | None) -> dict[str, float]:
     """Return the PSNR of the tiles of a stack, from about ``count`` of the points they see."""
     each = domain.size // domain.granule if count is None else max(1, min(count, domain.size) // domain.granule)
     some = next(random_order(domain.size // domain.granule, torch.Generator().manual_seed(0)))[:each]
     samples = domain.at((some[:, None] * domain.granule + torch.arange(domain.granule)).flatten())
+    stack = fields["u"]
     with evaluating(stack) as like:
         values = stack(samples.points.to(like)).float().cpu()
     return {"psnr": metrics.psnr(values, samples.targets["value"], peak=2.0)}

@@ -13,27 +13,23 @@ Source: arXiv 2006.09661, section 4.1 and supplement.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sinefield.constraint import Problem
 from sinefield.domains import Grid
-from sinefield.io import image as pictures
+from sinefield.fields.frequency import mean_frequency
 from sinefield.io import video as clips
-from sinefield.io.files import replacing
-from sinefield.io.lattice import Lattice
-from sinefield.io.room import check_memory
-from sinefield.io.stored import Stored
-from sinefield.problems.reading import CHUNK, checked_count, compared, read_at
-from sinefield.problems.sampled import chosen_tiles, sampled, stored_grid
-from sinefield.spectrum import mean_frequency
+from sinefield.io.lookup import Stored
+from sinefield.problem import Problem
+from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
+from sinefield.signals.lattice import Lattice
+from sinefield.signals.resampling import compared
+from sinefield.signals.video import VideoSignal
 
 OMEGA = 4.0
 """ω₀ of the first layer over the square root of the mean frequency of a clip.
@@ -46,178 +42,6 @@ LARGE = 1 << 20
 
 TILE = (24, 24, 24)
 """Frames, rows and columns of a tile."""
-
-
-@dataclass(frozen=True)
-class VideoSignal:
-    """How a field of time and place is read back as a clip.
-
-    Args:
-        lattice: the mapping between samples and the field, along t, y and x; values are 0 to 255.
-        rate: frames a second of the original.
-    """
-
-    lattice: Lattice
-    rate: float
-
-    @property
-    def kind(self) -> str:
-        """``"video"``."""
-        return "video"
-
-    @property
-    def seconds(self) -> float:
-        """How long the clip is."""
-        return self.lattice.shape[0] / self.rate
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the mapping as JSON."""
-        return {"kind": self.kind, **self.lattice.to_json(), "rate": self.rate}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> VideoSignal:
-        """Return the signal that :meth:`to_json` stored.
-
-        Raises:
-            ValueError: a number is missing, of the wrong kind or out of its range.
-        """
-        lattice, rate = Lattice.from_json(stored, axes=3), stored.get("rate")
-        if not isinstance(rate, int | float) or not 1e-9 <= rate <= 1e6 or lattice.channels not in (1, 3):
-            raise ValueError(f"the stored clip is not plausible: {rate} frames a second of {lattice.channels} channels")
-        return cls(lattice, float(rate))
-
-    def render(
-        self,
-        field: nn.Module,
-        size: tuple[int, int] | None = None,
-        *,
-        time: float | None = None,
-        start: float = 0.0,
-        stop: float | None = None,
-        fps: float | None = None,
-    ) -> NDArray[np.float32]:
-        """Return the clip of a field, or one moment of it, at any size and frame rate.
-
-        Args:
-            field: Φ, from ``(n, 3)`` to ``(n, channels)``.
-            size: width and height in samples; None: those of the original.
-            time: only this moment, in seconds.
-            start: in seconds.
-            stop: in seconds; None: the end.
-            fps: frames for each second of the original; None: as many as it has. What lies between its frames is an
-                evaluation of the function.
-
-        Returns:
-            ``(frames, height, width, channels)``, or ``(height, width, channels)`` of a moment; 0 to 255.
-
-        Raises:
-            ValueError: an empty interval, a size or rate that is not positive, a clip that memory cannot hold, or a
-                moment with an interval or a rate.
-        """
-        count, first, last = self._interval(time, start, stop, fps)
-        width, height = self._size(size)
-        check_memory("the clip to render", (count, height, width, self.lattice.channels), 8)
-        found = np.concatenate(list(self._blocks(field, count, first, last, height, width)))
-        return found if time is None else found[0]
-
-    def write(
-        self,
-        field: nn.Module,
-        path: Path,
-        size: tuple[int, int] | None = None,
-        *,
-        time: float | None = None,
-        start: float = 0.0,
-        stop: float | None = None,
-        fps: float | None = None,
-        speed: float = 1.0,
-    ) -> str:
-        """Return in a few words what was written: the clip of a field frame by frame, or the picture of a moment.
-
-        NPY keeps numbers. The other arguments are those of :meth:`render`.
-
-        Args:
-            field: Φ.
-            path: where; the ending chooses the format.
-            size: width and height in samples.
-            time: only this moment, in seconds, as a picture.
-            start: in seconds.
-            stop: in seconds.
-            fps: frames a second that the file is shown at; None: those of the original.
-            speed: how fast the clip runs in it: 0.25 is slow motion of a quarter of the speed, and each second of the
-                original gives four times as many frames.
-
-        Raises:
-            ValueError: as for :meth:`render`; a speed that is not positive, or an ending of no known format.
-        """
-        if not 1e-4 <= speed <= 1e4:
-            raise ValueError(f"speed must be a positive number, 1 is that of the original; got {speed:g}")
-        if time is not None and speed != 1:
-            raise ValueError("a moment has no speed; leave speed or time out")
-        if time is not None:
-            pictures.check_suffix(path)
-            values = self.render(field, size, time=time, start=start, stop=stop, fps=fps)
-            pictures.write(path, values, self.lattice.low, self.lattice.high, 8)
-            return f"{values.shape[1]} x {values.shape[0]}, the moment {time:g} s"
-        whole = path.suffix.lower() == ".npy"
-        if not whole:
-            clips.check_suffix(path)
-        shown = fps or self.rate
-        count, first, last = self._interval(time, start, stop, fps if fps == 0 else shown / speed)
-        width, height = self._size(size)
-        if whole:
-            values = self.render(field, size, start=start, stop=stop, fps=shown / speed)
-            with replacing(path) as temporary, temporary.open("wb") as file:
-                np.save(file, values, allow_pickle=False)
-        else:
-            blocks = self._blocks(field, count, first, last, height, width)
-            clips.write(path, (_bytes(each) for block in blocks for each in block), shown)
-        return f"{width} x {height}, {count} frames at {shown:.6g} a second, {count / shown:.2f} s"
-
-    def _size(self, size: tuple[int, int] | None) -> tuple[int, int]:
-        _, height, width = self.lattice.shape
-        found = size or (width, height)
-        if len(found) != 2 or min(found) < 1:
-            raise ValueError(f"the size of a clip is width and height, both must be at least 1; got {found}")
-        return found
-
-    def _interval(
-        self, time: float | None, start: float, stop: float | None, fps: float | None
-    ) -> tuple[int, float, float]:
-        """Return how many frames an interval has, and its ends in frames of the original.
-
-        Raises:
-            ValueError: it is empty, or a moment with an interval or a rate.
-        """
-        if time is not None:
-            if (start, stop, fps) != (0.0, None, None):
-                raise ValueError("a moment is one picture; leave start, stop and fps out, or time")
-            if not 0 <= time <= self.seconds:
-                raise ValueError(f"the moment {time:g} s is outside the clip, which is {self.seconds:.6g} s long")
-            return 1, time * self.rate, time * self.rate
-        end = self.seconds if stop is None else stop
-        if not (math.isfinite(start) and math.isfinite(end) and start < end):
-            raise ValueError(f"an interval of a clip begins before it ends, in seconds; got {start:g} to {end:g}")
-        if fps is not None and not 0 < fps <= 1e9:
-            raise ValueError(f"fps must be a positive number of frames a second, got {fps:g}")
-        count = checked_count("the clip", (end - start) * (fps or self.rate))
-        return count, start * self.rate, float(self.lattice.shape[0]) if stop is None else stop * self.rate
-
-    def _blocks(
-        self, field: nn.Module, count: int, first: float, last: float, height: int, width: int
-    ) -> Iterator[NDArray[np.float32]]:
-        """Yield frames, as many together as are evaluated together."""
-        ys, xs = self.lattice.centres(1, height), self.lattice.centres(2, width)
-        part = (last - first) / count
-        together = max(1, CHUNK // (height * width))
-        for begin in range(0, count, together):
-            length = min(together, count - begin)
-            times = self.lattice.centres(0, length, first + begin * part, first + (begin + length) * part)
-            yield read_at(field, [times, ys, xs], self.lattice.channels, lambda u: self.lattice.to_signal(u.value))
-
-
-def _bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
 def video(
@@ -240,7 +64,7 @@ def video(
         size: width and height that every frame is scaled to.
         crop: left, top, right, bottom in pixels, before scaling.
         rate: frames a second; None: the file's.
-        network: which network, of :data:`sinefield.networks.NETWORKS`.
+        network: which network, of :data:`sinefield.fields.perceptron.NETWORKS`.
         tiles: how many a tiled field has along t, y and x, see :mod:`.tiles`; one along each for one network; None:
             as many as a clip of :data:`LARGE` samples needs, else one.
         tile_size: frames and pixels of a tile along each axis, in place of ``tiles``.
@@ -258,9 +82,16 @@ def video(
     lattice = Lattice(shape, extent, channels, 0.0, 255.0)
     grid = stored_grid(Stored(clip.values, lattice.low, lattice.high), shape, extent, in_tiles=counts is not None)
     return sampled(
-        VideoSignal(lattice, clip.rate), grid, channels, _omega, settings,
-        network=network, tiles=counts, measure=_measure, reference=clip,
-    )  # fmt: skip
+        VideoSignal(lattice, clip.rate),
+        grid,
+        channels,
+        _omega,
+        settings,
+        network=network,
+        tiles=counts,
+        measure=_measure,
+        reference=clip,
+    )
 
 
 def _omega(values: Tensor, spacings: Sequence[float]) -> float:

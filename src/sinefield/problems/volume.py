@@ -13,192 +13,30 @@ Source: arXiv 2006.09661, section 4.1, for signals of three axes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from sinefield.constraint import Problem
-from sinefield.io import image as pictures
+from sinefield.fields.frequency import mean_frequency
 from sinefield.io import volume as volumes
-from sinefield.io.lattice import Lattice
-from sinefield.io.room import ends
-from sinefield.io.stored import Stored
-from sinefield.jet import Jet
-from sinefield.problems.reading import read_at
-from sinefield.problems.sampled import chosen_tiles, sampled, stored_grid
-from sinefield.spectrum import mean_frequency
+from sinefield.io.lookup import Stored
+from sinefield.problem import Problem
+from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
+from sinefield.signals.lattice import Lattice
+from sinefield.signals.volume import VolumeSignal
 
 OMEGA = 4.0
 """ω₀ of the first layer over the square root of the mean frequency of a volume."""
 
-QUANTITIES = ("value", "gradient", "laplacian")
-"""What of a volume can be rendered."""
 
-_AXES = ("z", "y", "x")
 LARGE = 1 << 20
 """From how many voxels on a volume is fitted in tiles."""
 
 TILE = (24, 24, 24)
 """Voxels of a tile along each axis."""
-
-
-@dataclass(frozen=True)
-class VolumeSignal:
-    """How a field of space is read back as a volume.
-
-    Args:
-        lattice: the mapping between voxels and the field, along z, y and x.
-        sizes: of a voxel of the original along z, y and x, in ``unit``.
-        unit: ``"mm"`` or ``"voxel"``.
-        bits: of a sample in a picture: 8, or 16 where the original has more.
-    """
-
-    lattice: Lattice
-    sizes: tuple[float, float, float]
-    unit: str
-    bits: int
-
-    @property
-    def kind(self) -> str:
-        """``"volume"``."""
-        return "volume"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the mapping as JSON."""
-        own = {"sizes": list(self.sizes), "unit": self.unit, "bits": self.bits}
-        return {"kind": self.kind, **self.lattice.to_json(), **own}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> VolumeSignal:
-        """Return the signal that :meth:`to_json` stored.
-
-        Raises:
-            ValueError: a number is missing, of the wrong kind or out of its range.
-        """
-        lattice, sizes = Lattice.from_json(stored, axes=3), stored.get("sizes")
-        unit, bits = stored.get("unit"), stored.get("bits")
-        plausible = isinstance(sizes, list) and len(sizes) == 3 and unit in ("mm", "voxel") and bits in (8, 16)
-        plausible = plausible and all(isinstance(each, int | float) and 0 < each < math.inf for each in sizes or ())
-        if not plausible or lattice.channels != 1:
-            raise ValueError(f"the stored volume is not plausible: voxels of {sizes} {unit}, {bits} bits")
-        z, y, x = map(float, sizes or ())
-        return cls(lattice, (z, y, x), str(unit), int(bits or 8))
-
-    def render(
-        self,
-        field: nn.Module,
-        size: tuple[int, ...] | None = None,
-        *,
-        axis: str | int | None = None,
-        at: float | None = None,
-        quantity: str = "value",
-    ) -> NDArray[np.float32]:
-        """Return the volume of a field at any shape, or a slice of it as a picture.
-
-        Args:
-            field: Φ, from ``(n, 3)`` to ``(n, 1)``.
-            size: samples along z, y and x; of a slice its width and height; None: those of the original.
-            axis: that a slice is perpendicular to: z, y, x, or 0, 1, 2; None: the whole volume.
-            at: where along it, in voxels of the original from the beginning, voxel k spanning k to k + 1; None: the
-                middle.
-            quantity: ``"value"`` in the units of the file; ``"gradient"``, its norm per millimetre, or per voxel where
-                their size is not known; ``"laplacian"`` per millimetre squared.
-
-        Returns:
-            ``(z, y, x)``; of a slice ``(height, width)``, rows along the first of the axes that are left.
-
-        Raises:
-            ValueError: an unknown quantity or axis, a position without an axis or outside, a size of other axes or
-                below 1, a volume that the disk cannot hold, or a field whose outputs are not those of a volume.
-        """
-        if quantity not in QUANTITIES:
-            raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
-        shape = list(self.lattice.shape)
-        if axis is None:
-            if at is not None:
-                raise ValueError(f"a position of {at:g} needs the axis it is along; give axis z, y or x")
-            wanted = shape if size is None else list(size)
-            across = None
-        else:
-            across = _axis_of(axis)
-            at = shape[across] / 2 if at is None else at
-            if not 0 <= at <= shape[across]:
-                raise ValueError(
-                    f"the position {at:g} is outside axis {_AXES[across]}, which has {shape[across]} voxels"
-                )
-            left = [count for each, count in enumerate(shape) if each != across]
-            wanted = left if size is None else list(size)[::-1]
-        if len(wanted) != (3 if across is None else 2) or min(wanted) < 1:
-            expected = "three integers, along z, y and x" if across is None else "width and height"
-            raise ValueError(f"the size of what to render is {expected}, each at least 1; got {size}")
-        axes = []
-        for each in range(3):
-            if each == across and at is not None:
-                axes.append(self.lattice.centres(each, 1, at, at))
-            else:
-                axes.append(self.lattice.centres(each, wanted.pop(0)))
-        found = read_at(field, axes, 1, lambda u: self._read(u, quantity))[..., 0]
-        return found if across is None else found.squeeze(across)
-
-    def write(
-        self,
-        field: nn.Module,
-        path: Path,
-        size: tuple[int, ...] | None = None,
-        *,
-        axis: str | int | None = None,
-        at: float | None = None,
-        quantity: str = "value",
-    ) -> str:
-        """Return in a few words what was written: a volume or a slice as NPY, or a slice as a picture.
-
-        NPY keeps numbers. A gradient as a picture goes from black to white from 0 to the largest, a Laplacian from
-        minus to plus the largest. The other arguments are those of :meth:`render`.
-
-        Raises:
-            ValueError: as for :meth:`render`; or an ending of no known format, or not of a volume.
-        """
-        if axis is None and path.suffix.lower() != ".npy":
-            raise ValueError(f"cannot write {path}: a volume's ending must be .npy; give axis z, y or x for a slice")
-        pictures.check_suffix(path)
-        values = self.render(field, size, axis=axis, at=at, quantity=quantity)
-        least, most = ends(values)
-        told = f"{' x '.join(map(str, values.shape))}, {quantity} from {least:.4g} to {most:.4g}"
-        if axis is None:
-            volumes.write(path, values)
-            return told
-        low, high, bits = self.lattice.low, self.lattice.high, self.bits
-        if quantity != "value":
-            high = max(-least, most) or 1.0
-            low, bits = (0.0 if quantity == "gradient" else -high), 8
-        pictures.write(path, values[:, :, None], low, high, bits)
-        return told
-
-    def _read(self, u: Jet, quantity: str) -> Tensor:
-        contrast = self.lattice.contrast
-        # The same along every axis, as extents are in proportion to lengths.
-        unit = self.lattice.spacings[0] / self.sizes[0]
-        if quantity == "value":
-            return self.lattice.to_signal(u.value)
-        if quantity == "gradient":
-            norm: Tensor = torch.linalg.vector_norm(u.jacobian, dim=-1)
-            return norm * (contrast * unit)
-        return u.laplacian * (contrast * unit**2)
-
-
-def _axis_of(axis: str | int) -> int:
-    name = str(axis).lower()
-    if name in _AXES:
-        return _AXES.index(name)
-    if name in ("0", "1", "2"):
-        return int(name)
-    raise ValueError(f"unknown axis {axis!r}; choose z, y or x, or 0, 1 or 2")
 
 
 def volume(
@@ -215,7 +53,7 @@ def volume(
     Args:
         source: an NPY or NIfTI file, or an array ``(z, y, x)``; see :func:`sinefield.io.volume.read`.
         voxel: the sizes of a voxel along z, y and x, in millimetres; None: those of a NIfTI file, else all the same.
-        network: which network, of :data:`sinefield.networks.NETWORKS`.
+        network: which network, of :data:`sinefield.fields.perceptron.NETWORKS`.
         tiles: how many a tiled field has along z, y and x, see :mod:`.tiles`; one along each for one network; None:
             as many as a volume of :data:`LARGE` voxels needs, else one.
         tile_size: voxels of a tile along each axis, in place of ``tiles``.
@@ -234,9 +72,14 @@ def volume(
     bits = 8 if scan.values.dtype.itemsize == 1 else 16
     return sampled(
         VolumeSignal(lattice, scan.sizes, scan.unit, bits),
-        stored_grid(stored, scan.shape, extent, in_tiles=counts is not None), 1, _omega, settings,
-        network=network, tiles=counts, reference=scan,
-    )  # fmt: skip
+        stored_grid(stored, scan.shape, extent, in_tiles=counts is not None),
+        1,
+        _omega,
+        settings,
+        network=network,
+        tiles=counts,
+        reference=scan,
+    )
 
 
 def _omega(values: Tensor, spacings: Sequence[float]) -> float:

@@ -1,0 +1,389 @@
+"""The command line: parse, call one problem and solve, print; nothing else.
+
+Whatever needs torch is imported inside the commands, so that ``--help`` and ``--version`` answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sinefield import __version__
+from sinefield.cli import options, report
+from sinefield.imports import loading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sinefield.solution import Solution
+
+app = typer.Typer(
+    help="Turn a signal into one small differentiable function, and look at it.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"sinefield {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def fit(
+    source: options.SignalArgument,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The field file. (default: SIGNAL.safetensors here)")
+    ] = None,
+    kind: options.Kind = None,
+    on: options.On = None,
+    network: options.Network = "siren",
+    width: options.WidthOrTiles = None,
+    depth: options.DepthOrTiles = None,
+    first_omega: options.FirstOmega = None,
+    hidden_omega: options.HiddenOmega = None,
+    final_activation: Annotated[str | None, typer.Option(help="After a SIREN's last layer: tanh, sigmoid, …")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Of a SIREN's hidden activations, in [0, 1).")] = None,
+    recipe: options.RecipeName = "fast",
+    passes: options.Passes = None,
+    seconds: options.Seconds = None,
+    psnr: options.Psnr = None,
+    batch: options.Batch = None,
+    learning_rate: options.Rate = None,
+    resize: options.Resize = None,
+    frames: options.Frames = None,
+    size: options.ClipSize = None,
+    crop: options.Crop = None,
+    tiles: options.Tiles = None,
+    tile_size: options.TileSize = None,
+    terms: options.Terms = None,
+    samples: options.Samples = None,
+    estimate_normals: options.EstimateNormals = False,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    figure: options.FigureOption = None,
+    animate: Annotated[Path | None, typer.Option(help="Write the training as .gif or .mp4 here.")] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only say how long it will take, and how much memory.")
+    ] = False,
+    log: Annotated[Path | None, typer.Option(help="Write losses and metrics for TensorBoard into this folder.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Find the function of a signal: a picture, recording, clip, volume or shape. Ctrl-C stops and saves."""
+    output = output or Path(f"{Path(source.removeprefix('sample:')).stem}.safetensors")
+    options.check_outputs(output, animate, figure=figure)
+    with loading():
+        from sinefield import callbacks as observers
+        from sinefield import problems
+        from sinefield.solution import Divergence
+        from sinefield.solve import solve
+
+    settings = options.given(
+        hidden_features=width,
+        hidden_layers=depth,
+        first_omega=first_omega,
+        hidden_omega=hidden_omega,
+        final_activation=final_activation,
+        dropout=dropout,
+    )
+    changes = options.given(passes=passes, seconds=seconds, psnr=psnr, batch=batch, learning_rate=learning_rate)
+    told = options.given(
+        on=on,
+        longest=resize,
+        tiles=tiles and options.tile_counts(tiles),
+        tile_size=tile_size,
+        frames=frames and options.frame_range(frames),
+        size=size and options.numbers(size, "x", 2, int, "--size", "320x240"),
+        crop=crop and options.numbers(crop, ",", 4, int, "--crop", "10,20,110,90"),
+        terms=terms,
+        samples=samples,
+        estimate_normals=estimate_normals or None,
+    )
+    with report.warnings_told():
+        problem = problems.of(source, kind, network=network, **told, **settings)
+    film = None if animate is None else observers.Film(problem, animate)
+    board = None if log is None else observers.TensorBoardLog(log)
+    if estimate:
+        from sinefield.cost import estimate as estimated
+
+        print(f"{source}: {estimated(problem, recipe=recipe, device=options.device_of(device), **changes)}")
+        return
+    bar = observers.ProgressBar() if sys.stderr.isatty() else None
+    watching = observers.together([each for each in (bar, film, board) if each is not None])
+    with warnings.catch_warnings(), bar or nullcontext():
+        warnings.simplefilter("ignore", Divergence)  # said below, in one line
+        solution = solve(
+            problem, recipe=recipe, seed=seed, device=options.device_of(device), observe=watching, **changes
+        )
+    solution.save(output)
+    written = {"field": output}
+    if board is not None:
+        board.close()
+    if film is not None and animate is not None:
+        film.save()
+        written["animation"] = animate
+    if figure is not None:
+        from sinefield import plots
+
+        plots.save_figure(plots.solution_figure(solution), figure)
+        written["figure"] = figure
+    result = report.result_of(solution) | {"files": {name: str(path) for name, path in written.items()}}
+    report.show(result, report.sentence(source, result), as_json=as_json)
+    if solution.stopped == "diverged":
+        _fail(solution.advice)
+
+
+@app.command()
+def render(
+    field: options.FieldArgument,
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="A picture, recording, clip or .npy to write.")],
+    size: options.Size = None,
+    scale: options.Scale = None,
+    region: options.PictureRegion = None,
+    quantity: options.Quantity = None,
+    rate: options.SampleRate = None,
+    start: options.Start = None,
+    stop: options.Stop = None,
+    fps: options.FrameRate = None,
+    speed: options.Speed = None,
+    time: options.Moment = None,
+    axis: options.Axis = None,
+    at: options.At = None,
+    camera: options.CameraOption = None,
+    up: options.Up = None,
+    colouring: options.ColouringOption = None,
+    frames: options.TurnFrames = None,
+    device: options.Device = "auto",
+) -> None:
+    """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
+    with loading():
+        from sinefield import checkpoint, problems
+
+    options.check_outputs(output)
+    asked = options.given(
+        size=size and options.shape_of(size),
+        region=region and options.numbers(region, ",", 4, float, "--region", "10,20,110,90"),
+        scale=scale,
+        quantity=quantity,
+        rate=rate,
+        start=start,
+        stop=stop,
+        fps=fps,
+        speed=speed,
+        time=time,
+        axis=axis,
+        at=at,
+        colouring=colouring,
+        frames=frames,
+        camera=options.camera_of(camera, up) if camera or up else None,
+    )
+    loaded, header = checkpoint.read(field)
+    signal = problems.signal_from_json(header.get("signal") or {})
+    print(f"{output}: {problems.written(signal, loaded.to(options.device_of(device)), output, asked)}")
+
+
+@app.command()
+def mesh(
+    field: options.FieldArgument,
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="A .ply, .obj, .stl or .glb to write.")],
+    resolution: Annotated[int, typer.Option(help="Cells along the longest side, 8 to 4096.")] = 256,
+    offset: Annotated[float, typer.Option(help="How far outside of the surface, in the units of the file.")] = 0.0,
+    specks: Annotated[
+        bool, typer.Option("--specks", help="Keep parts of less than a thousandth of the faces.")
+    ] = False,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Write the surface of a shape as a mesh, and tell how closed it is."""
+    options.check_outputs(output)
+    with loading():
+        from sinefield import checkpoint, problems
+        from sinefield.io import meshes
+
+    meshes.check_written(output)
+    loaded, header = checkpoint.read(field)
+    signal = problems.signal_from_json(header.get("signal") or {})
+    if not isinstance(signal, problems.ShapeSignal):
+        raise ValueError(f"{field} is of kind {signal.kind!r}; only shapes, of kind 'sdf', have a mesh")
+    with report.warnings_told():
+        surface, extraction = signal.mesh(
+            loaded.to(options.device_of(device)), resolution, offset=offset, specks=specks
+        )
+        meshes.write(output, surface)
+    found = surface.report() | {"of_a_dense_grid": extraction.evaluated / extraction.total}
+    found["specks_left_out"] = extraction.mesh.components() - found["components"]
+    report.show(found, f"{output}: {report.mesh_sentence(found)}", as_json=as_json)
+
+
+@app.command()
+def compare(
+    image: options.ImageArgument,
+    networks: Annotated[str, typer.Option(help="Which, with commas between.")] = "siren,relu,tanh,relu-nerf",
+    on: options.On = None,
+    width: options.Width = 256,
+    depth: options.Depth = 3,
+    recipe: options.RecipeName = "fast",
+    passes: options.Passes = None,
+    seconds: options.Seconds = None,
+    resize: options.Resize = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    figure: options.FigureOption = None,
+    as_json: options.Json = False,
+) -> None:
+    """Fit several networks to one picture in the same way, and set them side by side."""
+    options.check_outputs(figure=figure)
+    with loading():
+        from rich.console import Console
+        from rich.table import Table
+
+        from sinefield import callbacks as observers
+        from sinefield import plots, problems
+        from sinefield.solve import solve
+
+    names = [each.strip() for each in networks.split(",") if each.strip()]
+    if not names:
+        raise ValueError("--networks names no network; give some with commas between, as siren,relu")
+    constrained = on or ["value"]
+    problems_ = {
+        name: problems.image(
+            image, on or ["value"], network=name, longest=resize, hidden_features=width, hidden_layers=depth
+        )
+        for name in names
+    }
+    solutions: dict[str, Solution] = {}
+    for name, problem in problems_.items():
+        bar = observers.ProgressBar() if sys.stderr.isatty() else None
+        watching = observers.together([bar] if bar else [])
+        with bar or nullcontext():
+            solutions[name] = solve(
+                problem,
+                recipe=recipe,
+                seed=seed,
+                device=options.device_of(device),
+                observe=watching,
+                **options.given(passes=passes, seconds=seconds),
+            )
+        if solutions[name].stopped == "interrupted":
+            break
+    results = {name: report.result_of(each) for name, each in solutions.items()}
+    if figure is not None:
+        plots.save_figure(plots.comparison_figure(solutions), figure)
+    if as_json:
+        report.show({"networks": results, "figure": figure and str(figure)}, "", as_json=True)
+        return
+    metrics = list(next(iter(solutions.values())).metrics)
+    table = Table("network", "parameters", "seconds", *metrics, title=f"{image} fitted on {' + '.join(constrained)}")
+    for name, each in results.items():
+        shown = [f"{each['metrics'][metric]:.4g}" for metric in metrics]
+        table.add_row(name, f"{each['parameters']:,}", f"{each['seconds']:.1f}", *shown)
+    Console().print(table)
+    if figure is not None:
+        print(figure)
+
+
+@app.command()
+def inspect(
+    field: Annotated[Path | None, typer.Argument(metavar="[FIELD]", help="A field file; none: a new network.")] = None,
+    network: options.Network = "siren",
+    width: options.Width = 256,
+    depth: options.Depth = 3,
+    first_omega: options.FirstOmega = None,
+    hidden_omega: options.HiddenOmega = None,
+    inputs: Annotated[int, typer.Option(min=1, help="Coordinates of a new network.")] = 2,
+    seed: options.Seed = 0,
+    figure: options.FigureOption = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show the distribution and spectrum of pre-activations and activations of each layer, beside the theory."""
+    options.check_outputs(figure=figure)
+    with loading():
+        import torch
+        from rich.console import Console
+        from rich.table import Table
+
+        from sinefield import checkpoint, fields, plots
+        from sinefield.fields import diagnostics
+
+    if field is not None:
+        module, name = checkpoint.load(field), str(field)
+    else:
+        settings = options.given(
+            hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega
+        )
+        torch.manual_seed(seed)
+        module, name = fields.build(network, inputs, 1, **settings), f"{network} {width} x {depth}, as initialised"
+    layers = diagnostics.activations_of(module)
+    rows = [each.summary() for each in layers]
+    if figure is not None:
+        plots.save_figure(plots.activations_figure(layers, name), figure)
+    if as_json:
+        report.show({"network": name, "layers": rows}, "", as_json=True)
+        return
+    table = Table(*rows[0], title=name, caption="theory for sines: N(0, 1) from layer 2 on, arcsine at every layer")
+    for row in rows:
+        table.add_row(*(each if isinstance(each, str) else f"{each:.3f}" for each in row.values()))
+    Console().print(table)
+    if figure is not None:
+        print(figure)
+
+
+@app.command()
+def info(field: options.FieldArgument, as_json: options.Json = False) -> None:
+    """Tell what is in a field file."""
+    with loading():
+        from sinefield import checkpoint
+
+    module, header = checkpoint.read(field)
+    parameters = sum(each.numel() for each in module.parameters())
+    header["parameters"] = parameters
+    network = header["network"]
+    lines = [f"{field}: {network['architecture']}, {parameters:,} parameters, {field.stat().st_size / 1024:.0f} KiB"]
+    lines += [
+        f"  {name:<10} {', '.join(f'{key} {value}' for key, value in each.items())}"
+        if isinstance(each := header[name], dict)
+        else f"  {name:<10} {each}"
+        for name in ("problem", "network", "signal", "recipe", "metrics", "seed", "version", "sinefield")
+        if header.get(name) is not None
+    ]
+    report.show(header, "\n".join(lines), as_json=as_json)
+
+
+def _fail(message: str) -> None:
+    """Print one line on standard error and leave with status 2."""
+    print(f"sinefield: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; what a user can mend is told in one line, with exit status 2."""
+    try:
+        app(arguments)
+    except (ValueError, OSError) as error:
+        _fail(str(error))
+    except MemoryError:
+        _fail("memory ran out; use --resize, a smaller --batch or a narrower --width")
+    except KeyboardInterrupt:
+        print("sinefield: stopped; nothing was written", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

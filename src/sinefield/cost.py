@@ -1,0 +1,120 @@
+"""How long a fit will take, and how much memory: tried on a few steps before it begins."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from sinefield import kernels
+from sinefield.constraint import Constraint
+from sinefield.descent import Descent
+from sinefield.domains import FiniteDomain
+from sinefield.objective import System
+from sinefield.problem import Problem
+from sinefield.recipe import Recipe
+from sinefield.solve import prepared
+
+_TRIED = 3  # steps, the first of which is not counted
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a fit will take on this machine.
+
+    Args:
+        seconds: of fitting, without what comes before and after.
+        passes: over the points.
+        points_per_second: at which constraints are evaluated and differentiated.
+        memory: bytes, besides what Python and PyTorch take themselves.
+    """
+
+    seconds: float
+    passes: float
+    points_per_second: float
+    memory: int
+
+    def __str__(self) -> str:
+        """Return the estimate in a line."""
+        return (
+            f"about {self.seconds:.0f} s for {self.passes:.3g} passes at {self.points_per_second:,.0f} points/s, "
+            f"{self.memory / 2**20:.0f} MiB"
+        )
+
+
+def estimate(
+    unknown: Problem | nn.Module | Mapping[str, nn.Module],
+    constraints: Sequence[Constraint] = (),
+    recipe: str | Recipe = "fast",
+    *,
+    device: str | torch.device | None = None,
+    **changes: Any,
+) -> Estimate:
+    """Return what :func:`sinefield.solve` with the same arguments will take; no parameter is changed.
+
+    Args:
+        unknown: as for ``solve``.
+        constraints: as for ``solve``.
+        recipe: as for ``solve``.
+        device: as for ``solve``.
+        **changes: as for ``solve``.
+
+    Raises:
+        ValueError: as for ``solve``.
+
+    >>> from sinefield.domains import Box
+    >>> from sinefield.fields.siren import Siren
+    >>> interval = Constraint(Box([-1.0], [1.0]), lambda u: u.gradient - 1)
+    >>> estimate(Siren(1, 1, hidden_features=8), [interval], passes=2).passes
+    2
+    """
+    with torch.random.fork_rng():
+        system, problem, chosen = prepared(unknown, constraints, recipe, changes, seed=0, device=device)
+        fields = system.fields.values()
+        parts = problem.parts(next(iter(fields))) if problem.parts else ()
+        if parts:  # all are alike: one is tried
+            part = parts[0]
+            descent = Descent(System.of({"u": part.field}, part.problem.constraints), part.problem, chosen, seed=0)
+        else:
+            descent = Descent(system, problem, chosen, seed=0)
+        with kernels.executing(descent.execution(compiled=False)):
+            seconds = [_seconds(descent) for _ in range(_TRIED)][1:]
+    points = sum(min(each.batch, each.size) for each in descent.streams)
+    per_second = points / min(seconds)
+    per_pass = points * descent.steps_per_pass * max(1, len(parts))
+    passes = chosen.passes if chosen.passes is not None else math.inf
+    if chosen.seconds is not None:
+        passes = min(passes, chosen.seconds * per_second / per_pass)
+    return Estimate(passes * per_pass / per_second, passes, per_second, _memory(descent, fields, problem.constraints))
+
+
+def _seconds(descent: Descent) -> float:
+    """Return the seconds of a step, short of changing the parameters."""
+    device = descent.parameters[0].device
+    start = time.perf_counter()
+    descent.system.accumulate([stream.take() for stream in descent.streams], device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    seconds = time.perf_counter() - start
+    for each in descent.parameters:
+        each.grad = None
+    return seconds
+
+
+def _memory(descent: Descent, fields: Iterable[nn.Module], constraints: Sequence[Constraint]) -> int:
+    """Return the bytes that a search takes, which may be one of many for parts of the fields, one after the other."""
+    # Those that are looked for also have a gradient and two moments, and a record and the best so far keep them.
+    parameters = sum(each.nbytes for field in fields for each in field.parameters())
+    parameters += sum(5 * each.nbytes for each in descent.parameters)
+    targets: int = sum(
+        each.nbytes
+        for constraint in constraints
+        if isinstance(constraint.domain, FiniteDomain)
+        for each in getattr(constraint.domain, "targets", {}).values()
+    )
+    return parameters + targets + descent.system.memory([stream.batch for stream in descent.streams])

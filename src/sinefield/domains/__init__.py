@@ -1,0 +1,31 @@
+"""Domains Ω, one a file: where the points of a constraint come from, and the targets a(x) they carry."""
+
+from sinefield.domains.ball import Ball, Sphere
+from sinefield.domains.box import Box, BoxBoundary
+from sinefield.domains.domain import (
+    ORDERED,
+    ContinuousDomain,
+    Domain,
+    FiniteDomain,
+    Lookup,
+    Samples,
+    random_order,
+)
+from sinefield.domains.grid import Grid
+from sinefield.domains.point_cloud import PointCloud
+
+__all__ = [
+    "ORDERED",
+    "Ball",
+    "Box",
+    "BoxBoundary",
+    "ContinuousDomain",
+    "Domain",
+    "FiniteDomain",
+    "Grid",
+    "Lookup",
+    "PointCloud",
+    "Samples",
+    "Sphere",
+    "random_order",
+]

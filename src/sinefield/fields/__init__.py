@@ -1,0 +1,28 @@
+"""Fields Φ: networks with sine activations, those they are compared with, and fields made of others."""
+
+from sinefield.fields.activations import Activation, Pointwise, Sine, activation
+from sinefield.fields.chain import Affine, Chain, SquaredDistances
+from sinefield.fields.field import NETWORKS, Field, Network, build, evaluating, register
+from sinefield.fields.perceptron import Perceptron  # in this order: `siren` is the first of the networks by name
+from sinefield.fields.siren import Siren, siren_initialisation
+from sinefield.fields.tiled import TiledSiren
+
+__all__ = [
+    "NETWORKS",
+    "Activation",
+    "Affine",
+    "Chain",
+    "Field",
+    "Network",
+    "Perceptron",
+    "Pointwise",
+    "Sine",
+    "Siren",
+    "SquaredDistances",
+    "TiledSiren",
+    "activation",
+    "build",
+    "evaluating",
+    "register",
+    "siren_initialisation",
+]

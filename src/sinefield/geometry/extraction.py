@@ -1,0 +1,344 @@
+"""A surface Φ = c as a mesh: marching cubes only where the surface can be, then Newton's method.
+
+A field that is no steeper than L cannot vanish within a block of half-diagonal r whose middle has |Φ| > L r. Blocks of
+the grid are halved until they are two cells long, and dropped as soon as this says so; what is left are the blocks
+within about 2 L cells of the surface, so that time and memory grow as its area, not as the volume of the box. ∇Φ in the
+middle of the smallest blocks tells which of their cells the surface may cross.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from dataclasses import field as attribute
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from sinefield.geometry import marching_cubes
+from sinefield.geometry.evaluation import Floats, Region, jets_at, steepness, values_at
+from sinefield.geometry.mesh import Mesh
+from sinefield.geometry.projection import approached, unit
+from sinefield.io import SignalWarning
+from sinefield.io.allocation import check_memory
+
+RESOLUTIONS = (8, 4096)
+"""The least and the greatest number of cells along the longest side."""
+
+_SLAB = 1 << 16  # blocks marched through together, a few hundred bytes each
+_CHILDREN = marching_cubes.CORNERS
+_NODES = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), -1).reshape(-1, 3)  # corners of cells of a block
+_CELL_NODES = (marching_cubes.CORNERS[:, None] + marching_cubes.CORNERS) @ [
+    9,
+    3,
+    1,
+]  # of the 8 cells of a block, the 8 corners
+_NEAR = 1e-3  # of an edge: vertices keep this far from its ends, so that no triangle shrinks to a point
+_CONVERGED = 1e-4  # of a cell: vertices nearer to the surface are left where they are
+_BENT, _KINKED = 0.4, 1.5  # of a cell: how far Φ may be from linear in a block; how much farther near a kink
+_ATTEMPTS = 4
+_STEEPER = 1.5
+_PER_BLOCK = 1000  # bytes of vertices, faces, their sorting, for each block of two cells at the surface
+
+Keys = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """A mesh and what it took to find it.
+
+    Args:
+        mesh: the surface, looking towards larger Φ.
+        evaluated: at how many points Φ was evaluated to find it, polishing left out.
+        total: at how many a dense grid would have been evaluated.
+        lipschitz: the bound of ‖∇Φ‖ that was used.
+    """
+
+    mesh: Mesh
+    evaluated: int
+    total: int
+    lipschitz: float
+
+
+@dataclass
+class _Tally:
+    """What was seen of the values of a field, less the level."""
+
+    level: float
+    evaluated: int = 0
+    low: float = np.inf
+    high: float = -np.inf
+    known: tuple[Keys, NDArray[np.float32]] = attribute(
+        default_factory=lambda: (np.empty(0, np.int64), np.empty(0, np.float32))
+    )
+
+    def values(self, field: nn.Module, points: Floats) -> NDArray[np.float32]:
+        found = values_at(field, points) - np.float32(self.level)
+        self._seen(found)
+        return found
+
+    def jets(self, field: nn.Module, points: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        values, gradients = jets_at(field, points)
+        values = values - np.float32(self.level)
+        self._seen(values)
+        return values, gradients
+
+    def _seen(self, values: NDArray[np.float32]) -> None:
+        if len(values):
+            self.evaluated += len(values)
+            self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Lattice:
+    """A grid of cubic cells from the lower corner of a box on; it ends less than a cell beyond the upper one."""
+
+    lower: Floats
+    cell: float
+    cells: Keys  # (3,)
+
+    @classmethod
+    def over(cls, region: Region, resolution: int) -> _Lattice:
+        sides = region.upper - region.lower
+        cell = float(sides.max()) / resolution
+        # A side that is a whole number of cells but for rounding gets no further cell.
+        return cls(region.lower, cell, np.maximum(1, np.ceil(sides / cell - 1e-6)).astype(np.int64))
+
+    def points(self, places: Keys | Floats) -> Floats:
+        found: Floats = self.lower + places * self.cell
+        return found
+
+    def keys(self, nodes: Keys) -> Keys:
+        """Return one number for each node ``(…, 3)``, ordered as the nodes are by their first coordinate."""
+        _, m, n = self.cells + 1
+        found: Keys = (nodes[..., 0] * m + nodes[..., 1]) * n + nodes[..., 2]
+        return found
+
+    def nodes(self, keys: Keys) -> Keys:
+        _, m, n = self.cells + 1
+        return np.stack([keys // (m * n), keys // n % m, keys % n], -1)
+
+
+def extracted(
+    field: nn.Module,
+    lower: Sequence[float],
+    upper: Sequence[float],
+    resolution: int,
+    *,
+    level: float = 0.0,
+    polish: int = 2,
+    lipschitz: float | None = None,
+) -> Extraction:
+    """Return the surface Φ = level of a field as a mesh.
+
+    Marching cubes over a grid of cubic cells, of which only those near the surface are evaluated, each node once; then
+    steps of Newton's method, see :func:`sinefield.geometry.projection.approached`. Normals are ∇Φ / ‖∇Φ‖. A surface that
+    leaves the box is cut there, and the mesh is open.
+
+    Args:
+        field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
+        lower: the corner of the box with the least coordinates.
+        upper: the corner with the greatest; the grid may end up to a cell beyond it along shorter sides.
+        resolution: cells along the longest side, 8 to 4096.
+        level: of a signed distance, how far outside the surface lies: an offset surface, or 0 for the surface itself.
+        polish: steps of Newton's method.
+        lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid, and at least 1.2.
+            Where it proves too small, as the surface ends inside the box, a larger one is tried.
+
+    Raises:
+        ValueError: the resolution or the box is out of range, Φ does not vanish in the box or is not finite, or memory
+            cannot hold the mesh.
+    """
+    region = Region.of(lower, upper)
+    if not RESOLUTIONS[0] <= resolution <= RESOLUTIONS[1] or resolution != int(resolution):
+        raise ValueError(
+            f"the resolution is {resolution}; expected a whole number of cells, {RESOLUTIONS[0]} to {RESOLUTIONS[1]}"
+        )
+    if polish < 0:
+        raise ValueError(f"polish is {polish}; expected how many steps of Newton's method to take, 0 or more")
+    if lipschitz is not None and not 0 < lipschitz < np.inf:
+        raise ValueError(f"the Lipschitz bound is {lipschitz:g}; expected a positive number, about 1 of a distance")
+    tally = _Tally(level)
+    lattice = _Lattice.over(region, int(resolution))
+    closely = lipschitz is None
+    if lipschitz is None:
+        lipschitz, tally.evaluated = steepness(field, region)
+    for _ in range(_ATTEMPTS):
+        blocks, cells = _near(field, lattice, lipschitz, tally, closely=closely)
+        check_memory(f"a mesh of resolution {resolution}", (len(blocks),), _PER_BLOCK)
+        edges, vertices, faces = _welded(_marched(field, lattice, blocks, cells, tally))
+        if not _ends_inside(lattice, edges, Mesh(vertices, faces, vertices).open_edges()):
+            break
+        lipschitz *= 1.0 if closely else _STEEPER
+        closely = False
+    else:
+        warnings.warn(
+            f"the surface has holes, as the field is steeper than {lipschitz:.3g} somewhere; give a larger lipschitz",
+            SignalWarning,
+            stacklevel=2,
+        )
+    if len(faces) == 0:
+        raise ValueError(
+            f"the field has no {'zero set' if level == 0 else f'level {level:.4g}'} in {region}: its values there go "
+            f"from {tally.low + level:.4g} to {tally.high + level:.4g}; choose a box that the surface passes through, "
+            "or fit the field anew"
+        )
+    vertices, _, gradients = approached(
+        field, vertices, level=level, steps=polish, reach=lattice.cell / 2, tolerance=_CONVERGED * lattice.cell
+    )
+    total = int(np.prod(lattice.cells + 1))
+    return Extraction(Mesh(vertices, faces, unit(gradients)), tally.evaluated, total, lipschitz)
+
+
+def _near(
+    field: nn.Module, lattice: _Lattice, lipschitz: float, tally: _Tally, *, closely: bool
+) -> tuple[Keys, NDArray[np.bool_]]:
+    """Return the blocks of 2³ cells that may hold surface, ``(m, 3)``, in order, and which of their cells, ``(m, 8)``.
+
+    Args:
+        field: Φ.
+        lattice: the grid; blocks are told in units of two of its cells.
+        lipschitz: L.
+        tally: of what is evaluated.
+        closely: whether cells are told apart, by ∇Φ in the middle of their block, or all of a block are taken.
+    """
+    size = 2
+    while 16 * size < lattice.cells.max():
+        size *= 2
+    counts = -(-lattice.cells // size)
+    blocks: Keys = np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), -1).reshape(-1, 3)
+    while True:
+        # Blocks at the end of the grid are cut off there: beyond it Φ may be anything.
+        low = blocks * size
+        high = np.minimum(low + size, lattice.cells)
+        middle = lattice.points((low + high) / 2)
+        reach = lipschitz * lattice.cell / 2 * np.linalg.norm(high - low, axis=1)
+        if size > 2:
+            kept = np.abs(tally.values(field, middle)) <= reach
+            size //= 2
+            blocks = (blocks[kept, None] * 2 + _CHILDREN).reshape(-1, 3)
+            blocks = blocks[(blocks * size < lattice.cells).all(1)]
+            continue
+        if closely:
+            values, gradients = tally.jets(field, middle)
+            cells = _crossed(values, gradients, lattice.cell) | (high - low < 2).any(1, keepdims=True)
+        else:
+            values = tally.values(field, middle)
+            cells = np.ones((len(blocks), 8), bool)
+        kept = (np.abs(values) <= reach) & cells.any(1)
+        order = np.lexsort(blocks[kept].T[::-1])
+        return blocks[kept][order], cells[kept][order]
+
+
+def _crossed(values: NDArray[np.float32], gradients: NDArray[np.float32], cell: float) -> NDArray[np.bool_]:
+    """Return which cells of blocks of 2³ the surface may cross, ``(m, 8)``, by Φ and ∇Φ in the middle of the blocks.
+
+    In a cell around x, Φ differs from Φ(x) by up to ‖∇Φ‖₁ h / 2, as far as Φ is linear. It is the less so the more
+    ‖∇Φ‖ differs from 1, the slope of a distance: there is a kink nearby.
+    """
+    there = values[:, None] + gradients @ ((_CHILDREN - 0.5) * cell).T
+    change = np.abs(gradients).sum(1, keepdims=True) / 2
+    bent = _BENT + _KINKED * np.abs(1 - np.linalg.norm(gradients, axis=1, keepdims=True))
+    return np.asarray(np.abs(there) <= (change + bent) * cell)
+
+
+def _marched(
+    field: nn.Module, lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], tally: _Tally
+) -> Iterator[tuple[Keys, Floats, NDArray[np.int64]]]:
+    """Yield the surface slab by slab: the edges that its vertices lie on, the vertices, the faces."""
+    tally.known = np.empty(0, np.int64), np.empty(0, np.float32)
+    layers = np.append(np.flatnonzero(np.diff(blocks[:, 0])) + 1, len(blocks))  # where each layer of blocks ends
+    start = 0
+    while start < len(blocks):
+        # As many whole layers as fit, and at least one.
+        fitting = layers[np.searchsorted(layers, start + _SLAB, side="right") - 1]
+        stop = int(fitting if fitting > start else layers[np.searchsorted(layers, start, side="right")])
+        some, used = blocks[start:stop], cells[start:stop]
+        yield _triangles(lattice, some, used, _nodal(field, lattice, some, used, tally))
+        start = stop
+
+
+def _nodal(
+    field: nn.Module, lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], tally: _Tally
+) -> NDArray[np.float32]:
+    """Return Φ at the 27 nodes of each block, ``(m, 27)``; NaN at those that are no corner of a cell that is used.
+
+    Every node of the grid is evaluated once, those between two slabs in the first of them: values of one point differ
+    in their last digits with its place in a batch, and with the sign of one of them the mesh would have a hole.
+    """
+    nodes = np.minimum(blocks[:, None] * 2 + _NODES, lattice.cells)
+    needed = np.zeros((len(blocks), 27), bool)
+    for cell, corners in enumerate(_CELL_NODES):
+        needed[:, corners] |= cells[:, cell, None]
+    keys, inverse = np.unique(lattice.keys(nodes)[needed], return_inverse=True)
+    values = np.empty(len(keys), np.float32)
+    old_keys, old_values = tally.known
+    known = np.isin(keys, old_keys, assume_unique=True)
+    values[known] = old_values[np.searchsorted(old_keys, keys[known])]
+    values[~known] = tally.values(field, lattice.points(lattice.nodes(keys[~known])))
+    last = np.searchsorted(keys, lattice.keys(np.array([nodes[..., 0].max(), 0, 0])))
+    tally.known = keys[last:], values[last:]
+    found = np.full((len(blocks), 27), np.nan, np.float32)
+    found[needed] = values[inverse]
+    return found
+
+
+def _triangles(
+    lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], values: NDArray[np.float32]
+) -> tuple[Keys, Floats, NDArray[np.int64]]:
+    """Return the surface in some blocks: the edges its vertices lie on, in order, the vertices, the faces."""
+    inside = values < 0
+    case = np.zeros((len(blocks), 8), np.uint8)
+    for corner in range(8):
+        case |= inside[:, _CELL_NODES[:, corner]].astype(np.uint8) << corner
+    beyond = (blocks[:, None] * 2 + _CHILDREN >= lattice.cells).any(2)
+    case[beyond | ~cells] = 0
+    block, cell = np.nonzero((case != 0) & (case != 255))
+    table = marching_cubes.table()[case[block, cell]]
+    which, _ = np.nonzero(table[..., 0] >= 0)
+    edge = table[table[..., 0] >= 0].astype(np.int64)  # (f, 3)
+
+    origin = blocks[block] * 2 + _CHILDREN[cell]
+    low = origin[which][:, None] + marching_cubes.CORNERS[marching_cubes.STARTS[edge]]  # (f, 3, 3)
+    keys, first, inverse = np.unique(
+        lattice.keys(low) * 3 + marching_cubes.AXES[edge], return_index=True, return_inverse=True
+    )
+    owner, edge = which[first // 3], edge.ravel()[first]
+    at = _CELL_NODES[cell[owner]]  # (v, 8)
+    rows = np.arange(len(owner))
+    start, end = (
+        values[block[owner], at[rows, ends[edge]]].astype(float)
+        for ends in (marching_cubes.STARTS, marching_cubes.ENDS)
+    )
+    places = lattice.nodes(keys // 3).astype(float)
+    places[rows, marching_cubes.AXES[edge]] += np.clip(start / (start - end), _NEAR, 1 - _NEAR)
+    return keys, lattice.points(places), inverse.reshape(-1, 3)
+
+
+def _welded(parts: Iterator[tuple[Keys, Floats, NDArray[np.int64]]]) -> tuple[Keys, Floats, NDArray[np.int64]]:
+    """Return the parts of a surface as one: vertices are the same that lie on the same edge of the grid."""
+    edges, vertices, faces, count = [np.empty(0, np.int64)], [np.empty((0, 3))], [np.empty((0, 3), np.int64)], 0
+    for some_edges, some_vertices, some_faces in parts:
+        edges.append(some_edges)
+        vertices.append(some_vertices)
+        faces.append(some_faces + count)
+        count += len(some_edges)
+    found, first, inverse = np.unique(np.concatenate(edges), return_index=True, return_inverse=True)
+    return found, np.concatenate(vertices)[first], inverse[np.concatenate(faces)]
+
+
+def _ends_inside(lattice: _Lattice, edges: Keys, borders: NDArray[np.int64]) -> bool:
+    """Return whether a surface ends elsewhere than at the sides of the grid.
+
+    Args:
+        lattice: the grid.
+        edges: of the grid, that the vertices lie on.
+        borders: the two vertices of each edge of the mesh that lacks an opposite.
+    """
+    key = edges[borders]  # (b, 2)
+    nodes, axes = lattice.nodes(key // 3), key % 3
+    across = axes[..., None] != np.arange(3)
+    at_sides = [((nodes == side) & across).all(1) for side in (np.zeros(3, np.int64), lattice.cells)]
+    return not bool((at_sides[0] | at_sides[1]).any(1).all())

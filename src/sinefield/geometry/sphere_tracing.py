@@ -1,0 +1,298 @@
+"""Pictures of the surface Φ = 0 without a mesh, by sphere tracing.
+
+Where Φ is a distance no surface is nearer than Φ, and a ray may advance by that much at once; a field as steep as L
+allows Φ / L. (Hart, 1996: Sphere tracing, The Visual Computer 12.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from sinefield.geometry.evaluation import Floats, Region, curvatures_at, jets_at, steepness, values_at
+from sinefield.geometry.projection import unit
+
+Colouring = Literal["shaded", "curvature"]
+Pixels = NDArray[np.uint8]
+
+_STEPS = 256  # along a ray, at most
+_REFINEMENTS = 8  # of the place between a point outside and one inside
+_NEAR = 0.02  # of a pixel: a ray this near to the surface has arrived
+_LEAST = 0.2  # of a pixel: the least step, so that rays along the surface get on
+_ON_SIDE = 1e-9  # of a side of the box: what is this near to it lies on it
+_STRIP = 1 << 18  # rays traced together, a few dozen bytes each
+_PERCENTILE = 95.0  # of the curvatures in a picture that are told apart; the rest has the colours of the ends
+_PALETTE = "RdBu_r"  # convex red, concave blue
+
+# Directions in the frame of the camera: right, up, towards it; and how strong, in linear light.
+_LIGHTS = (((-0.5, 0.7, 0.6), 0.70), ((0.8, 0.1, 0.5), 0.14))
+_AMBIENT, _GREY, _GAMMA = 0.10, 0.85, 2.2
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Where a picture is taken from.
+
+    Args:
+        azimuth: degrees around ``up``; at 0 the camera is on the side of the axis that follows ``up`` in x → y → z → x.
+        elevation: degrees above the target's horizon, −90 to 90.
+        distance: from the target, in units of length.
+        field_of_view: degrees from the lower to the upper side of the picture.
+        target: what is in the middle, three coordinates.
+        up: the axis that is upright, ``"x"``, ``"y"`` or ``"z"``; None: that of the shape, or z.
+    """
+
+    azimuth: float = 30.0
+    elevation: float = 20.0
+    distance: float = 4.0
+    field_of_view: float = 35.0
+    target: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    up: str | None = None
+
+    def __post_init__(self) -> None:
+        if not -90 <= self.elevation <= 90:
+            raise ValueError(f"the elevation is {self.elevation:g}; expected -90 to 90 degrees")
+        if not 0 < self.distance < math.inf:
+            raise ValueError(f"the camera's distance is {self.distance:g}; expected a positive length")
+        if not 0 < self.field_of_view < 180:
+            raise ValueError(
+                f"the field of view is {self.field_of_view:g}; expected more than 0, less than 180 degrees"
+            )
+        if self.up not in (None, "x", "y", "z"):
+            raise ValueError(f"up is {self.up!r}; expected x, y or z")
+
+    def frame(self) -> Floats:
+        """Return the directions to the right, up, and from the target to the camera, the rows of ``(3, 3)``."""
+        first, second, up = np.roll(np.eye(3), -1 - "xyz".index(self.up or "z"), axis=0)
+        turn, lift = math.radians(self.azimuth), math.radians(self.elevation)
+        across = math.cos(turn) * first + math.sin(turn) * second
+        right = math.cos(turn) * second - math.sin(turn) * first
+        back = math.cos(lift) * across + math.sin(lift) * up
+        return np.stack([right, np.cross(back, right), back])
+
+    def position(self) -> Floats:
+        """Return where the camera is, ``(3,)``."""
+        found: Floats = np.asarray(self.target) + self.distance * self.frame()[2]
+        return found
+
+    def rays(self, size: tuple[int, int]) -> Floats:
+        """Return the directions through the middles of the pixels, of length 1, ``(height · width, 3)``.
+
+        Args:
+            size: width and height of the picture.
+        """
+        width, height = size
+        extent = math.tan(math.radians(self.field_of_view) / 2)
+        x = (2 * np.arange(width) + 1 - width) / height * extent
+        y = (height - 1 - 2 * np.arange(height)) / height * extent
+        grid = np.stack([*np.meshgrid(x, y), np.full((height, width), -1.0)], -1).reshape(-1, 3)
+        found: Floats = grid @ self.frame()
+        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        return found
+
+
+def traced(
+    field: nn.Module,
+    camera: Camera,
+    size: tuple[int, int],
+    *,
+    lower: Sequence[float],
+    upper: Sequence[float],
+    colouring: Colouring = "shaded",
+    lipschitz: float | None = None,
+    scale: float | None = None,
+    samples: int = 2,
+) -> Pixels:
+    """Return a picture of the surface Φ = 0, on white, ``(height, width, 3)``.
+
+    Args:
+        field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
+        camera: where the picture is taken from.
+        size: width and height in pixels.
+        lower: the corner with the least coordinates of the box that is looked into.
+        upper: the corner with the greatest.
+        colouring: "shaded", light grey, or "curvature", the mean curvature from blue, concave, to red, convex.
+        lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid, and at least 1.2.
+        scale: the curvature at the ends of the colours, in 1/unit of length; None: the 95th percentile of its size.
+        samples: rays along each side of a pixel; their mean is its colour.
+
+    Raises:
+        ValueError: the size or the box is none, the colouring unknown, or Φ is not finite.
+    """
+    _check(size, colouring, samples)
+    region = Region.of(lower, upper)
+    lipschitz = lipschitz or steepness(field, region)[0]
+    fine = (size[0] * samples, size[1] * samples)
+    hit, points = _hits(field, camera, fine, region, lipschitz)
+    light = np.ones((fine[0] * fine[1], 3))
+    if len(points):
+        light[hit] = _colours(field, camera, points, region, scale, colouring)
+    mean = light.reshape(size[1], samples, size[0], samples, 3).mean((1, 3))
+    # Means are of light, pixels of what screens make it from.
+    found: Pixels = np.round(255 * mean.clip(0, 1) ** (1 / _GAMMA)).astype(np.uint8)
+    return found
+
+
+def turntable(
+    field: nn.Module,
+    camera: Camera,
+    size: tuple[int, int],
+    *,
+    lower: Sequence[float],
+    upper: Sequence[float],
+    frames: int = 60,
+    colouring: Colouring = "shaded",
+    lipschitz: float | None = None,
+    samples: int = 2,
+) -> Iterator[Pixels]:
+    """Yield pictures of the surface while the camera goes once around it, for :func:`sinefield.io.video.write`.
+
+    Args:
+        field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
+        camera: where the first picture is taken from.
+        size: width and height in pixels.
+        lower: the corner with the least coordinates of the box that is looked into.
+        upper: the corner with the greatest.
+        frames: how many; after the last one the first follows.
+        colouring: "shaded" or "curvature", its scale that of the first picture.
+        lipschitz: as in :func:`traced`.
+        samples: as in :func:`traced`.
+
+    Yields:
+        pictures ``(height, width, 3)``.
+
+    Raises:
+        ValueError: as in :func:`traced`, or there shall be no frame.
+    """
+    if frames < 1:
+        raise ValueError(f"a turn of {frames} frames is none; give at least 1")
+    _check(size, colouring, samples)
+    region = Region.of(lower, upper)
+    lipschitz = lipschitz or steepness(field, region)[0]
+    scale = None
+    if colouring == "curvature":
+        scale = _scale(curvatures_at(field, _hits(field, camera, size, region, lipschitz)[1]))
+    for k in range(frames):
+        turned = replace(camera, azimuth=camera.azimuth + 360 * k / frames)
+        yield traced(
+            field,
+            turned,
+            size,
+            lower=lower,
+            upper=upper,
+            colouring=colouring,
+            lipschitz=lipschitz,
+            scale=scale,
+            samples=samples,
+        )
+
+
+def _check(size: tuple[int, int], colouring: str, samples: int) -> None:
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f"the size of the picture is {size}; expected width and height, at least 1 pixel each")
+    if colouring not in get_args(Colouring):
+        raise ValueError(f"the colouring is {colouring!r}; expected one of {', '.join(get_args(Colouring))}")
+    if samples < 1:
+        raise ValueError(f"a pixel of {samples} samples has no colour; give at least 1")
+
+
+def _hits(
+    field: nn.Module, camera: Camera, size: tuple[int, int], region: Region, lipschitz: float
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return which rays of a camera meet the surface, and where, ``(h,)`` and ``(h, 3)``."""
+    rays = camera.rays(size)
+    pixel = 2 * math.tan(math.radians(camera.field_of_view) / 2) / size[1]  # at the distance 1
+    hits, points = [np.empty(0, np.int64)], [np.empty((0, 3))]
+    for start in range(0, len(rays), _STRIP):
+        which, where = _march(field, camera.position(), rays[start : start + _STRIP], region, lipschitz, pixel)
+        hits.append(which + start)
+        points.append(where)
+    return np.concatenate(hits), np.concatenate(points)
+
+
+def _march(
+    field: nn.Module, origin: Floats, rays: Floats, region: Region, lipschitz: float, pixel: float
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return which rays meet the surface, in order, and where."""
+    near, far = _inside(origin, rays, region)
+    active = np.flatnonzero(near < far)
+    at, before = near[active], near[active]  # the distance along each active ray, and that before the last step
+    found = np.full(len(rays), np.nan)
+    for _ in range(_STEPS):
+        values = values_at(field, origin + at[:, None] * rays[active]).astype(float)
+        crossed = values < 0
+        found[active[crossed]] = _between(field, origin, rays[active[crossed]], before[crossed], at[crossed])
+        arrived = ~crossed & (values < _NEAR * pixel * at)
+        found[active[arrived]] = at[arrived]
+        before, at = at, at + np.maximum(values / lipschitz, _LEAST * pixel * at)
+        going = ~crossed & ~arrived & (at < far[active])
+        active, at, before = active[going], at[going], before[going]
+        if len(active) == 0:
+            break
+    met = np.flatnonzero(np.isfinite(found))
+    return met, origin + found[met, None] * rays[met]
+
+
+def _inside(origin: Floats, rays: Floats, region: Region) -> tuple[Floats, Floats]:
+    """Return between which distances each ray is in a box; nowhere where the first is not less than the second."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one, other = (region.lower - origin) / rays, (region.upper - origin) / rays
+    # A ray within a side of the box has 0/0 there, and is taken not to be limited by it.
+    near = np.fmin(one, other).max(1, initial=0.0, where=~np.isnan(one) & ~np.isnan(other))
+    far = np.fmax(one, other).min(1, initial=np.inf, where=~np.isnan(one) & ~np.isnan(other))
+    return near, far
+
+
+def _between(field: nn.Module, origin: Floats, rays: Floats, outside: Floats, inside: Floats) -> Floats:
+    """Return where on each ray the sign of Φ changes, by bisection.
+
+    A ray that starts inside, where the box cuts the surface open, has both ends the same, and stays there.
+    """
+    low, high = outside.copy(), inside.copy()
+    if len(rays) and (low < high).any():
+        for _ in range(_REFINEMENTS):
+            middle = (low + high) / 2
+            within = values_at(field, origin + middle[:, None] * rays) < 0
+            low, high = np.where(within, low, middle), np.where(within, middle, high)
+    return (low + high) / 2
+
+
+def _scale(curvatures: NDArray[np.floating[Any]]) -> float:
+    return float(np.percentile(np.abs(curvatures), _PERCENTILE)) if len(curvatures) else 1.0
+
+
+def _colours(
+    field: nn.Module, camera: Camera, points: Floats, region: Region, scale: float | None, colouring: Colouring
+) -> Floats:
+    """Return the light that points of the surface send to a camera, ``(n, 3)``, linear.
+
+    Where a side of the box cuts the inside open it is that side which is seen, flat.
+    """
+    gradients = jets_at(field, points)[1].astype(float)
+    close = _ON_SIDE * (region.upper - region.lower)
+    sides = (np.abs(points - region.upper) < close).astype(float) - (np.abs(points - region.lower) < close)
+    cut = (sides != 0).any(1)
+    gradients[cut] = sides[cut]
+    seen = unit(gradients) @ camera.frame().T  # in the frame of the camera
+    strength = np.full(len(points), _AMBIENT)
+    for direction, strong in _LIGHTS:
+        towards = np.asarray(direction) / np.linalg.norm(direction)
+        # Soft: the light wraps a little around the surface.
+        strength += strong * np.maximum(0, (seen @ towards + 0.25) / 1.25)
+    if colouring == "shaded":
+        return np.repeat((_GREY * strength)[:, None], 3, axis=1)
+    import matplotlib as mpl
+
+    curvatures = np.where(cut, 0, curvatures_at(field, points))
+    # Of a plane all curvatures are rounding, which shall not be told apart.
+    limit = max(scale or _scale(curvatures[~cut]), 1e-6)
+    colours = np.asarray(mpl.colormaps[_PALETTE](0.5 + 0.5 * (curvatures / limit).clip(-1, 1)))[:, :3]
+    # Half of the light comes from everywhere, so that colours keep their meaning.
+    found: Floats = colours**_GAMMA * (0.5 + 0.5 * strength[:, None])
+    return found

@@ -1,0 +1,133 @@
+"""Problems: a named list of constraints, with the fields to look for and how they are read back as a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, TypedDict, final
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from sinefield.constraint import Constraint
+
+
+class Signal(Protocol):
+    """How a field is read back as a signal: what is stored with it, so that a file can be rendered."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of signal, such as ``"image"``."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the coordinate mapping and the value range, as JSON."""
+        ...
+
+    @property
+    def render(self) -> Callable[..., NDArray[np.float32]]:
+        """The function that samples the signal from a field; its options are those of the kind."""
+        ...
+
+    @property
+    def write(self) -> Callable[..., str]:
+        """The function that writes the signal of a field to a file, and says in a few words what it wrote."""
+        ...
+
+
+class Changes(TypedDict, total=False):
+    """Settings of a recipe that override its own."""
+
+    learning_rate: float
+    matrix_rate: float
+    betas: tuple[float, float]
+    optimiser: str
+    batch: int
+    passes: float
+    pace: float
+    final_rate: float
+    first_omega: float
+    clip: float
+
+
+Measure = Callable[[nn.Module, int | None], dict[str, float]]
+"""The metrics of a field, from this many points or, for None, from all of them."""
+
+
+def nothing_measured(_fields: Mapping[str, nn.Module], _count: int | None) -> dict[str, float]:
+    """Return no metrics."""
+    return {}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A named list of constraints, with the unknowns to look for and how they are read back as a signal.
+
+    Args:
+        name: what is solved, in a word.
+        constraints: C_1 … C_M.
+        unknowns: by name, what builds each field to look for, given ω₀ of its first layer; the first is the main one.
+        signal: how the main field is read back; None for a problem that is not a signal.
+        measure: the metrics of the fields by name, from this many points or, for None, from all of them.
+        omega: ω₀ of the first layer that the spectrum of the signal suggests; None: unknown.
+        reference: the signal itself where there is one, for figures to compare with.
+        tuning: settings of recipes that this problem overrides, by the recipe's name; those of ``"fast"`` hold for
+            ``"best"`` too.
+        parts: the parts that a field of this problem falls into and that can be solved one after the other, as they
+            share no parameter; None: it is solved as a whole.
+    """
+
+    name: str
+    constraints: Sequence[Constraint]
+    unknowns: Mapping[str, Callable[[float], nn.Module]]
+    signal: Signal | None = None
+    measure: Callable[[Mapping[str, nn.Module], int | None], dict[str, float]] = nothing_measured
+    omega: float | None = None
+    reference: object = None
+    tuning: Mapping[str, Changes] = field(default_factory=dict)
+    parts: Callable[[nn.Module], Sequence[Part]] | None = None
+
+    @classmethod
+    def of_one(
+        cls,
+        name: str,
+        constraints: Sequence[Constraint],
+        network: Callable[[float], nn.Module],
+        measure: Measure,
+        **settings: Any,
+    ) -> Problem:
+        """Return the problem of one unknown, ``u``.
+
+        Args:
+            name: what is solved.
+            constraints: C_1 … C_M.
+            network: builds the field, given ω₀ of its first layer.
+            measure: its metrics.
+            **settings: as for the class.
+        """
+        return cls(name, constraints, {"u": network}, measure=partial(_of_main, measure), **settings)
+
+    def build(self, first_omega: float) -> dict[str, nn.Module]:
+        """Return fields to look for, by name, with ω₀ of their first layers."""
+        return {name: build(first_omega) for name, build in self.unknowns.items()}
+
+
+def _of_main(measure: Measure, fields: Mapping[str, nn.Module], count: int | None) -> dict[str, float]:
+    return measure(next(iter(fields.values())), count)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A part of a field, which learns in its place, and what is to be found of it.
+
+    Args:
+        field: whose parameters are some of those of the whole.
+        problem: its constraints and metrics.
+    """
+
+    field: nn.Module
+    problem: Problem

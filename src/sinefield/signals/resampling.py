@@ -1,0 +1,124 @@
+"""How fields are read back as signals: evaluated at the samples of a lattice, in blocks of bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sinefield.domains import ORDERED, Grid
+from sinefield.fields.field import evaluating
+from sinefield.io.allocation import release, room
+from sinefield.jet import Jet, jet
+
+CHUNK = 16_384
+"""How many points are evaluated at a time."""
+
+_RELEASED = 256  # blocks after which what was written is handed to the disk
+
+
+def read_at(
+    field: nn.Module, axes: Sequence[Tensor], channels: int, read: Callable[[Jet], Tensor]
+) -> NDArray[np.float32]:
+    """Return what is read of a field at every combination of coordinates, ``(len(axes[0]), …, channels)``.
+
+    What is too large for memory is mapped from a temporary file.
+
+    Args:
+        field: Φ, from ``(n, d)`` to ``(n, channels)``.
+        axes: the coordinates along each of d axes.
+        channels: of the signal.
+        read: what is read of the jet, ``(n, channels)``.
+
+    Raises:
+        ValueError: the field has other than d inputs or ``channels`` outputs, or the disk cannot hold the result.
+    """
+    shape = tuple(len(each) for each in axes)
+    found: NDArray[np.float32] = room("what is to be rendered", (*shape, channels), np.float32)
+    inputs = getattr(field, "in_features", len(axes))
+    if inputs != len(axes):
+        raise ValueError(
+            f"the field has {inputs} coordinates and the signal {len(axes)}; give one fitted to this signal"
+        )
+    with evaluating(field) as like:
+        for number, block in enumerate(_blocks(shape)):
+            some = [each[part] for each, part in zip(axes, block, strict=True)]
+            points = torch.stack(torch.meshgrid(*some, indexing="ij"), dim=-1).flatten(0, -2)
+            values = read(jet(field, points.to(like)))
+            if values.shape[1] != channels:
+                raise ValueError(
+                    f"the field has {values.shape[1]} outputs and the signal {channels} channels; give one fitted to "
+                    "this signal"
+                )
+            found[block] = values.float().cpu().numpy().reshape(*(len(each) for each in some), channels)
+            if number % _RELEASED == 0:
+                release(found)
+    return found
+
+
+def _blocks(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Yield the blocks of an array, of at most ``CHUNK`` points and about as long along each axis."""
+    sides, room = [], float(CHUNK)
+    # Short axes first: what they do not use is left to the longer ones.
+    for rank, axis in enumerate(sorted(range(len(shape)), key=lambda axis: shape[axis])):
+        side = min(shape[axis], max(1, int(room ** (1 / (len(shape) - rank)))))
+        sides.append((axis, side))
+        room /= side
+    steps = dict(sides)
+    starts = [range(0, extent, steps[axis]) for axis, extent in enumerate(shape)]
+    for corner in itertools.product(*starts):
+        yield tuple(slice(start, start + steps[axis]) for axis, start in enumerate(corner))
+
+
+def compared(field: nn.Module, grid: Grid, count: int | None, name: str = "value") -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield values of a field beside the targets of a grid, chunk by chunk.
+
+    Args:
+        field: Φ.
+        grid: with the target ``name``.
+        count: of points spread over the grid; None: all, in order.
+        name: of the target.
+    """
+    if count is None or count >= grid.size:
+        chunks: Iterator[Tensor] = (
+            torch.arange(start, min(start + CHUNK, grid.size)) for start in range(0, grid.size, CHUNK)
+        )
+    else:
+        generator = torch.Generator().manual_seed(0)
+        # Of a large grid the first runs that are visited, in their order, so that neighbours are looked up together.
+        some = next(grid.visits(generator))[:count]
+        chunks = iter((some if grid.size <= ORDERED else some.sort().values).split(CHUNK))
+    with evaluating(field) as like:
+        for index in chunks:
+            samples = grid.at(index)
+            yield jet(field, samples.points.to(like), ["value"]).value.float().cpu(), samples.targets[name]
+
+
+def middle_of(grid: Grid, count: int, name: str = "value") -> Tensor:
+    """Return the targets in the middle of a grid, at most about ``count`` of its proportions, ``(…, c)``."""
+    factor = min(1.0, (count / grid.size) ** (1 / grid.dimension))
+    kept = [max(1, int(size * factor)) for size in grid.shape]
+    ranges = [torch.arange((n - k) // 2, (n - k) // 2 + k) for n, k in zip(grid.shape, kept, strict=True)]
+    index = torch.zeros([1] * grid.dimension, dtype=torch.long)
+    for axis, (size, some) in enumerate(zip(grid.shape, ranges, strict=True)):
+        shape = [1] * grid.dimension
+        shape[axis] = -1
+        index = index * size + some.view(shape)
+    values = grid.targets[name][index.flatten()]
+    return values.reshape(*kept, -1)
+
+
+def checked_count(what: str, count: float) -> int:
+    """Return how many samples there shall be.
+
+    Raises:
+        ValueError: it is less than one, or not a number.
+    """
+    if not (math.isfinite(count) and round(count) >= 1):
+        raise ValueError(f"{what} would have {count:g} samples; it must have at least 1")
+    return round(count)

@@ -1,0 +1,262 @@
+"""Tests of the fused kernel beyond the contract of all kernels: blocks, memory, what is kept, and derivatives again."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sinefield.fields.field import build
+from sinefield.fields.siren import Siren
+from sinefield.jet import jet
+from sinefield.kernels import QUANTITIES, reference, taylor
+from sinefield.kernels.siren import fused, workspace
+from sinefield.kernels.siren.workspace import Execution
+
+EVERYTHING = frozenset(QUANTITIES)
+WAYS = [
+    {"value"},
+    {"jacobian"},
+    {"laplacian"},
+    {"hessian"},
+    {"value", "jacobian"},
+    {"jacobian", "laplacian"},
+    EVERYTHING,
+]
+
+
+def siren(inputs: int = 2, outputs: int = 1, width: int = 8, layers: int = 2, *, omega: float = 6.0) -> Siren:
+    torch.manual_seed(3)
+    return Siren(inputs, outputs, width, layers, omega, 3.0).double()
+
+
+def points_of(count: int, inputs: int = 2) -> Tensor:
+    return torch.rand(count, inputs, dtype=torch.float64, generator=torch.Generator().manual_seed(4)) * 2 - 1
+
+
+def answers(field: nn.Module, points: Tensor, needs: set[str] | frozenset[str]) -> list[Tensor]:
+    """Return quantities, and the gradient of their mean squares by points and parameters."""
+    points = points.clone().requires_grad_()
+    found = fused.evaluate(field, points, needs)
+    loss = torch.stack([each.square().mean() for each in found.values()]).sum()
+    gradients = torch.autograd.grad(loss, [points, *field.parameters()], materialize_grads=True)
+    return [*(found[name] for name in sorted(needs)), *gradients]
+
+
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    norm = float(expected.detach().double().norm())
+    return float((found.detach().double() - expected.detach().double()).norm()) / (norm or 1.0)
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 5])
+@pytest.mark.parametrize("inputs", [1, 2, 3, 4])
+@pytest.mark.parametrize("needs", WAYS, ids="+".join)
+def test_every_way_to_carry_derivatives(needs: set[str], inputs: int, outputs: int) -> None:
+    """Against nested differentiation, by parameters and points, with derivatives carried forward and back."""
+    field, points = siren(inputs, outputs), points_of(6, inputs)
+    found = answers(field, points, needs)
+    points = points.clone().requires_grad_()
+    expected = reference.evaluate(field, points, needs)
+    loss = torch.stack([each.square().mean() for each in expected.values()]).sum()
+    gradients = torch.autograd.grad(loss, [points, *field.parameters()], materialize_grads=True)
+    for one, other in zip(found, [*(expected[name] for name in sorted(needs)), *gradients], strict=True):
+        assert relative_error(one, other) <= 1e-11
+
+
+def test_layers_of_different_widths() -> None:
+    field, plain = siren(), [nn.Linear(2, 5), nn.Linear(5, 9), nn.Linear(9, 9), nn.Linear(9, 4), nn.Linear(4, 2)]
+    sines = [layer for layer in field.layers if not isinstance(layer, nn.Linear)]
+    pairs = itertools.zip_longest(plain, [*sines, sines[-1]])
+    field.layers = nn.Sequential(*(each for pair in pairs for each in pair if each is not None)).double()
+    points = points_of(7)
+    assert fused.supports(field)
+    for needs in WAYS:
+        found, expected = fused.evaluate(field, points, needs), reference.evaluate(field, points, needs)
+        assert all(relative_error(found[name], expected[name]) <= 1e-11 for name in needs)
+
+
+@pytest.mark.parametrize("needs", WAYS, ids="+".join)
+def test_results_do_not_depend_on_the_block(needs: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    field, points = siren(2, 2), points_of(200)
+    whole = answers(field, points, needs)
+    monkeypatch.setattr(fused, "KEPT_BYTES", 1)
+    monkeypatch.setattr(fused, "BLOCK_BYTES", 1)  # as few points as there may be in a block: 64
+    assert fused.block_size(field, needs) == 64
+    for one, other in zip(answers(field, points, needs), whole, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-12)
+    with torch.no_grad():
+        found = fused.evaluate(field, points, needs)
+    for one, other in zip([found[name] for name in sorted(needs)], whole, strict=False):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("needs", WAYS, ids="+".join)
+def test_it_can_be_differentiated_twice(needs: set[str]) -> None:
+    torch.manual_seed(0)
+    field = Siren(2, 1, 4, 1, 2.0, 1.5).double()
+
+    def evaluate(points: Tensor, *_: Tensor) -> tuple[Tensor, ...]:
+        return tuple(fused.evaluate(field, points, needs).values())
+
+    assert torch.autograd.gradgradcheck(evaluate, (points_of(2).requires_grad_(), *field.parameters()))
+
+
+def test_nested_derivatives_of_a_jet_are_those_of_the_field() -> None:
+    """∂(ΔΦ)/∂x is a third derivative: differentiating the Laplacian by the points gives it."""
+    field, points = siren(), points_of(5).requires_grad_()
+    found = torch.autograd.grad(fused.evaluate(field, points, {"laplacian"})["laplacian"].sum(), points)[0]
+    expected = torch.autograd.grad(reference.evaluate(field, points, {"laplacian"})["laplacian"].sum(), points)[0]
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("needs", WAYS, ids="+".join)
+def test_jets_that_live_together_do_not_share_memory(needs: set[str]) -> None:
+    field, other = siren(), siren(omega=2.0)
+    first, second = points_of(8), points_of(8).flip(0)
+    expected = [answers(field, first, needs), answers(field, second, needs), answers(other, first, needs)]
+    begun = [(one, x.clone().requires_grad_()) for one, x in ((field, first), (field, second), (other, first))]
+    jets = [fused.evaluate(one, x, needs) for one, x in begun]
+    for (one, x), quantities, values in zip(begun, jets, expected, strict=True):
+        loss = torch.stack([each.square().mean() for each in quantities.values()]).sum()
+        for repeat in (True, False):  # and going back twice gives the same twice
+            gradients = torch.autograd.grad(loss, [x, *one.parameters()], retain_graph=repeat, materialize_grads=True)
+            for found, value in zip([*(quantities[name] for name in sorted(needs)), *gradients], values, strict=True):
+                torch.testing.assert_close(found, value, rtol=1e-12, atol=1e-13)
+
+
+def test_a_parameter_that_was_changed_in_between_is_noticed() -> None:
+    field = siren()
+    loss = fused.evaluate(field, points_of(4), {"value"})["value"].sum()
+    with torch.no_grad():
+        next(field.parameters()).add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_memory_is_used_again_and_given_back() -> None:
+    field, points = siren(), points_of(8)
+    made = []
+    original = workspace.Sweep.__init__
+
+    def counted(self: workspace.Sweep, *arguments: object) -> None:
+        made.append(self)
+        original(self, *arguments)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep, "_idle", [])
+        patch.setattr(workspace.Sweep, "__init__", counted)
+        for _ in range(3):
+            fused.evaluate(field, points, {"value"})["value"].sum().backward()
+        assert len(made) == 1
+        gc.collect()
+        assert [each for _, each in workspace._idle] == made
+        patch.setattr(sweep, "IDLE_BYTES", 0)
+        fused.evaluate(field, points, {"laplacian"})
+        gc.collect()
+        assert workspace._idle == []
+
+
+PEAK = """
+import re, torch
+from sinefield import Siren, jet
+torch.manual_seed(0)
+field = Siren(2, 1, 64, 2)
+def run(count):
+    jet(field, torch.rand(count, 2), [{quantity!r}]).{quantity}.square().mean().backward()
+    # Of this process alone; what getrusage tells includes the parent it was forked from.
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) / 1024
+few = run(50_000)
+print(run(500_000) - few)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are read from /proc, which Linux has")
+@pytest.mark.parametrize("quantity", ["value", "jacobian", "laplacian", "hessian"])
+def test_memory_does_not_grow_with_the_points(quantity: str) -> None:
+    """In MiB: what goes in and comes out grows, by 2 to 40, and what lies idle has a limit; activations do not."""
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK.format(quantity=quantity)], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 200  # kept activations would be 700 MiB and more
+
+
+def test_inference_mode_does_not_spoil_memory_for_training() -> None:
+    field, points = siren(), points_of(64)
+    expected = answers(field, points, {"value"})
+    with torch.inference_mode():
+        fused.evaluate(field, points, {"value"})
+    for one, other in zip(answers(field, points, {"value"}), expected, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_function_transforms_go_another_way() -> None:
+    field, points = siren(), points_of(5)
+
+    def laplacian(point: Tensor) -> Tensor:
+        return jet(field, point.unsqueeze(0)).laplacian[0]
+
+    found = torch.func.vmap(laplacian)(points)
+    torch.testing.assert_close(found, jet(field, points).laplacian, rtol=1e-10, atol=1e-10)
+
+
+def test_dropout_and_final_activations_go_another_way() -> None:
+    dropping = Siren(2, 1, 8, 1, dropout=0.5)
+    assert not fused.supports(dropping)
+    assert fused.supports(dropping.eval())
+    assert not fused.supports(build("siren", 2, 1, final_activation="tanh"))
+    assert not fused.supports(build("relu", 2, 1))
+    assert not fused.supports(nn.Linear(2, 1))
+    with pytest.raises(TypeError, match="takes a SIREN"):
+        fused.evaluate(build("relu", 2, 1), torch.zeros(1, 2), {"value"})
+
+
+def test_fewest_rows_are_carried() -> None:
+    def rows(inputs: int, outputs: int, *needs: str) -> int:
+        return fused.rows(siren(inputs, outputs), set(needs))
+
+    assert rows(3, 1, "value") == 1
+    assert rows(3, 1, "jacobian") == 2  # one output: back from it
+    assert rows(2, 3, "jacobian") == 3  # three outputs, two inputs: forward
+    assert rows(2, 1, "laplacian") == 4
+    assert rows(3, 1, "hessian") == 5  # value, three slopes, one adjoint; forward it would be ten
+
+
+# What float32 loses, at the size that products are made for
+
+
+@pytest.mark.parametrize("quantity", ["value", "jacobian", "laplacian", "hessian"])
+def test_float32_at_full_width_is_as_good_as_plain_torch(quantity: str) -> None:
+    torch.manual_seed(0)
+    field, points = Siren(2, 1), points_of(256).float()
+
+    def found(evaluate: type, one: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+        answer = evaluate(one, x, {quantity})[quantity]  # type: ignore[call-arg]
+        gradients = torch.autograd.grad(answer.square().mean(), list(one.parameters()), materialize_grads=True)
+        return answer, torch.cat([each.flatten() for each in gradients])
+
+    exact = found(reference.evaluate, copy.deepcopy(field).double(), points.double())  # type: ignore[arg-type]
+    plain = found(taylor.evaluate, field, points)  # type: ignore[arg-type]
+    fast = found(fused.evaluate, field, points)  # type: ignore[arg-type]
+    for one, other, truth in zip(fast, plain, exact, strict=True):
+        assert relative_error(one, truth) <= 2 * relative_error(other, truth) + torch.finfo(torch.float32).eps
+
+
+@pytest.mark.parametrize("needs", WAYS, ids="+".join)
+def test_rounded_backward_products_keep_jets_and_some_digits(needs: set[str]) -> None:
+    """A factor rounded to bfloat16 is wrong by at most 2⁻⁹ of itself, and errors of many average out."""
+    torch.manual_seed(0)
+    field, points = Siren(2, 1, 64, 2), points_of(512).float()
+    exact = answers(field, points, needs)
+    with fused.executing(Execution(rounded=True)):
+        rounded = answers(field, points, needs)
+    for quantity in range(len(needs)):
+        assert torch.equal(rounded[quantity], exact[quantity])
+    gradients = [torch.cat([each.flatten() for each in found[len(needs) + 1 :]]) for found in (rounded, exact)]
+    assert 1e-5 < relative_error(*gradients) <= 2**-6
