@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import torch
@@ -66,7 +66,7 @@ class Constraint:
     residual: Callable[..., Tensor]
     name: str = "constraint"
     weight: float | Callable[[float], float] = 1.0
-    norm: Norm = MeanSquare()
+    norm: Norm = field(default_factory=MeanSquare)
     order: int | None = None
 
     def weight_at(self, fraction: float) -> float:
@@ -109,8 +109,8 @@ class Constraint:
                 jets[parameter.name] = next(iter(unknowns))
             else:
                 raise ValueError(
-                    f"the residual of constraint {self.name!r} asks for {parameter.name!r}, which is neither an unknown "
-                    f"({', '.join(unknowns)}) nor a target of its domain ({', '.join(sorted(known)) or 'none'})"
+                    f"the residual of constraint {self.name!r} asks for {parameter.name!r}, which is neither an "
+                    f"unknown ({', '.join(unknowns)}) nor a target of its domain ({', '.join(sorted(known)) or 'none'})"
                 )
         return jets, targets
 
