@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from sinefield.domains import Grid
 from sinefield.io import image as pictures
-from sinefield.io.image import PixelMap, read, resized, write
+from sinefield.io.image import PixelMap, read, resize, write
 
 HEIGHT, WIDTH = 5, 7
 
@@ -496,7 +496,7 @@ class TestRefusals:
     def test_claims_of_enormous_sizes(
         self, tmp_path: Path, content: bytes, vips: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("sinefield.io.decoding._streams", lambda: vips)
+        monkeypatch.setattr("sinefield.io.image_decoding._can_stream", lambda: vips)
         (tmp_path / "a").write_bytes(content)
         tracemalloc.start()
         refused(tmp_path / "a", *([] if vips else ["too large", "crop it or make it smaller"]))
@@ -660,7 +660,7 @@ class TestResized:
     )
     def test_aspect_is_kept(self, shape: tuple[int, int], longest: int, expected: tuple[int, int]) -> None:
         values = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-        picture = resized(read(values), longest)
+        picture = resize(read(values), longest)
         assert picture.values.shape == (*expected, 3)
         assert picture.values.dtype == np.float32
         assert (picture.low, picture.high, picture.bits) == (0, 255, 8)
@@ -668,7 +668,7 @@ class TestResized:
     def test_what_is_finer_than_the_new_pixels_becomes_grey(self) -> None:
         y, x = np.mgrid[0:96, 0:96]
         stripes = np.where((x + y) % 2, 255, 0).astype(np.uint8)  # taking every fourth pixel would keep 0 or 255
-        inner = resized(read(stripes), 24).values[2:-2, 2:-2]
+        inner = resize(read(stripes), 24).values[2:-2, 2:-2]
         assert np.abs(inner - 127.5).max() < 5
 
     def test_what_is_coarser_is_kept(self) -> None:
@@ -676,13 +676,13 @@ class TestResized:
             centres = (np.arange(size) + 0.5) / size
             return 0.5 + 0.4 * np.cos(2 * np.pi * centres)[:, None] * np.cos(2 * np.pi * centres)[None, :]
 
-        assert np.abs(resized(read(wave(96)), 24).values[..., 0] - wave(24)).max() < 0.02
+        assert np.abs(resize(read(wave(96)), 24).values[..., 0] - wave(24)).max() < 0.02
 
     @pytest.mark.parametrize("longest", [1, 2, 0, -5])
     def test_too_small(self, longest: int) -> None:
         values = np.random.default_rng(0).random((20, 60))
         with pytest.raises(ValueError, match=r"resized to .* too small; 2 are needed each way"):
-            resized(read(values), longest)
+            resize(read(values), longest)
 
 
 class TestPixelMap:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sinefield.geometry import marching_cubes
-from sinefield.geometry.evaluation import Floats, Region, jets_at, steepness, values_at
 from sinefield.geometry.mesh import Mesh
-from sinefield.geometry.projection import approached, unit
+from sinefield.geometry.projection import move_to_level, normalise
+from sinefield.geometry.scalar_field import Floats, Region, estimate_lipschitz_bound, evaluate, evaluate_with_gradients
 from sinefield.io import SignalWarning
 from sinefield.io.allocation import check_memory
 
@@ -75,12 +75,12 @@ class _Tally:
     )
 
     def values(self, field: nn.Module, points: Floats) -> NDArray[np.float32]:
-        found = values_at(field, points) - np.float32(self.level)
+        found = evaluate(field, points) - np.float32(self.level)
         self._seen(found)
         return found
 
     def jets(self, field: nn.Module, points: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        values, gradients = jets_at(field, points)
+        values, gradients = evaluate_with_gradients(field, points)
         values = values - np.float32(self.level)
         self._seen(values)
         return values, gradients
@@ -121,7 +121,7 @@ class _Lattice:
         return np.stack([keys // (m * n), keys // n % m, keys % n], -1)
 
 
-def extracted(
+def extract(
     field: nn.Module,
     lower: Sequence[float],
     upper: Sequence[float],
@@ -134,7 +134,7 @@ def extracted(
     """Return the surface Φ = level of a field as a mesh.
 
     Marching cubes over a grid of cubic cells, of which only those near the surface are evaluated, each node once; then
-    steps of Newton's method, see :func:`sinefield.geometry.projection.approached`. Normals are ∇Φ / ‖∇Φ‖. A surface that
+    steps of Newton's method, see :func:`sinefield.geometry.projection.move_to_level`. Normals are ∇Φ / ‖∇Φ‖. A surface that
     leaves the box is cut there, and the mesh is open.
 
     Args:
@@ -164,12 +164,12 @@ def extracted(
     lattice = _Lattice.over(region, int(resolution))
     closely = lipschitz is None
     if lipschitz is None:
-        lipschitz, tally.evaluated = steepness(field, region)
+        lipschitz, tally.evaluated = estimate_lipschitz_bound(field, region)
     for _ in range(_ATTEMPTS):
-        blocks, cells = _near(field, lattice, lipschitz, tally, closely=closely)
+        blocks, cells = _find_blocks(field, lattice, lipschitz, tally, closely=closely)
         check_memory(f"a mesh of resolution {resolution}", (len(blocks),), _PER_BLOCK)
-        edges, vertices, faces = _welded(_marched(field, lattice, blocks, cells, tally))
-        if not _ends_inside(lattice, edges, Mesh(vertices, faces, vertices).open_edges()):
+        edges, vertices, faces = _weld(_march(field, lattice, blocks, cells, tally))
+        if not _has_holes(lattice, edges, Mesh(vertices, faces, vertices).open_edges()):
             break
         lipschitz *= 1.0 if closely else _STEEPER
         closely = False
@@ -185,14 +185,14 @@ def extracted(
             f"from {tally.low + level:.4g} to {tally.high + level:.4g}; choose a box that the surface passes through, "
             "or fit the field anew"
         )
-    vertices, _, gradients = approached(
+    vertices, _, gradients = move_to_level(
         field, vertices, level=level, steps=polish, reach=lattice.cell / 2, tolerance=_CONVERGED * lattice.cell
     )
     total = int(np.prod(lattice.cells + 1))
-    return Extraction(Mesh(vertices, faces, unit(gradients)), tally.evaluated, total, lipschitz)
+    return Extraction(Mesh(vertices, faces, normalise(gradients)), tally.evaluated, total, lipschitz)
 
 
-def _near(
+def _find_blocks(
     field: nn.Module, lattice: _Lattice, lipschitz: float, tally: _Tally, *, closely: bool
 ) -> tuple[Keys, NDArray[np.bool_]]:
     """Return the blocks of 2³ cells that may hold surface, ``(m, 3)``, in order, and which of their cells, ``(m, 8)``.
@@ -223,7 +223,7 @@ def _near(
             continue
         if closely:
             values, gradients = tally.jets(field, middle)
-            cells = _crossed(values, gradients, lattice.cell) | (high - low < 2).any(1, keepdims=True)
+            cells = _find_crossed_cells(values, gradients, lattice.cell) | (high - low < 2).any(1, keepdims=True)
         else:
             values = tally.values(field, middle)
             cells = np.ones((len(blocks), 8), bool)
@@ -232,7 +232,7 @@ def _near(
         return blocks[kept][order], cells[kept][order]
 
 
-def _crossed(values: NDArray[np.float32], gradients: NDArray[np.float32], cell: float) -> NDArray[np.bool_]:
+def _find_crossed_cells(values: NDArray[np.float32], gradients: NDArray[np.float32], cell: float) -> NDArray[np.bool_]:
     """Return which cells of blocks of 2³ the surface may cross, ``(m, 8)``, by Φ and ∇Φ in the middle of the blocks.
 
     In a cell around x, Φ differs from Φ(x) by up to ‖∇Φ‖₁ h / 2, as far as Φ is linear. It is the less so the more
@@ -244,7 +244,7 @@ def _crossed(values: NDArray[np.float32], gradients: NDArray[np.float32], cell: 
     return np.asarray(np.abs(there) <= (change + bent) * cell)
 
 
-def _marched(
+def _march(
     field: nn.Module, lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], tally: _Tally
 ) -> Iterator[tuple[Keys, Floats, NDArray[np.int64]]]:
     """Yield the surface slab by slab: the edges that its vertices lie on, the vertices, the faces."""
@@ -256,11 +256,11 @@ def _marched(
         fitting = layers[np.searchsorted(layers, start + _SLAB, side="right") - 1]
         stop = int(fitting if fitting > start else layers[np.searchsorted(layers, start, side="right")])
         some, used = blocks[start:stop], cells[start:stop]
-        yield _triangles(lattice, some, used, _nodal(field, lattice, some, used, tally))
+        yield _triangulate(lattice, some, used, _evaluate_nodes(field, lattice, some, used, tally))
         start = stop
 
 
-def _nodal(
+def _evaluate_nodes(
     field: nn.Module, lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], tally: _Tally
 ) -> NDArray[np.float32]:
     """Return Φ at the 27 nodes of each block, ``(m, 27)``; NaN at those that are no corner of a cell that is used.
@@ -285,7 +285,7 @@ def _nodal(
     return found
 
 
-def _triangles(
+def _triangulate(
     lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], values: NDArray[np.float32]
 ) -> tuple[Keys, Floats, NDArray[np.int64]]:
     """Return the surface in some blocks: the edges its vertices lie on, in order, the vertices, the faces."""
@@ -317,7 +317,7 @@ def _triangles(
     return keys, lattice.points(places), inverse.reshape(-1, 3)
 
 
-def _welded(parts: Iterator[tuple[Keys, Floats, NDArray[np.int64]]]) -> tuple[Keys, Floats, NDArray[np.int64]]:
+def _weld(parts: Iterator[tuple[Keys, Floats, NDArray[np.int64]]]) -> tuple[Keys, Floats, NDArray[np.int64]]:
     """Return the parts of a surface as one: vertices are the same that lie on the same edge of the grid."""
     edges, vertices, faces, count = [np.empty(0, np.int64)], [np.empty((0, 3))], [np.empty((0, 3), np.int64)], 0
     for some_edges, some_vertices, some_faces in parts:
@@ -329,7 +329,7 @@ def _welded(parts: Iterator[tuple[Keys, Floats, NDArray[np.int64]]]) -> tuple[Ke
     return found, np.concatenate(vertices)[first], inverse[np.concatenate(faces)]
 
 
-def _ends_inside(lattice: _Lattice, edges: Keys, borders: NDArray[np.int64]) -> bool:
+def _has_holes(lattice: _Lattice, edges: Keys, borders: NDArray[np.int64]) -> bool:
     """Return whether a surface ends elsewhere than at the sides of the grid.
 
     Args:

@@ -56,7 +56,7 @@ def check_disk(what: str | Path, shape: tuple[int, ...], dtype: Any) -> None:
     _check(what, shape, needed, shutil.disk_usage(tempfile.gettempdir()).free, "on the disk for temporary files")
 
 
-def room(what: str | Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+def allocate(what: str | Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Return an array to fill, its values undefined; the temporary file is gone with the last view of it.
 
     Args:
@@ -86,7 +86,7 @@ def release(array: NDArray[Any]) -> None:
     mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def slabs(array: NDArray[Any]) -> Iterator[slice]:
+def iterate_slabs(array: NDArray[Any]) -> Iterator[slice]:
     """Yield the slabs of an array along its first axis, each of a few megabytes; mapped ones are released behind."""
     rows = max(1, _SLAB // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
@@ -94,13 +94,13 @@ def slabs(array: NDArray[Any]) -> Iterator[slice]:
         release(array)
 
 
-def ends(array: NDArray[Any]) -> tuple[float, float]:
+def find_extremes(array: NDArray[Any]) -> tuple[float, float]:
     """Return the least and the greatest value of an array; NaN where there is one.
 
-    >>> ends(np.arange(6.0).reshape(2, 3))
+    >>> find_extremes(np.arange(6.0).reshape(2, 3))
     (0.0, 5.0)
     """
-    lows, highs = np.array([(float(array[some].min()), float(array[some].max())) for some in slabs(array)]).T
+    lows, highs = np.array([(float(array[some].min()), float(array[some].max())) for some in iterate_slabs(array)]).T
     return float(lows.min()), float(highs.max())
 
 
@@ -133,7 +133,7 @@ class Spool:
         """
         self._file.write(np.ascontiguousarray(block, dtype=self._dtype).tobytes())
 
-    def gathered(self) -> NDArray[Any]:
+    def gather(self) -> NDArray[Any]:
         """Return all samples ``(n, c)``; nothing can be added afterwards."""
         file = self._file
         size = file.tell()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sinefield.io import SignalWarning
-from sinefield.io.allocation import Spool, slabs
+from sinefield.io.allocation import Spool, iterate_slabs
 from sinefield.io.files import replacing
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
@@ -82,7 +82,7 @@ def read(source: str | Path | NDArray[Any] | Tensor, rate: int | None = None) ->
     if isinstance(source, Tensor):
         source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
-        return _of_array(source, rate)
+        return _from_array(source, rate)
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a recording, such as a WAV or FLAC file")
@@ -109,7 +109,7 @@ def read(source: str | Path | NDArray[Any] | Tensor, rate: int | None = None) ->
                     )
                 if count < file.frames:
                     raise ValueError(f"{path} ends early: {count} of {file.frames} samples are there; get another copy")
-                return _recording(spool.gathered(), file.samplerate, exact, str(path))
+                return _make_recording(spool.gather(), file.samplerate, exact, str(path))
     except soundfile.LibsndfileError as error:
         reason = " ".join(error.error_string.split()).rstrip(".")
         raise ValueError(
@@ -117,7 +117,7 @@ def read(source: str | Path | NDArray[Any] | Tensor, rate: int | None = None) ->
         ) from error
 
 
-def _of_array(array: NDArray[Any], rate: int | None) -> Recording:
+def _from_array(array: NDArray[Any], rate: int | None) -> Recording:
     name = f"an array of shape {array.shape}"
     if rate is None:
         raise ValueError(f"{name} does not say how many samples a second has; give rate=")
@@ -129,7 +129,7 @@ def _of_array(array: NDArray[Any], rate: int | None) -> Recording:
             f"{name} of {array.dtype} is no recording; expected (n,) or (n, channels) of floats or 16-bit integers"
         )
     integers = array.dtype == np.int16
-    return _recording(array if integers else array.astype(np.float32), rate, 16 if integers else 32, name)
+    return _make_recording(array if integers else array.astype(np.float32), rate, 16 if integers else 32, name)
 
 
 def _check_rate(rate: int, name: str) -> None:
@@ -140,12 +140,12 @@ def _check_rate(rate: int, name: str) -> None:
         )
 
 
-def _recording(values: NDArray[Any], rate: int, bits: int, name: str) -> Recording:
+def _make_recording(values: NDArray[Any], rate: int, bits: int, name: str) -> Recording:
     if len(values) < 2:
         raise ValueError(f"{name} has {len(values)} samples; a recording needs at least 2")
     full = 32768.0 if values.dtype == np.int16 else 1.0
     peak, clipped = 0.0, 0
-    for some in slabs(values):
+    for some in iterate_slabs(values):
         size = np.abs(values[some].astype(np.float32)) / full
         peak = max(peak, float(size.max()))
         if not np.isfinite(size).all():

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.io import decoding
-from sinefield.io.allocation import check_memory, ends, release, room, slabs
-from sinefield.io.decoding import LARGE
+from sinefield.io import image_decoding
+from sinefield.io.allocation import allocate, check_memory, find_extremes, iterate_slabs, release
 from sinefield.io.files import replacing
-from sinefield.io.resampling import resampled
-from sinefield.io.sample_pictures import file_of
+from sinefield.io.image_decoding import LARGE
+from sinefield.io.resampling import resample
+from sinefield.io.sample_images import find_file
 
 Floats = NDArray[np.float32]
 
@@ -60,7 +60,7 @@ def read(source: str | Path | NDArray[Any] | Tensor) -> Picture:
     """Return the picture in a file, an array or a tensor.
 
     Args:
-        source: a path; ``"sample:NAME"`` for a picture of :data:`sinefield.io.sample_pictures.SAMPLES`; or an array
+        source: a path; ``"sample:NAME"`` for a picture of :data:`sinefield.io.sample_images.SAMPLES`; or an array
             ``(height, width)`` or ``(height, width, channels)`` of 8- or 16-bit integers, booleans or floats.
             Floats within [0, 1] have that range, others the one they span.
 
@@ -73,24 +73,24 @@ def read(source: str | Path | NDArray[Any] | Tensor) -> Picture:
         tensor = source.detach().cpu()  # NumPy has no bfloat16
         source = (tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor).numpy()
     if isinstance(source, np.ndarray):
-        return _picture(source, f"an array of shape {source.shape}")
+        return _make_picture(source, f"an array of shape {source.shape}")
     name = str(source)
     if name.startswith("sample:"):
-        return _picture(_sample(name.removeprefix("sample:")), name)
-    return _picture(decoding.read_file(Path(source)), name)
+        return _make_picture(_read_sample(name.removeprefix("sample:")), name)
+    return _make_picture(image_decoding.read_file(Path(source)), name)
 
 
-def _sample(name: str) -> NDArray[Any]:
-    path = file_of(name)
+def _read_sample(name: str) -> NDArray[Any]:
+    path = find_file(name)
     if path is not None:
-        return decoding.decode(path)
+        return image_decoding.decode(path)
     import skimage.data
 
     array: NDArray[Any] = getattr(skimage.data, name)()
     return array
 
 
-def _picture(array: NDArray[Any], name: str) -> Picture:
+def _make_picture(array: NDArray[Any], name: str) -> Picture:
     if array.ndim == 2:
         array = array[:, :, None]
     _check_shape(array, name)
@@ -98,7 +98,7 @@ def _picture(array: NDArray[Any], name: str) -> Picture:
         raise ValueError(f"{name} holds {array.dtype}; expected 8- or 16-bit integers, booleans or floats")
     with np.errstate(over="ignore", invalid="ignore"):
         values = array if array.size >= LARGE else np.ascontiguousarray(array, dtype=np.float32)
-        low, high = ends(array)
+        low, high = find_extremes(array)
         spread = float(np.float32(high) - np.float32(low))
     if not math.isfinite(spread):
         raise ValueError(f"{name} holds NaN, infinity or numbers too large; replace those pixels by numbers first")
@@ -106,7 +106,7 @@ def _picture(array: NDArray[Any], name: str) -> Picture:
         raise ValueError(
             f"{name} is constant: every pixel is {values.flat[0]:g}; there is nothing to fit, give another picture"
         )
-    return Picture(values, *_value_range(array, low, high), name)
+    return Picture(values, *_find_range(array, low, high), name)
 
 
 def _check_shape(array: NDArray[Any], name: str) -> None:
@@ -121,7 +121,7 @@ def _check_shape(array: NDArray[Any], name: str) -> None:
         )
 
 
-def _value_range(array: NDArray[Any], low: float, high: float) -> tuple[float, float, int]:
+def _find_range(array: NDArray[Any], low: float, high: float) -> tuple[float, float, int]:
     """Return the values of black and white, and the bits of a channel, of an array with these ends."""
     if array.dtype == bool:
         return 0.0, 1.0, 8
@@ -130,7 +130,7 @@ def _value_range(array: NDArray[Any], low: float, high: float) -> tuple[float, f
     return (0.0, 1.0, 32) if array.dtype.kind == "f" and low >= 0 and high <= 1 else (low, high, 32)
 
 
-def resized(picture: Picture, longest: int) -> Picture:
+def resize(picture: Picture, longest: int) -> Picture:
     """Return a picture scaled so that its longest side is ``longest`` pixels, without aliasing.
 
     Raises:
@@ -141,7 +141,7 @@ def resized(picture: Picture, longest: int) -> Picture:
     size = (round(height * factor), round(width * factor))
     if min(size) < 2:
         raise ValueError(f"{picture.name} resized to {size[1]} x {size[0]} pixels is too small; 2 are needed each way")
-    return Picture(resampled(picture.values, *size), picture.low, picture.high, picture.bits, picture.name)
+    return Picture(resample(picture.values, *size), picture.low, picture.high, picture.bits, picture.name)
 
 
 @dataclass(frozen=True)
@@ -254,9 +254,9 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
             _write_tiff(temporary, values)
             return
         depth = np.uint16 if bits > 8 and suffix in (".png", ".tif", ".tiff") else np.uint8
-        if not all(map(math.isfinite, ends(values))):
+        if not all(map(math.isfinite, find_extremes(values))):
             raise ValueError(f"cannot write {path}: the values hold NaN or infinity; choose .npy, which keeps them")
-        pixels = _integers(values, low, high, depth)
+        pixels = _quantise(values, low, high, depth)
         if suffix in (".tif", ".tiff"):
             _write_tiff(temporary, pixels)
         elif suffix == ".png":
@@ -266,11 +266,11 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
             PIL.Image.fromarray(pixels).save(temporary, **options)
 
 
-def _integers(values: Floats, low: float, high: float, depth: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
+def _quantise(values: Floats, low: float, high: float, depth: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
     """Return values as integers of a depth, low … high becoming 0 … its largest."""
     peak = float(np.iinfo(depth).max)
-    found = room("the picture to write", values.shape, depth)
-    for some in slabs(found):
+    found = allocate("the picture to write", values.shape, depth)
+    for some in iterate_slabs(found):
         found[some] = np.clip(np.rint((values[some] - low) * (peak / (high - low))), 0, peak)
         release(values)
     return found

@@ -21,7 +21,7 @@ WRITTEN = (".ply", ".obj", ".stl", ".glb")
 _FINE = 1e-4  # of the size of a mesh: coarser coordinates can be seen
 
 
-def check_written(path: str | Path) -> None:
+def check_suffix(path: str | Path) -> None:
     """Check that a mesh could be written with the ending of ``path``.
 
     Raises:
@@ -47,7 +47,7 @@ def write(path: str | Path, mesh: Mesh) -> None:
         ValueError: the ending is none of :data:`WRITTEN`, or trimesh is missing.
         OSError: the place cannot be written to.
     """
-    check_written(path)
+    check_suffix(path)
     import trimesh
 
     rounding = float(np.spacing(np.abs(mesh.vertices).max(initial=0.0).astype(np.float32)))

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinefield.io.image import Picture
-from sinefield.io.points import Cloud, Doubles, checked
+from sinefield.io.points import Cloud, Doubles, clean_points
 
 
-def outline(picture: Picture, samples: int = 20_000) -> Cloud:
+def trace_outline(picture: Picture, samples: int = 20_000) -> Cloud:
     """Return the outline between the dark and the light parts of a picture, in pixels (row, column).
 
     Inside is what holds less of the picture's edge: a glyph on paper, dark or light.
@@ -33,15 +33,15 @@ def outline(picture: Picture, samples: int = 20_000) -> Cloud:
     curves = [curve for curve in find_contours(height, 0.0) if len(curve) > 3]
     if not curves:
         raise ValueError(f"{picture.name} has no outline between dark and light; give a glyph or a silhouette")
-    places, across = _walked([curve[:-1] for curve in curves], samples)
+    places, across = _walk([curve[:-1] for curve in curves], samples)
     ahead, behind = (
         ndimage.map_coordinates(height, (places + side * across).T, order=1, mode="nearest") for side in (0.75, -0.75)
     )
     normals = np.where(ahead < behind, 1.0, -1.0)[:, None] * across
-    return checked(places - 0.5, normals, picture.name)  # of the padded picture's pixel centres, in pixels
+    return clean_points(places - 0.5, normals, picture.name)  # of the padded picture's pixel centres, in pixels
 
 
-def polygon(corners: NDArray[np.float64], samples: int = 20_000) -> Cloud:
+def sample_polygon(corners: NDArray[np.float64], samples: int = 20_000) -> Cloud:
     """Return points on a closed polygon, with normals outwards.
 
     Args:
@@ -58,11 +58,11 @@ def polygon(corners: NDArray[np.float64], samples: int = 20_000) -> Cloud:
     area = float((corners[:, 0] * after[:, 1] - corners[:, 1] * after[:, 0]).sum() / 2)
     if area == 0:
         raise ValueError("the corners of the polygon all lie in a line; a shape needs an inside")
-    places, across = _walked([corners], samples)
-    return checked(places, np.sign(area) * across, f"a polygon of {len(corners)} corners")
+    places, across = _walk([corners], samples)
+    return clean_points(places, np.sign(area) * across, f"a polygon of {len(corners)} corners")
 
 
-def _walked(curves: Sequence[Doubles], samples: int) -> tuple[Doubles, Doubles]:
+def _walk(curves: Sequence[Doubles], samples: int) -> tuple[Doubles, Doubles]:
     """Return points evenly spaced along closed curves, and the unit vectors across, to the right of the way."""
     closed = [np.concatenate([curve, curve[:1]]) for curve in curves]
     lengths = [np.linalg.norm(np.diff(curve, axis=0), axis=1) for curve in closed]

@@ -72,7 +72,7 @@ def read(source: str | Path | NDArray[Any] | Tensor, samples: int = 100_000) -> 
     if isinstance(source, Tensor):
         source = source.detach().cpu().double().numpy()
     if isinstance(source, np.ndarray):
-        return _of_array(source, f"an array of shape {source.shape}")
+        return _from_array(source, f"an array of shape {source.shape}")
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a shape, such as a PLY or OBJ file")
@@ -85,18 +85,18 @@ def read(source: str | Path | NDArray[Any] | Tensor, samples: int = 100_000) -> 
             array: NDArray[Any] = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{path} cannot be read as points; it may be damaged, or no NPY file") from error
-        return _of_array(array, str(path))
+        return _from_array(array, str(path))
     if path.suffix.lower() in (*_SCANS, ".txt", ".csv"):
-        array = _table(path)
+        array = _read_table(path)
         if path.suffix.lower() in _SCANS and array.ndim == 2 and array.shape[1] in (4, 7):  # an intensity, and colours
             _warn(str(path), f"of {array.shape[1]} columns the first three are used, as x y z")
             array = array[:, :3]
-        return _of_array(array, str(path))
-    cloud = _of_mesh_file(path, samples)
+        return _from_array(array, str(path))
+    cloud = _read_mesh_file(path, samples)
     return replace(cloud, up="y") if path.suffix.lower() in _Y_UP else cloud
 
 
-def _table(path: Path) -> NDArray[Any]:
+def _read_table(path: Path) -> NDArray[Any]:
     """Return the numbers of a text file of rows.
 
     Raises:
@@ -114,7 +114,7 @@ def _table(path: Path) -> NDArray[Any]:
         ) from error
 
 
-def _of_array(array: NDArray[Any], name: str) -> Cloud:
+def _from_array(array: NDArray[Any], name: str) -> Cloud:
     if array.ndim != 2 or array.shape[1] not in (2, 3, 4, 6) or array.dtype.kind not in "fiu":
         raise ValueError(
             f"{name} of {array.dtype} is no shape; expected points (n, 2) or (n, 3), or with normals (n, 4) or (n, 6)"
@@ -125,7 +125,7 @@ def _of_array(array: NDArray[Any], name: str) -> Cloud:
     if normals is not None and _are_colours(normals):
         _warn(name, "the last three columns are taken for colours, as none is negative, and left out")
         normals = None
-    return checked(numbers[:, :dimension], normals, name)
+    return clean_points(numbers[:, :dimension], normals, name)
 
 
 def _are_colours(columns: Doubles) -> bool:
@@ -134,7 +134,7 @@ def _are_colours(columns: Doubles) -> bool:
     return columns.shape[1] == 3 and bool((columns >= 0).all() and np.ptp(lengths) > _EQUAL * lengths.max(initial=0.0))
 
 
-def _of_mesh_file(path: Path, samples: int) -> Cloud:
+def _read_mesh_file(path: Path, samples: int) -> Cloud:
     if importlib.util.find_spec("trimesh") is None:
         raise ValueError(f"reading {path} needs trimesh; install it with: pip install 'sinefield[mesh]'")
     import trimesh
@@ -150,22 +150,22 @@ def _of_mesh_file(path: Path, samples: int) -> Cloud:
         ) from error
     if isinstance(found, trimesh.PointCloud):
         normals = found.metadata.get("_ply_raw", {}).get("vertex", {}).get("data")
-        return checked(np.asarray(found.vertices, dtype=np.float64), _ply_normals(normals), str(path))
+        return clean_points(np.asarray(found.vertices, dtype=np.float64), _read_ply_normals(normals), str(path))
     if not isinstance(found, trimesh.Trimesh):
         raise ValueError(f"{path} holds a {type(found).__name__}, not points or a mesh")
     if len(found.faces) == 0:
-        return checked(np.asarray(found.vertices, dtype=np.float64), None, str(path))
+        return clean_points(np.asarray(found.vertices, dtype=np.float64), None, str(path))
     if not np.isfinite(found.vertices).all():
         raise ValueError(f"{path} holds NaN or infinity; remove those vertices first")
     if not found.area > 0:
         raise ValueError(f"{path} has {len(found.faces)} faces and no area; give a surface")
     points, faces = trimesh.sample.sample_surface(found, samples, seed=0)
-    return checked(
+    return clean_points(
         np.asarray(points, dtype=np.float64), np.asarray(found.face_normals[faces], dtype=np.float64), str(path)
     )
 
 
-def _ply_normals(data: Any) -> Doubles | None:
+def _read_ply_normals(data: Any) -> Doubles | None:
     """Return the normals of the vertices of a PLY file, where it has them."""
     try:
         return np.stack([np.asarray(data[each], dtype=np.float64).ravel() for each in ("nx", "ny", "nz")], axis=1)
@@ -173,7 +173,7 @@ def _ply_normals(data: Any) -> Doubles | None:
         return None
 
 
-def checked(points: Doubles, normals: Doubles | None, name: str) -> Cloud:
+def clean_points(points: Doubles, normals: Doubles | None, name: str) -> Cloud:
     """Return the cloud of the points that can be used: of equal ones the first, of normals those that have a direction.
 
     Raises:

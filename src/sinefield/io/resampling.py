@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def resampled(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+def resample(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """Return a picture at another size, as ``skimage.transform.resize(…, anti_aliasing=True)`` does.
 
     Along an axis of n samples that become m, with f = n/m, the new sample k is read at f (k + ½) − ½ by linear
@@ -26,15 +26,15 @@ def resampled(values: NDArray[np.float32], height: int, width: int) -> NDArray[n
     Returns:
         ``(height, width, channels)``.
 
-    >>> resampled(np.float32([[[0], [6]], [[0], [6]]]), height=2, width=3)[0, :, 0].tolist()
+    >>> resample(np.float32([[[0], [6]], [[0], [6]]]), height=2, width=3)[0, :, 0].tolist()
     [1.0, 3.0, 5.0]
     """
-    rows = _along_first(values, height)
-    both = _along_first(rows.swapaxes(0, 1), width).swapaxes(0, 1)
+    rows = _resample_first_axis(values, height)
+    both = _resample_first_axis(rows.swapaxes(0, 1), width).swapaxes(0, 1)
     return np.ascontiguousarray(np.clip(both, values.min(), values.max()), dtype=np.float32)
 
 
-def _along_first(values: NDArray[Any], size: int) -> NDArray[np.float64]:
+def _resample_first_axis(values: NDArray[Any], size: int) -> NDArray[np.float64]:
     count = len(values)
     step = count / size
     sigma = max(0.0, (step - 1) / 2)

@@ -26,23 +26,7 @@ from sinefield.io import SignalWarning
 from sinefield.io.allocation import Spool
 from sinefield.io.files import replacing
 
-SUFFIXES = (
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".mpg",
-    ".mpeg",
-    ".ts",
-    ".ogv",
-    ".wmv",
-    ".flv",
-    ".3gp",
-    ".mjpeg",
-    ".gif",
-)
+SUFFIXES = tuple(f".{each}" for each in ["mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "ogv", "wmv", "flv", "3gp", "mjpeg", "gif"])
 """The endings of clips that can be read."""
 
 WRITTEN = (".mp4", ".gif")
@@ -87,7 +71,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Selection:
     """What of a clip is wanted: which frames, the size and the part of each."""
 
     start: int
@@ -97,9 +81,9 @@ class _Wanted:
     crop: tuple[int, int, int, int] | None
 
     @classmethod
-    def checked(
+    def of(
         cls, frames: Frames | None, size: tuple[int, int] | None, crop: tuple[int, int, int, int] | None
-    ) -> _Wanted:
+    ) -> _Selection:
         """Return what is wanted.
 
         Raises:
@@ -138,11 +122,11 @@ def read(
             two frames or pixels a side, every sample is the same, what is asked for lies outside it, or PyAV is
             missing.
     """
-    wanted = _Wanted.checked(frames, size, crop)
+    wanted = _Selection.of(frames, size, crop)
     if isinstance(source, Tensor):
         source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
-        return _of_array(source, rate, wanted)
+        return _from_array(source, rate, wanted)
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a clip, such as an MP4 file")
@@ -156,11 +140,11 @@ def read(
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise ValueError(f"{path} has no pictures in it, only {_kinds(container)}; give a clip")
+                raise ValueError(f"{path} has no pictures in it, only {_list_streams(container)}; give a clip")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             rate = rate or float(stream.average_rate or stream.guessed_rate or 0)
-            return _gathered(_decoded(container, stream, path), rate, str(path), wanted)
+            return _gather(_decode(container, stream, path), rate, str(path), wanted)
     except (av.FFmpegError, UnicodeDecodeError) as error:  # a damaged file may name its parts in no encoding
         reason = getattr(error, "strerror", None) or "its names are in no known encoding"
         raise ValueError(
@@ -169,11 +153,11 @@ def read(
         ) from error
 
 
-def _kinds(container: Any) -> str:
+def _list_streams(container: Any) -> str:
     return " and ".join(sorted({str(each.type) for each in container.streams})) or "nothing"
 
 
-def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Pixels]:
+def _decode(container: Any, stream: Any, path: Path) -> Iterator[Pixels]:
     """Yield the frames of a stream, upright, ``(height, width, channels)``.
 
     Raises:
@@ -223,7 +207,7 @@ def _warn_of_gaps(times: Sequence[float], path: Path) -> None:
         )
 
 
-def _of_array(array: NDArray[Any], rate: float | None, wanted: _Wanted) -> Clip:
+def _from_array(array: NDArray[Any], rate: float | None, wanted: _Selection) -> Clip:
     name = f"an array of shape {array.shape}"
     if rate is None:
         raise ValueError(f"{name} does not say how many frames a second has; give rate=")
@@ -233,10 +217,10 @@ def _of_array(array: NDArray[Any], rate: float | None, wanted: _Wanted) -> Clip:
         raise ValueError(
             f"{name} of {array.dtype} is no clip; expected (t, h, w) or (t, h, w, c) of bytes, with 1 or 3 channels"
         )
-    return _gathered(iter(array), rate, name, wanted)
+    return _gather(iter(array), rate, name, wanted)
 
 
-def _gathered(frames: Iterator[Pixels], rate: float, name: str, wanted: _Wanted) -> Clip:
+def _gather(frames: Iterator[Pixels], rate: float, name: str, wanted: _Selection) -> Clip:
     """Return the clip of some frames, each cropped and scaled as it comes.
 
     Raises:
@@ -248,12 +232,12 @@ def _gathered(frames: Iterator[Pixels], rate: float, name: str, wanted: _Wanted)
     kept, low, high = 0, 255, 0
     shape: tuple[int, ...] = ()
     with ExitStack() as stack:
-        for frame in _some(frames, name, wanted):
-            pixels = _scaled(_cut(frame, wanted.crop, name), wanted.size)
+        for frame in _select(frames, name, wanted):
+            pixels = _resize(_crop(frame, wanted.crop, name), wanted.size)
             if kept == 0:
                 shape = pixels.shape
                 if min(shape[:2]) < 2:
-                    raise ValueError(f"{name} is {_size(pixels)}; a clip needs at least 2 pixels each way")
+                    raise ValueError(f"{name} is {_describe(pixels)}; a clip needs at least 2 pixels each way")
                 spool = stack.enter_context(Spool(shape[2], np.uint8))
             low, high = min(low, int(pixels.min())), max(high, int(pixels.max()))
             spool.add(pixels)
@@ -262,10 +246,10 @@ def _gathered(frames: Iterator[Pixels], rate: float, name: str, wanted: _Wanted)
             raise ValueError(f"{name} gives {kept} frame; a clip needs at least 2, and one is of kind image")
         if low == high:
             raise ValueError(f"{name} is constant: every sample is {low}; there is nothing to fit, give another clip")
-        return Clip(spool.gathered(), kept, shape[0], shape[1], rate / wanted.step, name)
+        return Clip(spool.gather(), kept, shape[0], shape[1], rate / wanted.step, name)
 
 
-def _some(frames: Iterator[Pixels], name: str, wanted: _Wanted) -> Iterator[Pixels]:
+def _select(frames: Iterator[Pixels], name: str, wanted: _Selection) -> Iterator[Pixels]:
     """Yield the frames that are wanted, all of one size.
 
     Raises:
@@ -277,7 +261,7 @@ def _some(frames: Iterator[Pixels], name: str, wanted: _Wanted) -> Iterator[Pixe
         if seen and frame.shape != shape:
             raise ValueError(
                 f"{name} changes its size at frame {seen}: from {shape[1]} x {shape[0]} pixels of {shape[2]} channels "
-                f"to {_size(frame)}; use the frames before with --frames 0:{seen}, or convert it to one size"
+                f"to {_describe(frame)}; use the frames before with --frames 0:{seen}, or convert it to one size"
             )
         shape = frame.shape
         if seen >= wanted.start and (seen - wanted.start) % wanted.step == 0:
@@ -292,11 +276,11 @@ def _some(frames: Iterator[Pixels], name: str, wanted: _Wanted) -> Iterator[Pixe
         raise ValueError(f"{name} has {seen} frames, and {asked} is outside; they are 0:{seen}")
 
 
-def _size(frame: Pixels) -> str:
+def _describe(frame: Pixels) -> str:
     return f"{frame.shape[1]} x {frame.shape[0]} pixels of {frame.shape[2]} channels"
 
 
-def _cut(frame: Pixels, crop: tuple[int, int, int, int] | None, name: str) -> Pixels:
+def _crop(frame: Pixels, crop: tuple[int, int, int, int] | None, name: str) -> Pixels:
     if crop is None:
         return frame
     left, top, right, bottom = crop
@@ -308,7 +292,7 @@ def _cut(frame: Pixels, crop: tuple[int, int, int, int] | None, name: str) -> Pi
     return frame[top:bottom, left:right]
 
 
-def _scaled(frame: Pixels, size: tuple[int, int] | None) -> Pixels:
+def _resize(frame: Pixels, size: tuple[int, int] | None) -> Pixels:
     if size is None or size == (frame.shape[1], frame.shape[0]):
         return frame
     picture = Image.fromarray(frame[:, :, 0] if frame.shape[2] == 1 else frame)
@@ -379,7 +363,7 @@ def _encode(path: Path, frames: Iterator[Pixels], shape: tuple[int, ...], rate: 
         stream = container.add_stream("gif" if gif else "libx264", rate=rate, options={} if gif else {"crf": "16"})
         stream.height, stream.width = (side + after for side, (_, after) in zip(shape, pad, strict=True))
         stream.pix_fmt = "pal8" if gif else "yuv420p"
-        graph = _palettes(stream, rate) if gif else None
+        graph = _build_palette_filter(stream, rate) if gif else None
         for number, each in enumerate(frames):
             colours = np.repeat(each, 3, axis=2) if each.shape[2] == 1 else each
             padded = np.pad(colours, (*pad, (0, 0)), mode="edge")
@@ -392,7 +376,7 @@ def _encode(path: Path, frames: Iterator[Pixels], shape: tuple[int, ...], rate: 
         container.mux(stream.encode())
 
 
-def _palettes(stream: Any, rate: Fraction) -> Any:
+def _build_palette_filter(stream: Any, rate: Fraction) -> Any:
     """Return the filter that makes a palette for every frame."""
     import av
 

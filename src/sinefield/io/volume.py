@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.io.allocation import TooLargeError, check_memory, ends
+from sinefield.io.allocation import TooLargeError, check_memory, find_extremes
 from sinefield.io.files import replacing
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -80,7 +80,7 @@ def read(source: str | Path | NDArray[Any] | Tensor, sizes: tuple[float, float, 
         tensor = source.detach().cpu()  # NumPy has no bfloat16
         source = (tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor).numpy()
     if isinstance(source, np.ndarray):
-        return _volume(source, sizes, f"an array of shape {source.shape}")
+        return _make_volume(source, sizes, f"an array of shape {source.shape}")
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a volume, as NPY or NIfTI")
@@ -88,12 +88,12 @@ def read(source: str | Path | NDArray[Any] | Tensor, sizes: tuple[float, float, 
         raise ValueError(f"{path} is a folder; give one volume in it")
     if path.name.lower().endswith(SUFFIXES):
         array, found = _read_nifti(path)
-        return _volume(array, sizes or found, str(path))
+        return _make_volume(array, sizes or found, str(path))
     try:
         mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as a volume; it may be damaged, or no NPY or NIfTI file") from error
-    return _volume(mapped, sizes, str(path))
+    return _make_volume(mapped, sizes, str(path))
 
 
 def _read_nifti(path: Path) -> tuple[NDArray[Any], tuple[float, float, float]]:
@@ -130,7 +130,7 @@ def _read_nifti(path: Path) -> tuple[NDArray[Any], tuple[float, float, float]]:
     return array.reshape(shape[:3]).T, (z, y, x)
 
 
-def _volume(array: NDArray[Any], sizes: tuple[float, float, float] | None, name: str) -> Volume:
+def _make_volume(array: NDArray[Any], sizes: tuple[float, float, float] | None, name: str) -> Volume:
     if array.ndim != 3:
         raise ValueError(f"{name} is no volume: expected (z, y, x), got {array.ndim} axes of shape {array.shape}")
     if array.dtype.kind not in "buif":
@@ -140,7 +140,7 @@ def _volume(array: NDArray[Any], sizes: tuple[float, float, float] | None, name:
     if sizes is not None and not (len(sizes) == 3 and all(_SIZES[0] <= each <= _SIZES[1] for each in sizes)):
         raise ValueError(f"the voxels of {name} have sizes {sizes}; expected three positive lengths in millimetres")
     flat = np.ascontiguousarray(array).reshape(-1, 1)
-    low, high = ends(flat)
+    low, high = find_extremes(flat)
     largest = float(np.finfo(np.float32).max)
     if not -largest <= low <= high <= largest:
         raise ValueError(f"{name} holds NaN, infinity or numbers too large; replace those voxels by numbers first")

@@ -31,7 +31,7 @@ SAMPLES = tuple(_FILES)
 """The names of the pictures."""
 
 
-def file_of(name: str) -> Path | None:
+def find_file(name: str) -> Path | None:
     """Return the file that holds a picture as it is; None where only ``skimage.data`` can tell.
 
     ``skimage.data`` reads the same files, but takes long to import.
@@ -39,7 +39,7 @@ def file_of(name: str) -> Path | None:
     Raises:
         ValueError: there is no sample of that name.
 
-    >>> file_of("clock").name
+    >>> find_file("clock").name
     'clock_motion.png'
     """
     if name not in _FILES:

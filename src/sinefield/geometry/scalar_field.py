@@ -55,7 +55,7 @@ class Region:
         return f"the box from {self.lower.tolist()} to {self.upper.tolist()}"
 
 
-def values_at(field: nn.Module, points: Floats) -> NDArray[np.float32]:
+def evaluate(field: nn.Module, points: Floats) -> NDArray[np.float32]:
     """Return Φ at points ``(n, d)``, ``(n,)``.
 
     Raises:
@@ -66,11 +66,11 @@ def values_at(field: nn.Module, points: Floats) -> NDArray[np.float32]:
         for start in range(0, len(points), CHUNK):
             part = slice(start, start + CHUNK)
             value = jet(field, torch.from_numpy(points[part]).to(like), ["value"]).value
-            found[part] = _single(value.float().cpu().numpy(), points[part])
+            found[part] = _check_scalar(value.float().cpu().numpy(), points[part])
     return found
 
 
-def jets_at(field: nn.Module, points: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def evaluate_with_gradients(field: nn.Module, points: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return Φ ``(n,)`` and ∇Φ ``(n, d)`` at points ``(n, d)``.
 
     Raises:
@@ -81,12 +81,12 @@ def jets_at(field: nn.Module, points: Floats) -> tuple[NDArray[np.float32], NDAr
         for start in range(0, len(points), CHUNK):
             part = slice(start, start + CHUNK)
             u = jet(field, torch.from_numpy(points[part]).to(like), ["value", "jacobian"])
-            values[part] = _single(u.value.float().cpu().numpy(), points[part])
+            values[part] = _check_scalar(u.value.float().cpu().numpy(), points[part])
             gradients[part] = u.gradient.float().cpu().numpy()
     return values, gradients
 
 
-def curvatures_at(field: nn.Module, points: Floats) -> NDArray[np.float32]:
+def compute_mean_curvatures(field: nn.Module, points: Floats) -> NDArray[np.float32]:
     """Return the mean curvature of the level sets of Φ at points ``(n, 3)``, ``(n,)``, in 1/unit of length.
 
     H = ½ ∇·n = (ΔΦ − nᵀ ∇²Φ n) / 2‖∇Φ‖ with n = ∇Φ/‖∇Φ‖, which is ΔΦ/2 where Φ is a distance, and 1/R on a ball
@@ -106,7 +106,7 @@ def curvatures_at(field: nn.Module, points: Floats) -> NDArray[np.float32]:
     return found
 
 
-def steepness(field: nn.Module, region: Region) -> tuple[float, int]:
+def estimate_lipschitz_bound(field: nn.Module, region: Region) -> tuple[float, int]:
     """Return a bound L of ‖∇Φ‖ that should hold in a box, and at how many points it was looked at.
 
     L = 1.2 max(1, max ‖∇Φ‖) over a coarse grid: of a distance ‖∇Φ‖ is 1, and a field that is flatter where it is
@@ -116,11 +116,11 @@ def steepness(field: nn.Module, region: Region) -> tuple[float, int]:
     counts = np.maximum(2, np.ceil(_SIDE * sides / sides.max())).astype(int)
     axes = [low + side * (np.arange(n) + 0.5) / n for low, side, n in zip(region.lower, sides, counts, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-    _, gradients = jets_at(field, points)
+    _, gradients = evaluate_with_gradients(field, points)
     return SAFETY * max(1.0, float(np.linalg.norm(gradients, axis=1).max())), len(points)
 
 
-def _single(values: NDArray[np.float32], points: Floats) -> NDArray[np.float32]:
+def _check_scalar(values: NDArray[np.float32], points: Floats) -> NDArray[np.float32]:
     if values.ndim != 2 or values.shape[1] != 1:
         raise ValueError(f"a surface is that of a field with one output; this one answers {values.shape}, not (n, 1)")
     wrong = ~np.isfinite(values[:, 0])

@@ -15,7 +15,7 @@ from sinefield.io.allocation import release
 
 @final
 @dataclass(frozen=True, eq=False)
-class Stored:
+class ScaledArray:
     """Samples ``(n, c)`` that become field values where they are looked up: low … high become −1 … 1.
 
     Integers stay integers, which take a half or a quarter of the memory of floats, and samples mapped from a file
@@ -26,7 +26,7 @@ class Stored:
         low: the value that becomes −1.
         high: the value that becomes 1.
 
-    >>> Stored(np.uint8([[0], [255]]), 0, 255)[torch.tensor([1, 0])].tolist()
+    >>> ScaledArray(np.uint8([[0], [255]]), 0, 255)[torch.tensor([1, 0])].tolist()
     [[1.0], [-1.0]]
     """
 

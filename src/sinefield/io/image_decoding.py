@@ -16,7 +16,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from sinefield.io.allocation import IN_MEMORY, Spool, TooLargeError, check_disk, check_memory, room, slabs
+from sinefield.io.allocation import IN_MEMORY, Spool, TooLargeError, allocate, check_disk, check_memory, iterate_slabs
 
 LARGE = 2**24
 """From how many values on a picture stays as it is stored, and TIFFs are mapped where they can be."""
@@ -82,7 +82,7 @@ def decode(path: Path) -> NDArray[Any]:
     return _read_raster(path, sixteen_bits=start[:4] == b"\x89PNG" and start[24:25] == b"\x10")
 
 
-def _check_read(path: Path, shape: tuple[int, ...]) -> None:
+def _check_memory_for(path: Path, shape: tuple[int, ...]) -> None:
     """Check that memory can hold a picture: a large one twice, as stored."""
     check_memory(path, shape, _BYTES_PER_VALUE if np.prod(shape, dtype=float) < LARGE else 4)
 
@@ -98,12 +98,12 @@ def _read_tiff(path: Path) -> NDArray[Any]:
             whole = path.stat().st_size >= page.dataoffsets[0] + page.nbytes
             plain = page.bitspersample == 8 * page.dtype.itemsize
             if whole and plain and page.planarconfig != tifffile.PLANARCONFIG.SEPARATE:
-                return _upright(tifffile.memmap(path, mode="r"), _orientation(page))
-        if page.nbytes > IN_MEMORY and page.photometric != tifffile.PHOTOMETRIC.MINISWHITE and _streams():
+                return _turn_upright(tifffile.memmap(path, mode="r"), _read_orientation(page))
+        if page.nbytes > IN_MEMORY and page.photometric != tifffile.PHOTOMETRIC.MINISWHITE and _can_stream():
             if max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))) > path.stat().st_size:
                 raise ValueError("it ends early")
-            return _streamed(path, _orientation(page))
-        _check_read(path, page.shape)
+            return _decode_in_bands(path, _read_orientation(page))
+        _check_memory_for(path, page.shape)
         array: NDArray[Any] = page.asarray()
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
             array = np.moveaxis(array, 0, -1)
@@ -111,10 +111,10 @@ def _read_tiff(path: Path) -> NDArray[Any]:
             array = np.rint(array * (np.iinfo(array.dtype).max / (2**page.bitspersample - 1))).astype(array.dtype)
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
             array = array.max() - array if array.dtype.kind == "f" else np.invert(array)
-        return _upright(array, _orientation(page))
+        return _turn_upright(array, _read_orientation(page))
 
 
-def _orientation(page: Any) -> int:
+def _read_orientation(page: Any) -> int:
     tag = page.tags.get(274)
     return int(tag.value) if tag else 1
 
@@ -123,27 +123,27 @@ def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
     # Given a name, Pillow maps some TIFFs into memory and then takes the sides of turned ones for each other.
     with path.open("rb") as file, PIL.Image.open(file) as picture:
         shape = (picture.height, picture.width, len(picture.getbands()))
-        if np.prod(shape, dtype=float) > IN_MEMORY and _streams():
-            return _streamed(path, picture.getexif().get(274, 1))
-        _check_read(path, shape)
+        if np.prod(shape, dtype=float) > IN_MEMORY and _can_stream():
+            return _decode_in_bands(path, picture.getexif().get(274, 1))
+        _check_memory_for(path, shape)
         if sixteen_bits:
             import imagecodecs
 
             array: NDArray[Any] = imagecodecs.png_decode(path.read_bytes())
         else:
-            array = np.asarray(picture.convert(_plain_mode(picture)))
+            array = np.asarray(picture.convert(_choose_mode(picture)))
             if picture.mode == "I":  # 32-bit integers only ever hold 16 bits of a file
                 array = array.astype(np.uint16)
         orientation = picture.getexif().get(274, 1)  # Pillow turns some pictures itself, and then forgets this
-    return _upright(array, orientation)
+    return _turn_upright(array, orientation)
 
 
-def _streams() -> bool:
+def _can_stream() -> bool:
     """Return whether pyvips is there, the extra ``vips``."""
     return importlib.util.find_spec("pyvips") is not None
 
 
-def _streamed(path: Path, orientation: int) -> NDArray[Any]:
+def _decode_in_bands(path: Path, orientation: int) -> NDArray[Any]:
     """Return the array that a picture's file holds, upright, decoded a band at a time into a temporary file."""
     import pyvips
 
@@ -158,10 +158,10 @@ def _streamed(path: Path, orientation: int) -> NDArray[Any]:
         for top in range(0, picture.height, _BAND):
             rows = min(_BAND, picture.height - top)
             spool.add(np.frombuffer(region.fetch(0, top, picture.width, rows), dtype))
-        return _upright(spool.gathered().reshape(shape), orientation)
+        return _turn_upright(spool.gather().reshape(shape), orientation)
 
 
-def _plain_mode(picture: PIL.Image.Image) -> str:
+def _choose_mode(picture: PIL.Image.Image) -> str:
     """Return the mode that holds a picture without a palette or another colour space."""
     if "transparency" in picture.info or picture.mode in ("LA", "La", "PA", "RGBa"):
         return "RGBA"
@@ -170,7 +170,7 @@ def _plain_mode(picture: PIL.Image.Image) -> str:
     return "RGB" if picture.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX") else picture.mode
 
 
-def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+def _turn_upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Return rows of pixels turned as EXIF tag 274 says, and grey with alpha as RGBA."""
     if array.ndim == 3 and array.shape[2] == 2:
         array = array[:, :, [0, 0, 0, 1]]
@@ -180,7 +180,7 @@ def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     turned = turn(array)
     if turned.size < LARGE:
         return turned
-    copy = room("the turned picture", turned.shape, turned.dtype)  # its samples are looked up one after the other
-    for some in slabs(copy):
+    copy = allocate("the turned picture", turned.shape, turned.dtype)  # its samples are looked up one after the other
+    for some in iterate_slabs(copy):
         copy[some] = turned[some]
     return copy
