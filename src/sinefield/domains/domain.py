@@ -1,14 +1,17 @@
 """Domains Ω: where the points of a constraint come from, and the targets a(x) they carry.
 
 A finite domain (a grid, a cloud of points) holds n points that are visited without replacement; a
-continuous one (a box, a ball and their boundaries) draws fresh points from the uniform law.
+continuous one (a box, a ball and their boundaries) draws fresh points from the uniform distribution.
+
+The axes of a domain may have names, by which residuals differentiate: with ``Box([0, 0], [1, 1], axes="tx")``
+``u.d("tt")`` is ∂²Φ/∂t².
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,15 +19,20 @@ import torch
 from torch import Tensor
 
 ORDERED = 1 << 22
-"""How many points of a finite domain are put in random order at a time."""
+"""The number of points of a finite domain that are put in random order at a time."""
 
 RUN = 1 << 10
-"""How many neighbours stay together on the way there, where a domain has more points than that."""
+"""The number of neighbouring points that are shuffled as one run first, where a domain has more than ORDERED points."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Points of a domain ``(n, d)`` and, by name, the targets there, each ``(n, …)``."""
+    """Points of a domain and the targets there.
+
+    Args:
+        points: coordinates, ``(n, d)``.
+        targets: values a(x) by name, each ``(n, …)``.
+    """
 
     points: Tensor
     targets: Mapping[str, Tensor] = field(default_factory=dict)
@@ -37,12 +45,17 @@ class FiniteDomain(ABC):
     @property
     @abstractmethod
     def size(self) -> int:
-        """How many points there are."""
+        """n, the number of points."""
 
     @property
     @abstractmethod
     def dimension(self) -> int:
         """d, the dimension of the points."""
+
+    @property
+    def axes(self) -> Sequence[str] | None:
+        """The names of the axes, a tuple of d strings; None where they have none."""
+        return None
 
     @property
     @abstractmethod
@@ -55,7 +68,7 @@ class FiniteDomain(ABC):
 
     @property
     def granule(self) -> int:
-        """Of how many points batches are multiples."""
+        """The number of points that every batch is a multiple of."""
         return 1
 
     def visits(self, generator: torch.Generator) -> Iterator[Tensor]:
@@ -64,23 +77,23 @@ class FiniteDomain(ABC):
 
 
 def random_order(count: int, generator: torch.Generator, window: int = ORDERED) -> Iterator[Tensor]:
-    """Yield the numbers from 0 to before ``count``, each once, in random order, at most ``window`` at a time.
+    """Yield the numbers 0 … count − 1, each once, in random order, at most ``window`` at a time.
 
-    Of more than these, runs of neighbours are drawn from all over until there are so many, and these are then shuffled:
-    memory stays bounded, and a file is read in pieces.
+    A ``count`` above ``window`` is shuffled in two stages: runs of neighbours are drawn at random until they fill a
+    window, and the numbers of a window are then shuffled. Memory stays bounded, and a file is read in pieces.
     """
     if count <= window:
         yield torch.randperm(count, generator=generator)
         return
-    for some in torch.randperm(math.ceil(count / RUN), generator=generator).split(max(1, window // RUN)):
-        index = (some[:, None] * RUN + torch.arange(RUN)).flatten()
+    for runs in torch.randperm(math.ceil(count / RUN), generator=generator).split(max(1, window // RUN)):
+        index = (runs[:, None] * RUN + torch.arange(RUN)).flatten()
         index = index[index < count]
         yield index[torch.randperm(len(index), generator=generator)]
 
 
 @dataclass(frozen=True, eq=False)
 class ContinuousDomain(ABC):
-    """A domain of infinitely many points, drawn from the uniform law. It carries no targets: a(x) is a formula."""
+    """A domain of infinitely many points, drawn from the uniform distribution; its a(x) is a formula, not a target."""
 
     @property
     @abstractmethod
@@ -88,35 +101,76 @@ class ContinuousDomain(ABC):
         """d, the dimension of the points."""
 
     @property
+    def axes(self) -> Sequence[str] | None:
+        """The names of the axes, a tuple of d strings; None where they have none."""
+        return None
+
+    @property
     def granule(self) -> int:
-        """Of how many points batches are multiples: any number."""
+        """The number of points that every batch is a multiple of: 1, as any number can be drawn."""
         return 1
 
     @abstractmethod
-    def draw(self, count: int, generator: torch.Generator) -> Samples:
-        """Return ``count`` points drawn uniformly."""
+    def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
+        """Return ``count`` points from the uniform distribution, ``(count, d)``.
+
+        Args:
+            count: number of points.
+            generator: source of randomness on the CPU; equal generators give equal points.
+            dtype: precision that the points are drawn and returned in.
+        """
 
 
 Domain = FiniteDomain | ContinuousDomain
 
 
 class Lookup(Protocol):
-    """Targets that are looked up, as those of a file larger than memory: ``lookup[index]`` is ``(n, …)``."""
+    """Targets that are read when they are needed, as from a file larger than memory: ``lookup[index]``, ``(n, …)``."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of rows."""
         ...
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
-        """Return those numbered ``index``, ``(n,)`` integers."""
+        """Return the rows numbered ``index``, ``(n,)`` integers."""
         ...
 
 
-def check_targets(targets: Mapping[str, Tensor | Lookup], size: int, what: str) -> None:
-    """Check that targets have a finite row for each point.
+def check_axes(axes: Sequence[str] | None, dimension: int, what: str) -> tuple[str, ...] | None:
+    """Return the names of the axes of a domain as a tuple.
+
+    Args:
+        axes: one name for each axis, in order; a text gives one letter to each. None: no names.
+        dimension: number of axes, d.
+        what: name of the domain in errors.
 
     Raises:
-        ValueError: they do not.
+        ValueError: the number of names is not ``dimension``, one is empty, or two are the same.
+
+    >>> check_axes("tx", 2, "the box")
+    ('t', 'x')
+    """
+    if axes is None:
+        return None
+    names = tuple(axes)
+    if len(names) != dimension or len(set(names)) < len(names) or "" in names:
+        raise ValueError(
+            f"{what} needs {dimension} different names for its axes, got {', '.join(map(repr, names)) or 'none'}; "
+            "give one letter for each axis, as axes='tx', or words in a tuple, as axes=('time',)"
+        )
+    return names
+
+
+def check_targets(targets: Mapping[str, Tensor | Lookup], size: int, what: str) -> None:
+    """Check that targets have one row of finite values for each point.
+
+    Args:
+        targets: values or lookups by name.
+        size: number of points, n.
+        what: name of the domain in errors.
+
+    Raises:
+        ValueError: a target has another number of rows, has no axis for channels, or holds NaN or infinity.
     """
     for name, values in targets.items():
         if not isinstance(values, Tensor):
