@@ -27,6 +27,7 @@ from skimage.measure import marching_cubes
 import machine
 import sinefield
 from sinefield import checkpoint
+from sinefield.domains import Box
 from sinefield.geometry import extract
 from sinefield.geometry.scalar_field import evaluate
 from sinefield.problems import signal_from_json
@@ -68,7 +69,7 @@ def everywhere(path: Path, resolution: int) -> dict[str, Any]:
         start = time.perf_counter()
         theirs = dense(field, resolution)
         seconds = time.perf_counter() - start
-    mesh = extract(field, LOWER, UPPER, resolution, polish=0).mesh
+    mesh = extract(field, Box(LOWER, UPPER), resolution, polish=0).mesh
     off = max(cKDTree(mesh.vertices).query(theirs)[0].max(), cKDTree(theirs).query(mesh.vertices)[0].max())
     return {"seconds": seconds, "own MiB": peak[0], "vertices": len(theirs), "cells apart": off * resolution / 2}
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sinefield.domains import Box
 from sinefield.geometry import extract, project
 from sinefield.geometry.projection import move_to_level
 
@@ -51,11 +52,11 @@ def test_no_point_goes_farther_than_it_may() -> None:
 
 @pytest.mark.parametrize("level", [-0.2, 0.0, 0.25])
 def test_offset_surfaces_of_a_ball_are_balls(level: float) -> None:
-    mesh = extract(Ball(), [-1] * 3, [1] * 3, 48, level=level).mesh
+    mesh = extract(Ball(), Box([-1] * 3, [1] * 3), 48, level=level).mesh
     assert np.allclose(np.linalg.norm(mesh.vertices, axis=1), 0.5 + level, atol=1e-4)
     assert mesh.report()["watertight"]
 
 
 def test_a_level_that_is_nowhere_is_told() -> None:
     with pytest.raises(ValueError, match=r"no level -0\.6 in .*go from -0\.\d+ to 1\."):
-        extract(Ball(), [-1] * 3, [1] * 3, 16, level=-0.6)
+        extract(Ball(), Box([-1] * 3, [1] * 3), 16, level=-0.6)

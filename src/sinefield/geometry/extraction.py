@@ -9,7 +9,7 @@ middle of the smallest blocks tells which of their cells the surface may cross.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as attribute
 
@@ -17,10 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from sinefield.domains import Box
 from sinefield.geometry import marching_cubes
 from sinefield.geometry.mesh import Mesh
 from sinefield.geometry.projection import move_to_level, normalise
-from sinefield.geometry.scalar_field import Floats, Region, estimate_lipschitz_bound, evaluate, evaluate_with_gradients
+from sinefield.geometry.scalar_field import (
+    Floats,
+    estimate_lipschitz_bound,
+    evaluate,
+    evaluate_with_gradients,
+    find_corners,
+)
 from sinefield.io import SignalWarning
 from sinefield.io.allocation import check_memory
 
@@ -100,11 +107,12 @@ class _Lattice:
     cells: Keys  # (3,)
 
     @classmethod
-    def over(cls, region: Region, resolution: int) -> _Lattice:
-        sides = region.upper - region.lower
+    def over(cls, box: Box, resolution: int) -> _Lattice:
+        lower, upper = find_corners(box)
+        sides = upper - lower
         cell = float(sides.max()) / resolution
         # A side that is a whole number of cells but for rounding gets no further cell.
-        return cls(region.lower, cell, np.maximum(1, np.ceil(sides / cell - 1e-6)).astype(np.int64))
+        return cls(lower, cell, np.maximum(1, np.ceil(sides / cell - 1e-6)).astype(np.int64))
 
     def points(self, places: Keys | Floats) -> Floats:
         found: Floats = self.lower + places * self.cell
@@ -123,8 +131,7 @@ class _Lattice:
 
 def extract(
     field: nn.Module,
-    lower: Sequence[float],
-    upper: Sequence[float],
+    box: Box,
     resolution: int,
     *,
     level: float = 0.0,
@@ -134,13 +141,12 @@ def extract(
     """Return the surface Φ = level of a field as a mesh.
 
     Marching cubes over a grid of cubic cells, of which only those near the surface are evaluated, each node once; then
-    steps of Newton's method, see :func:`sinefield.geometry.projection.move_to_level`. Normals are ∇Φ / ‖∇Φ‖. A surface that
-    leaves the box is cut there, and the mesh is open.
+    steps of Newton's method, see :func:`sinefield.geometry.projection.move_to_level`. Normals are ∇Φ / ‖∇Φ‖. A surface
+    that leaves the box is cut there, and the mesh is open.
 
     Args:
         field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
-        lower: the corner of the box with the least coordinates.
-        upper: the corner with the greatest; the grid may end up to a cell beyond it along shorter sides.
+        box: the part of space that is searched; the grid may end up to a cell beyond its upper sides.
         resolution: cells along the longest side, 8 to 4096.
         level: of a signed distance, how far outside the surface lies: an offset surface, or 0 for the surface itself.
         polish: steps of Newton's method.
@@ -151,7 +157,6 @@ def extract(
         ValueError: the resolution or the box is out of range, Φ does not vanish in the box or is not finite, or memory
             cannot hold the mesh.
     """
-    region = Region.of(lower, upper)
     if not RESOLUTIONS[0] <= resolution <= RESOLUTIONS[1] or resolution != int(resolution):
         raise ValueError(
             f"the resolution is {resolution}; expected a whole number of cells, {RESOLUTIONS[0]} to {RESOLUTIONS[1]}"
@@ -161,10 +166,10 @@ def extract(
     if lipschitz is not None and not 0 < lipschitz < np.inf:
         raise ValueError(f"the Lipschitz bound is {lipschitz:g}; expected a positive number, about 1 of a distance")
     tally = _Tally(level)
-    lattice = _Lattice.over(region, int(resolution))
+    lattice = _Lattice.over(box, int(resolution))
     closely = lipschitz is None
     if lipschitz is None:
-        lipschitz, tally.evaluated = estimate_lipschitz_bound(field, region)
+        lipschitz, tally.evaluated = estimate_lipschitz_bound(field, box)
     for _ in range(_ATTEMPTS):
         blocks, cells = _find_blocks(field, lattice, lipschitz, tally, closely=closely)
         check_memory(f"a mesh of resolution {resolution}", (len(blocks),), _PER_BLOCK)
@@ -181,9 +186,9 @@ def extract(
         )
     if len(faces) == 0:
         raise ValueError(
-            f"the field has no {'zero set' if level == 0 else f'level {level:.4g}'} in {region}: its values there go "
-            f"from {tally.low + level:.4g} to {tally.high + level:.4g}; choose a box that the surface passes through, "
-            "or fit the field anew"
+            f"the field has no {'zero set' if level == 0 else f'level {level:.4g}'} in the box from "
+            f"{list(box.lower)} to {list(box.upper)}: its values there go from {tally.low + level:.4g} to "
+            f"{tally.high + level:.4g}; choose a box that the surface passes through, or fit the field anew"
         )
     vertices, _, gradients = move_to_level(
         field, vertices, level=level, steps=polish, reach=lattice.cell / 2, tolerance=_CONVERGED * lattice.cell

@@ -1,72 +1,47 @@
-"""Φ, its derivatives and its steepness at many points, as NumPy arrays, computed in chunks of bounded memory."""
+"""A field with one output as NumPy arrays: Φ, ∇Φ and mean curvatures at many points, and a bound of ‖∇Φ‖."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sinefield.fields.field import evaluating
-from sinefield.jet import jet
+from sinefield.domains import Box
+from sinefield.jet import Jet, jets_of
 
 Floats = NDArray[np.float64]
 
-CHUNK = 32_768
-"""How many points are evaluated at a time."""
-
 SAFETY = 1.2
-"""How much steeper than at the points looked at a field may be anywhere."""
+"""The factor by which a field may be steeper between the points of a coarse grid than at them."""
 
-_SIDE = 16  # points along the longest side where the steepness is looked at
-
-
-@dataclass(frozen=True, eq=False)
-class Region:
-    """A box, lower ≤ x ≤ upper, in the coordinates of a field.
-
-    Args:
-        lower: its least coordinates, ``(3,)``.
-        upper: its greatest coordinates, ``(3,)``.
-    """
-
-    lower: Floats
-    upper: Floats
-
-    @classmethod
-    def of(cls, lower: Sequence[float], upper: Sequence[float]) -> Region:
-        """Return the box of two corners.
-
-        Raises:
-            ValueError: they are not three finite numbers each, or the box is empty.
-        """
-        low, high = np.asarray(lower, float), np.asarray(upper, float)
-        if low.shape != (3,) or high.shape != (3,) or not np.isfinite([low, high]).all() or not (low < high).all():
-            raise ValueError(
-                f"the box from {low.tolist()} to {high.tolist()} is none; give three finite coordinates each, "
-                "the lower ones less than the upper ones"
-            )
-        return cls(low, high)
-
-    def __str__(self) -> str:
-        return f"the box from {self.lower.tolist()} to {self.upper.tolist()}"
+_SIDE = 16  # points along the longest side of the coarse grid
 
 
 def evaluate(field: nn.Module, points: Floats) -> NDArray[np.float32]:
-    """Return Φ at points ``(n, d)``, ``(n,)``.
+    """Return Φ at points.
+
+    Args:
+        field: Φ, from ``(n, d)`` to ``(n, 1)``.
+        points: ``(n, d)``.
+
+    Returns:
+        ``(n,)``.
 
     Raises:
         ValueError: the field has several outputs, or answers NaN or infinity.
+
+    >>> class Distance(nn.Module):
+    ...     def forward(self, points):
+    ...         return points.norm(dim=1, keepdim=True) - 1
+    >>> evaluate(Distance(), np.array([[0.0, 3.0, 4.0]])).tolist()
+    [4.0]
     """
     found = np.empty(len(points), np.float32)
-    with evaluating(field) as like:
-        for start in range(0, len(points), CHUNK):
-            part = slice(start, start + CHUNK)
-            value = jet(field, torch.from_numpy(points[part]).to(like), ["value"]).value
-            found[part] = _check_scalar(value.float().cpu().numpy(), points[part])
+    for rows, u in _jets_of(field, points, ["value"]):
+        found[rows] = _check_scalar(u.value.float().cpu().numpy(), points[rows])
     return found
 
 
@@ -77,12 +52,9 @@ def evaluate_with_gradients(field: nn.Module, points: Floats) -> tuple[NDArray[n
         ValueError: the field has several outputs, or answers NaN or infinity.
     """
     values, gradients = np.empty(len(points), np.float32), np.empty(points.shape, np.float32)
-    with evaluating(field) as like:
-        for start in range(0, len(points), CHUNK):
-            part = slice(start, start + CHUNK)
-            u = jet(field, torch.from_numpy(points[part]).to(like), ["value", "jacobian"])
-            values[part] = _check_scalar(u.value.float().cpu().numpy(), points[part])
-            gradients[part] = u.gradient.float().cpu().numpy()
+    for rows, u in _jets_of(field, points, ["value", "jacobian"]):
+        values[rows] = _check_scalar(u.value.float().cpu().numpy(), points[rows])
+        gradients[rows] = u.gradient.float().cpu().numpy()
     return values, gradients
 
 
@@ -93,34 +65,60 @@ def compute_mean_curvatures(field: nn.Module, points: Floats) -> NDArray[np.floa
     of radius R. Where ∇Φ vanishes it is 0.
     """
     found = np.empty(len(points), np.float32)
-    with evaluating(field) as like:
-        for start in range(0, len(points), CHUNK):
-            part = slice(start, start + CHUNK)
-            u = jet(field, torch.from_numpy(points[part]).to(like), ["value", "jacobian", "hessian"])
-            hessian, gradient = u.hessian[:, 0], u.gradient
-            size = gradient.norm(dim=1)
-            normal = gradient / size[:, None]
-            laplacian = hessian.diagonal(dim1=1, dim2=2).sum(1)
-            mean = (laplacian - torch.einsum("ni,nij,nj->n", normal, hessian, normal)) / (2 * size)
-            found[part] = mean.nan_to_num(0.0, 0.0, 0.0).float().cpu().numpy()
+    for rows, u in _jets_of(field, points, ["value", "jacobian", "hessian"]):
+        hessian, gradient = u.hessian[:, 0], u.gradient
+        size = gradient.norm(dim=1)
+        normal = gradient / size[:, None]
+        laplacian = hessian.diagonal(dim1=1, dim2=2).sum(1)
+        mean = (laplacian - torch.einsum("ni,nij,nj->n", normal, hessian, normal)) / (2 * size)
+        found[rows] = mean.nan_to_num(0.0, 0.0, 0.0).float().cpu().numpy()
     return found
 
 
-def estimate_lipschitz_bound(field: nn.Module, region: Region) -> tuple[float, int]:
-    """Return a bound L of ‖∇Φ‖ that should hold in a box, and at how many points it was looked at.
+def estimate_lipschitz_bound(field: nn.Module, box: Box) -> tuple[float, int]:
+    """Return a bound L of ‖∇Φ‖ that should hold in a box, and the number of points that it was estimated from.
 
-    L = 1.2 max(1, max ‖∇Φ‖) over a coarse grid: of a distance ‖∇Φ‖ is 1, and a field that is flatter where it is
-    looked at may be as steep as a distance elsewhere.
+    L = 1.2 max(1, max ‖∇Φ‖) over a coarse grid: ‖∇Φ‖ is 1 where Φ is a distance, and a field that is flatter at the
+    points of the grid may be as steep as a distance elsewhere.
+
+    Raises:
+        ValueError: the box is not in space.
     """
-    sides = region.upper - region.lower
+    lower, upper = find_corners(box)
+    sides = upper - lower
     counts = np.maximum(2, np.ceil(_SIDE * sides / sides.max())).astype(int)
-    axes = [low + side * (np.arange(n) + 0.5) / n for low, side, n in zip(region.lower, sides, counts, strict=True)]
+    axes = [low + side * (np.arange(n) + 0.5) / n for low, side, n in zip(lower, sides, counts, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
     _, gradients = evaluate_with_gradients(field, points)
     return SAFETY * max(1.0, float(np.linalg.norm(gradients, axis=1).max())), len(points)
 
 
+def find_corners(box: Box) -> tuple[Floats, Floats]:
+    """Return the corner of a box with the least coordinates and that with the greatest, ``(3,)`` each.
+
+    Raises:
+        ValueError: the box is not in space.
+    """
+    if box.dimension != 3:
+        raise ValueError(f"a surface lies in a box of 3 axes, got one of {box.dimension}; give three coordinates each")
+    return np.asarray(box.lower, np.float64), np.asarray(box.upper, np.float64)
+
+
+def _jets_of(field: nn.Module, points: Floats, needs: Sequence[str]) -> Iterator[tuple[slice, Jet]]:
+    """Yield the jets of a field chunk by chunk, each with the rows of ``points`` that it belongs to."""
+    start = 0
+    if len(points):
+        for u in jets_of(field, torch.from_numpy(points), needs):
+            yield slice(start, start + len(u.points)), u
+            start += len(u.points)
+
+
 def _check_scalar(values: NDArray[np.float32], points: Floats) -> NDArray[np.float32]:
+    """Return values ``(n, 1)`` as ``(n,)``.
+
+    Raises:
+        ValueError: there are several outputs, NaN or infinity.
+    """
     if values.ndim != 2 or values.shape[1] != 1:
         raise ValueError(f"a surface is that of a field with one output; this one answers {values.shape}, not (n, 1)")
     wrong = ~np.isfinite(values[:, 0])

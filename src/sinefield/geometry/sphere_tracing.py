@@ -7,7 +7,7 @@ allows Φ / L. (Hart, 1996: Sphere tracing, The Visual Computer 12.)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from sinefield.domains import Box
 from sinefield.geometry.projection import normalise
 from sinefield.geometry.scalar_field import (
     Floats,
-    Region,
     compute_mean_curvatures,
     estimate_lipschitz_bound,
     evaluate,
     evaluate_with_gradients,
+    find_corners,
 )
 
 Colouring = Literal["shaded", "curvature"]
@@ -108,9 +109,8 @@ def trace(
     field: nn.Module,
     camera: Camera,
     size: tuple[int, int],
+    box: Box,
     *,
-    lower: Sequence[float],
-    upper: Sequence[float],
     colouring: Colouring = "shaded",
     lipschitz: float | None = None,
     scale: float | None = None,
@@ -122,8 +122,7 @@ def trace(
         field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
         camera: where the picture is taken from.
         size: width and height in pixels.
-        lower: the corner with the least coordinates of the box that is looked into.
-        upper: the corner with the greatest.
+        box: the part of space whose surface is seen.
         colouring: "shaded", light grey, or "curvature", the mean curvature from blue, concave, to red, convex.
         lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid, and at least 1.2.
         scale: the curvature at the ends of the colours, in 1/unit of length; None: the 95th percentile of its size.
@@ -133,13 +132,12 @@ def trace(
         ValueError: the size or the box is none, the colouring unknown, or Φ is not finite.
     """
     _check(size, colouring, samples)
-    region = Region.of(lower, upper)
-    lipschitz = lipschitz or estimate_lipschitz_bound(field, region)[0]
+    lipschitz = lipschitz or estimate_lipschitz_bound(field, box)[0]
     fine = (size[0] * samples, size[1] * samples)
-    hit, points = _find_hits(field, camera, fine, region, lipschitz)
+    hit, points = _find_hits(field, camera, fine, box, lipschitz)
     light = np.ones((fine[0] * fine[1], 3))
     if len(points):
-        light[hit] = _light(field, camera, points, region, scale, colouring)
+        light[hit] = _light(field, camera, points, box, scale, colouring)
     mean = light.reshape(size[1], samples, size[0], samples, 3).mean((1, 3))
     # Means are of light, pixels of what screens make it from.
     found: Pixels = np.round(255 * mean.clip(0, 1) ** (1 / _GAMMA)).astype(np.uint8)
@@ -150,9 +148,8 @@ def trace_turntable(
     field: nn.Module,
     camera: Camera,
     size: tuple[int, int],
+    box: Box,
     *,
-    lower: Sequence[float],
-    upper: Sequence[float],
     frames: int = 60,
     colouring: Colouring = "shaded",
     lipschitz: float | None = None,
@@ -164,8 +161,7 @@ def trace_turntable(
         field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
         camera: where the first picture is taken from.
         size: width and height in pixels.
-        lower: the corner with the least coordinates of the box that is looked into.
-        upper: the corner with the greatest.
+        box: the part of space whose surface is seen.
         frames: how many; after the last one the first follows.
         colouring: "shaded" or "curvature", its scale that of the first picture.
         lipschitz: as in :func:`trace`.
@@ -180,19 +176,17 @@ def trace_turntable(
     if frames < 1:
         raise ValueError(f"a turn of {frames} frames is none; give at least 1")
     _check(size, colouring, samples)
-    region = Region.of(lower, upper)
-    lipschitz = lipschitz or estimate_lipschitz_bound(field, region)[0]
+    lipschitz = lipschitz or estimate_lipschitz_bound(field, box)[0]
     scale = None
     if colouring == "curvature":
-        scale = _choose_scale(compute_mean_curvatures(field, _find_hits(field, camera, size, region, lipschitz)[1]))
+        scale = _choose_scale(compute_mean_curvatures(field, _find_hits(field, camera, size, box, lipschitz)[1]))
     for k in range(frames):
         turned = replace(camera, azimuth=camera.azimuth + 360 * k / frames)
         yield trace(
             field,
             turned,
             size,
-            lower=lower,
-            upper=upper,
+            box,
             colouring=colouring,
             lipschitz=lipschitz,
             scale=scale,
@@ -210,24 +204,24 @@ def _check(size: tuple[int, int], colouring: str, samples: int) -> None:
 
 
 def _find_hits(
-    field: nn.Module, camera: Camera, size: tuple[int, int], region: Region, lipschitz: float
+    field: nn.Module, camera: Camera, size: tuple[int, int], box: Box, lipschitz: float
 ) -> tuple[NDArray[np.int64], Floats]:
     """Return which rays of a camera meet the surface, and where, ``(h,)`` and ``(h, 3)``."""
     rays = camera.rays(size)
     pixel = 2 * math.tan(math.radians(camera.field_of_view) / 2) / size[1]  # at the distance 1
     hits, points = [np.empty(0, np.int64)], [np.empty((0, 3))]
     for start in range(0, len(rays), _STRIP):
-        which, where = _march(field, camera.position(), rays[start : start + _STRIP], region, lipschitz, pixel)
+        which, where = _march(field, camera.position(), rays[start : start + _STRIP], box, lipschitz, pixel)
         hits.append(which + start)
         points.append(where)
     return np.concatenate(hits), np.concatenate(points)
 
 
 def _march(
-    field: nn.Module, origin: Floats, rays: Floats, region: Region, lipschitz: float, pixel: float
+    field: nn.Module, origin: Floats, rays: Floats, box: Box, lipschitz: float, pixel: float
 ) -> tuple[NDArray[np.int64], Floats]:
     """Return which rays meet the surface, in order, and where."""
-    near, far = _clip_rays(origin, rays, region)
+    near, far = _clip_rays(origin, rays, box)
     active = np.flatnonzero(near < far)
     at, before = near[active], near[active]  # the distance along each active ray, and that before the last step
     found = np.full(len(rays), np.nan)
@@ -246,10 +240,10 @@ def _march(
     return met, origin + found[met, None] * rays[met]
 
 
-def _clip_rays(origin: Floats, rays: Floats, region: Region) -> tuple[Floats, Floats]:
+def _clip_rays(origin: Floats, rays: Floats, box: Box) -> tuple[Floats, Floats]:
     """Return between which distances each ray is in a box; nowhere where the first is not less than the second."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        one, other = (region.lower - origin) / rays, (region.upper - origin) / rays
+        one, other = ((corner - origin) / rays for corner in find_corners(box))
     # A ray within a side of the box has 0/0 there, and is taken not to be limited by it.
     near = np.fmin(one, other).max(1, initial=0.0, where=~np.isnan(one) & ~np.isnan(other))
     far = np.fmax(one, other).min(1, initial=np.inf, where=~np.isnan(one) & ~np.isnan(other))
@@ -275,15 +269,16 @@ def _choose_scale(curvatures: NDArray[np.floating[Any]]) -> float:
 
 
 def _light(
-    field: nn.Module, camera: Camera, points: Floats, region: Region, scale: float | None, colouring: Colouring
+    field: nn.Module, camera: Camera, points: Floats, box: Box, scale: float | None, colouring: Colouring
 ) -> Floats:
     """Return the light that points of the surface send to a camera, ``(n, 3)``, linear.
 
     Where a side of the box cuts the inside open it is that side which is seen, flat.
     """
     gradients = evaluate_with_gradients(field, points)[1].astype(float)
-    close = _ON_SIDE * (region.upper - region.lower)
-    sides = (np.abs(points - region.upper) < close).astype(float) - (np.abs(points - region.lower) < close)
+    lower, upper = find_corners(box)
+    close = _ON_SIDE * (upper - lower)
+    sides = (np.abs(points - upper) < close).astype(float) - (np.abs(points - lower) < close)
     cut = (sides != 0).any(1)
     gradients[cut] = sides[cut]
     seen = normalise(gradients) @ camera.frame().T  # in the frame of the camera

@@ -26,7 +26,26 @@ from sinefield.io import SignalWarning
 from sinefield.io.allocation import Spool
 from sinefield.io.files import replacing
 
-SUFFIXES = tuple(f".{each}" for each in ["mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "ogv", "wmv", "flv", "3gp", "mjpeg", "gif"])
+SUFFIXES = tuple(
+    f".{each}"
+    for each in [
+        "mp4",
+        "m4v",
+        "mov",
+        "mkv",
+        "webm",
+        "avi",
+        "mpg",
+        "mpeg",
+        "ts",
+        "ogv",
+        "wmv",
+        "flv",
+        "3gp",
+        "mjpeg",
+        "gif",
+    ]
+)
 """The endings of clips that can be read."""
 
 WRITTEN = (".mp4", ".gif")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from sinefield.domains import Box
 from sinefield.geometry import Camera, Extraction, Mesh, draw_contours, extract, project, trace, trace_turntable
 from sinefield.geometry.level_sets import choose_spacing
 from sinefield.geometry.scalar_field import evaluate
@@ -166,9 +167,8 @@ class ShapeSignal:
             return self._slice(field, size, axis, at)
         if at is not None:
             raise ValueError(f"at is {at:g} along no axis; give the axis too, x, y or z")
-        lower, upper = self._box()
         pixels = size or (_LONGEST, _LONGEST)
-        return trace(field, self._upright(camera), pixels, lower=lower, upper=upper, colouring=colouring)
+        return trace(field, self._upright(camera), pixels, Box(*self._box()), colouring=colouring)
 
     def write(
         self,
@@ -205,13 +205,11 @@ class ShapeSignal:
                 raise ValueError(f"cannot write {path}: there is no turn around something flat; give a picture")
             clips.check_suffix(path)
             count = 60 if frames is None else frames
-            lower, upper = self._box()
             turn = trace_turntable(
                 field,
                 self._upright(camera),
                 size or (_LONGEST, _LONGEST),
-                lower=lower,
-                upper=upper,
+                Box(*self._box()),
                 frames=count,
                 colouring=colouring,
             )
@@ -253,8 +251,7 @@ class ShapeSignal:
             raise ValueError(
                 f"an offset of {offset:g} leaves the box that is known; at most {_FARTHEST * self.scale:.4g}"
             )
-        lower, upper = self._box(max(level, 0.0))
-        found = extract(field, lower, upper, resolution, level=level)
+        found = extract(field, Box(*self._box(max(level, 0.0))), resolution, level=level)
         mesh = found.mesh if specks else found.mesh.remove_specks()
         return mesh.transform(self.scale, self.centre), found
 
