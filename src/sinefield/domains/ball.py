@@ -24,6 +24,10 @@ class Ball(ContinuousDomain):
 
     Raises:
         ValueError: no centre, a radius that is not positive, or names that do not fit the axes.
+
+    >>> points = Ball([0, 0, 0], 2, axes="xyz").draw(100, torch.Generator().manual_seed(0)).points
+    >>> bool((points.norm(dim=1) <= 2).all())
+    True
     """
 
     centre: Sequence[float]
@@ -62,7 +66,15 @@ class Ball(ContinuousDomain):
 @final
 @dataclass(frozen=True, eq=False)
 class Sphere(ContinuousDomain):
-    """The sphere ‖x − centre‖ = radius around a ball."""
+    """The sphere ‖x − centre‖ = radius around a ball.
+
+    Args:
+        ball: the ball; see :attr:`Ball.boundary`.
+
+    >>> points = Ball([0, 0], 2).boundary.draw(100, torch.Generator().manual_seed(0)).points
+    >>> bool(((points.norm(dim=1) - 2).abs() < 1e-6).all())
+    True
+    """
 
     ball: Ball
 

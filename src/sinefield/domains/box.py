@@ -66,7 +66,16 @@ class Box(ContinuousDomain):
 @final
 @dataclass(frozen=True, eq=False)
 class BoxBoundary(ContinuousDomain):
-    """The faces of a box, each with a share of the points in proportion to its area."""
+    """The faces of a box, each with a share of the points in proportion to its area.
+
+    Args:
+        box: the box; see :attr:`Box.boundary`.
+
+    >>> faces = Box([0, 0], [1, 2], axes="tx").boundary
+    >>> points = faces.draw(100, torch.Generator().manual_seed(0)).points
+    >>> bool(((points == 0) | (points == torch.tensor([1, 2]))).any(1).all())
+    True
+    """
 
     box: Box
 

@@ -23,6 +23,11 @@ class PointCloud(FiniteDomain):
 
     Raises:
         ValueError: no points, another shape, NaN, a target of another length, or names that do not fit the axes.
+
+    >>> import torch
+    >>> cloud = PointCloud(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), {"value": torch.tensor([[5.0], [6.0]])}, axes="xy")
+    >>> cloud.at(torch.tensor([1])).targets["value"].tolist()
+    [[6.0]]
     """
 
     points: Tensor
