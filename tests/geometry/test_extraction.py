@@ -39,7 +39,8 @@ def sphere(radius: float, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Fie
 def box(*half: float) -> Field:
     def distance(*x: Tensor) -> Tensor:
         q = torch.stack([each.abs() - side for each, side in zip(x, half, strict=True)])
-        return q.clamp(min=0).norm(dim=0) + q.amax(0).clamp(max=0)
+        outside: Tensor = q.clamp(min=0).norm(dim=0)
+        return outside + q.amax(0).clamp(max=0)
 
     return Field(distance)
 

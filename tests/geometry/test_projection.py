@@ -16,7 +16,8 @@ class Ball(nn.Module):
     """The distance from a ball of radius ½."""
 
     def forward(self, points: Tensor) -> Tensor:
-        return points.norm(dim=1, keepdim=True) - 0.5
+        distance: Tensor = points.norm(dim=1, keepdim=True) - 0.5
+        return distance
 
 
 class Quartic(nn.Module):

@@ -21,24 +21,26 @@ BOX = Box((-1, -1, -1), (1, 1, 1))
 
 
 class Sphere(nn.Module):
+    middle: Tensor
+
     def __init__(self, radius: float = 0.6, middle: tuple[float, float, float] = (0, 0, 0), factor: float = 1) -> None:
         super().__init__()
         self.radius, self.factor = radius, factor
         self.register_buffer("middle", torch.tensor(middle, dtype=torch.float32))
 
     def forward(self, points: Tensor) -> Tensor:
-        return self.factor * ((points - self.middle).norm(dim=1, keepdim=True) - self.radius)
+        distance: Tensor = (points - self.middle).norm(dim=1, keepdim=True) - self.radius
+        return self.factor * distance
 
 
 class Torus(nn.Module):
     def forward(self, points: Tensor) -> Tensor:
-        ring = points[:, :2].norm(dim=1) - 0.6
+        ring: Tensor = points[:, :2].norm(dim=1) - 0.6
         return (ring.square() + points[:, 2].square()).sqrt()[:, None] - 0.2
 
 
 def covered(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (picture < 255).any(2)
-    return found
+    return np.asarray((picture < 255).any(2))
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.5, 3.0])
@@ -190,8 +192,9 @@ def test_cameras_that_cannot_be_are_told(settings: dict[str, Any], told: str) ->
     ],
 )
 def test_pictures_that_cannot_be_are_told(settings: dict[str, Any], told: str) -> None:
+    usual: dict[str, Any] = {"size": (4, 4), "box": BOX}
     with pytest.raises(ValueError, match=told):
-        trace(Sphere(), Camera(), **({"size": (4, 4), "box": BOX} | settings))
+        trace(Sphere(), Camera(), **usual | settings)
 
 
 def test_a_turn_of_no_frames_is_told() -> None:

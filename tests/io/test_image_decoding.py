@@ -283,7 +283,7 @@ class TestRefusals:
     def test_cut_short(self, tmp_path: Path, form: str, part: float) -> None:
         values, buffer = noise(3, height=24, width=20), io.BytesIO()
         if form.startswith("tiff"):
-            options = {
+            options: dict[str, dict[str, Any]] = {
                 "tiff": {},
                 "tiff zlib": {"compression": "zlib", "rowsperstrip": 5},
                 "tiff tiles": {"tile": (16, 16)},

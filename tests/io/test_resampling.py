@@ -55,7 +55,7 @@ def test_is_contiguous_and_leaves_the_original_alone() -> None:
 
 
 def test_no_value_leaves_the_range_of_the_old_ones() -> None:
-    values = np.random.default_rng(0).choice(np.float32([0.1, 0.7]), (31, 17, 1))
+    values = np.random.default_rng(0).choice(np.array([0.1, 0.7], np.float32), (31, 17, 1))
     found = resample(values, 29, 40)
     assert found.min() >= values.min()
     assert found.max() <= values.max()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from sinefield.io.scaled_array import ScaledArray
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32])
-def test_values_are_scaled_where_they_are_looked_up(dtype: type) -> None:
-    numbers = np.arange(12).reshape(6, 2).astype(dtype)
+def test_values_are_scaled_where_they_are_looked_up(dtype: type[np.generic]) -> None:
+    numbers: NDArray[Any] = np.arange(12).reshape(6, 2).astype(dtype)
     index = torch.tensor([5, 0, 0, 3])
     found = ScaledArray(numbers, 0, 11)[index]
     assert found.dtype == torch.float32
