@@ -27,8 +27,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 """The endings of pictures."""
 
 _WRITTEN = (*SUFFIXES, ".npy")
-_TILE = (256, 256)  # of a large TIFF
-_LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # pixels a side that their encoders take
+_TILE = (256, 256)  # pixels of a tile in large TIFFs
+_LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # pixels of the longest side that encoders accept
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +36,12 @@ class Picture:
     """A picture in memory.
 
     Args:
-        values: ``(height, width, channels)``; 1 channel is grey, 3 RGB, 4 RGBA. Floats; of a :data:`LARGE` picture
-            the numbers as they are stored.
-        low: the value of black.
-        high: the value of white.
+        values: pixels ``(height, width, channels)``; 1 channel is grey, 3 are RGB, 4 RGBA. They are floats; those of
+            a :data:`LARGE` picture keep their stored type.
+        low: value of black.
+        high: value of white.
         bits: 8 or 16 for integers, 32 for floats.
-        name: what to call it.
+        name: name of the picture in messages.
     """
 
     values: NDArray[Any]
@@ -52,7 +52,7 @@ class Picture:
 
     @property
     def large(self) -> bool:
-        """Whether it is held as it is stored."""
+        """Whether the values keep their stored type."""
         return self.values.size >= LARGE
 
 
@@ -62,12 +62,12 @@ def read(source: str | Path | NDArray[Any] | Tensor) -> Picture:
     Args:
         source: a path; ``"sample:NAME"`` for a picture of :data:`sinefield.io.sample_images.SAMPLES`; or an array
             ``(height, width)`` or ``(height, width, channels)`` of 8- or 16-bit integers, booleans or floats.
-            Floats within [0, 1] have that range, others the one they span.
+            Black and white are 0 and 1 for floats within [0, 1], and the least and the greatest of other floats.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a picture, is damaged, is empty, constant, one pixel wide or too large for memory,
-            has other than 1, 3 or 4 channels, or holds NaN, infinity or what 32-bit floats cannot hold.
+        ValueError: the source is not a picture, is damaged, empty, constant, one pixel wide or too large for memory,
+            has a number of channels other than 1, 3 or 4, or holds NaN, infinity or numbers beyond 32-bit floats.
     """
     if isinstance(source, Tensor):
         tensor = source.detach().cpu()  # NumPy has no bfloat16
@@ -122,7 +122,7 @@ def _check_shape(array: NDArray[Any], name: str) -> None:
 
 
 def _find_range(array: NDArray[Any], low: float, high: float) -> tuple[float, float, int]:
-    """Return the values of black and white, and the bits of a channel, of an array with these ends."""
+    """Return the values of black and white, and the bits of a channel, of an array with these extremes."""
     if array.dtype == bool:
         return 0.0, 1.0, 8
     if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
@@ -153,12 +153,12 @@ class PixelMap:
     in the order of the array's axes. Values low … high become −1 … 1.
 
     Args:
-        height: in pixels.
-        width: in pixels.
-        channels: 1, 3 or 4.
-        low: the value of black.
-        high: the value of white.
-        bits: 8, 16 or 32 (floats).
+        height: number of rows of pixels.
+        width: number of columns of pixels.
+        channels: number of channels: 1, 3 or 4.
+        low: value of black.
+        high: value of white.
+        bits: bits of a channel: 8, 16 or 32 (floats).
     """
 
     height: int
@@ -181,7 +181,7 @@ class PixelMap:
 
     @property
     def contrast(self) -> float:
-        """How much a pixel value changes when the field's value changes by 1: (high − low) / 2."""
+        """The change of a pixel value when the field's value changes by 1: (high − low) / 2."""
         return (self.high - self.low) / 2
 
     def to_field(self, values: Floats) -> Tensor:
@@ -197,9 +197,9 @@ class PixelMap:
         """Return y ``(height,)`` and x ``(width,)`` of the sample centres of a region.
 
         Args:
-            height: how many rows of samples.
-            width: how many columns.
-            region: left, top, right, bottom in pixels of the picture; None for all of it.
+            height: number of rows of samples.
+            width: number of columns of samples.
+            region: left, top, right and bottom, in pixels of the picture; None: the whole picture.
         """
         left, top, right, bottom = region or (0.0, 0.0, float(self.width), float(self.height))
         longest = max(self.height, self.width)
@@ -210,10 +210,10 @@ class PixelMap:
 
 
 def check_suffix(path: str | Path) -> None:
-    """Check the ending of a picture to write.
+    """Check that a picture can be written to a file of this name.
 
     Raises:
-        ValueError: :func:`write` knows no such format.
+        ValueError: the ending is none that :func:`write` knows.
     """
     if Path(path).suffix.lower() not in _WRITTEN:
         raise ValueError(f"cannot write {path}: its ending must be one of {', '.join(_WRITTEN)}")
@@ -226,15 +226,15 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
     to integers of 8 bits, or of 16 where ``bits`` is more than 8 and the format has them (PNG, TIFF).
 
     Args:
-        path: where; the ending chooses the format.
-        values: ``(height, width, channels)``.
-        low: the value of black.
-        high: the value of white.
+        path: file to write; its ending chooses the format.
+        values: pixels, ``(height, width, channels)``.
+        low: value of black.
+        high: value of white.
         bits: 8, 16 or 32.
 
     Raises:
         ValueError: the ending is of no known format, or the format cannot hold the picture.
-        OSError: the place cannot be written to.
+        OSError: the file cannot be written.
     """
     check_suffix(path)
     suffix = Path(path).suffix.lower()
@@ -247,7 +247,7 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
         values = values[:, :, 0]
     with replacing(path) as temporary:
         if suffix == ".npy":
-            with temporary.open("wb") as file:  # given a name, NumPy appends .npy to .NPY
+            with temporary.open("wb") as file:  # NumPy would append .npy to a name that ends in .NPY
                 np.save(file, values, allow_pickle=False)
             return
         if suffix in (".tif", ".tiff") and bits == 32:
@@ -267,7 +267,7 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
 
 
 def _quantise(values: Floats, low: float, high: float, depth: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
-    """Return values as integers of a depth, low … high becoming 0 … its largest."""
+    """Return values as integers, low … high becoming 0 … the largest integer of the type."""
     peak = float(np.iinfo(depth).max)
     found = allocate("the picture to write", values.shape, depth)
     for some in iterate_slabs(found):
@@ -277,7 +277,7 @@ def _quantise(values: Floats, low: float, high: float, depth: type[np.unsignedin
 
 
 def _write_png(path: Path, pixels: NDArray[Any]) -> None:
-    """Write integers; many of them through pyvips, where it is there, which does not hold the file in memory."""
+    """Write integers; large pictures through pyvips if it is installed, as this does not hold the file in memory."""
     if pixels.dtype == np.uint8 and pixels.size < LARGE:
         PIL.Image.fromarray(pixels).save(path, format="png")
     elif pixels.size >= LARGE and importlib.util.find_spec("pyvips") is not None:

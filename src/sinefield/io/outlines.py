@@ -1,4 +1,4 @@
-"""Outlines in the plane: of a picture's dark or light part, and of polygons, as points with normals."""
+"""Outlines in the plane as points with normals: of the dark or the light part of a picture, and of polygons."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sinefield.io.points import Cloud, Doubles, clean_points
 def trace_outline(picture: Picture, samples: int = 20_000) -> Cloud:
     """Return the outline between the dark and the light parts of a picture, in pixels (row, column).
 
-    Inside is what holds less of the picture's edge: a glyph on paper, dark or light.
+    The part that touches less of the picture's edge is the inside: a glyph on paper, whichever of them is dark.
 
     Args:
-        picture: of any kind; of colours the mean.
-        samples: about how many points, evenly spaced.
+        picture: picture; its colours are averaged to grey.
+        samples: approximate number of points, which are evenly spaced.
 
     Raises:
-        ValueError: there is no outline.
+        ValueError: the picture has no outline.
     """
     from scipy import ndimage  # these take long to import
     from skimage.measure import find_contours
@@ -38,18 +38,22 @@ def trace_outline(picture: Picture, samples: int = 20_000) -> Cloud:
         ndimage.map_coordinates(height, (places + side * across).T, order=1, mode="nearest") for side in (0.75, -0.75)
     )
     normals = np.where(ahead < behind, 1.0, -1.0)[:, None] * across
-    return clean_points(places - 0.5, normals, picture.name)  # of the padded picture's pixel centres, in pixels
+    return clean_points(places - 0.5, normals, picture.name)  # the padding moved pixel centres from ½ to 1
 
 
 def sample_polygon(corners: NDArray[np.float64], samples: int = 20_000) -> Cloud:
     """Return points on a closed polygon, with normals outwards.
 
     Args:
-        corners: ``(n, 2)``, in order, either way round; the last is joined to the first.
-        samples: about how many points, evenly spaced.
+        corners: corners ``(n, 2)`` in order, either way round; the last is joined to the first.
+        samples: approximate number of points, which are evenly spaced.
 
     Raises:
-        ValueError: fewer than three corners, or no area.
+        ValueError: there are fewer than three corners, or they enclose no area.
+
+    >>> cloud = sample_polygon(np.array([[0, 0], [2, 0], [2, 2], [0, 2]]), samples=40)
+    >>> len(cloud.points), bool((np.abs(cloud.points - 1).max(axis=1) == 1).all())
+    (40, True)
     """
     corners = np.asarray(corners, dtype=np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3 or not np.isfinite(corners).all():
@@ -63,7 +67,7 @@ def sample_polygon(corners: NDArray[np.float64], samples: int = 20_000) -> Cloud
 
 
 def _walk(curves: Sequence[Doubles], samples: int) -> tuple[Doubles, Doubles]:
-    """Return points evenly spaced along closed curves, and the unit vectors across, to the right of the way."""
+    """Return points evenly spaced along closed curves, and unit vectors to the right of the direction of travel."""
     closed = [np.concatenate([curve, curve[:1]]) for curve in curves]
     lengths = [np.linalg.norm(np.diff(curve, axis=0), axis=1) for curve in closed]
     spacing = sum(float(each.sum()) for each in lengths) / samples
