@@ -51,7 +51,7 @@ def poisson(gradient: Floats, spacing: float) -> Floats:
 
 def bar(name: str, longest: int) -> float:
     """Return the PSNR in dB, up to a constant, of the exact discrete solution from the gradients of a sample."""
-    picture = pictures.resized(pictures.read(name), longest)
+    picture = pictures.resize(pictures.read(name), longest)
     targets = targets_of(picture, ("value", "gradient"))
     spacing = pictures.PixelMap.of(picture).spacing
     shape = picture.values.shape

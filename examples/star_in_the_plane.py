@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 import sinefield
-from sinefield.io.outlines import polygon
+from sinefield.io.outlines import sample_polygon
 
 
 def main(passes: float = 4.0) -> float:
@@ -13,7 +13,7 @@ def main(passes: float = 4.0) -> float:
     angles = math.pi / 2 + math.pi / 5 * np.arange(10)
     radii = np.where(np.arange(10) % 2, 4.0, 10.0)
     star = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
-    problem = sinefield.problems.sdf(polygon(star), hidden_features=64, hidden_layers=2)
+    problem = sinefield.problems.sdf(sample_polygon(star), hidden_features=64, hidden_layers=2)
     solution = sinefield.solve(problem, passes=passes)
     above = np.stack([np.zeros(5), 10.0 + 0.2 * np.arange(5)], axis=1)  # above the upper tip the tip is nearest
     found = problem.signal.distances(solution.field, above)

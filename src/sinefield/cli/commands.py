@@ -15,7 +15,7 @@ import typer
 
 from sinefield import __version__
 from sinefield.cli import options, report
-from sinefield.imports import loading
+from sinefield.imports import pause_garbage_collection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,7 @@ def fit(
     """Find the function of a signal: a picture, recording, clip, volume or shape. Ctrl-C stops and saves."""
     output = output or Path(f"{Path(source.removeprefix('sample:')).stem}.safetensors")
     options.check_outputs(output, animate, figure=figure)
-    with loading():
+    with pause_garbage_collection():
         from sinefield import callbacks as observers
         from sinefield import problems
         from sinefield.solution import Divergence
@@ -173,7 +173,7 @@ def render(
     device: options.Device = "auto",
 ) -> None:
     """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
-    with loading():
+    with pause_garbage_collection():
         from sinefield import checkpoint, problems
 
     options.check_outputs(output)
@@ -213,11 +213,11 @@ def mesh(
 ) -> None:
     """Write the surface of a shape as a mesh, and tell how closed it is."""
     options.check_outputs(output)
-    with loading():
+    with pause_garbage_collection():
         from sinefield import checkpoint, problems
         from sinefield.io import meshes
 
-    meshes.check_written(output)
+    meshes.check_suffix(output)
     loaded, header = checkpoint.read(field)
     signal = problems.signal_from_json(header.get("signal") or {})
     if not isinstance(signal, problems.ShapeSignal):
@@ -250,7 +250,7 @@ def compare(
 ) -> None:
     """Fit several networks to one picture in the same way, and set them side by side."""
     options.check_outputs(figure=figure)
-    with loading():
+    with pause_garbage_collection():
         from rich.console import Console
         from rich.table import Table
 
@@ -314,7 +314,7 @@ def inspect(
 ) -> None:
     """Show the distribution and spectrum of pre-activations and activations of each layer, beside the theory."""
     options.check_outputs(figure=figure)
-    with loading():
+    with pause_garbage_collection():
         import torch
         from rich.console import Console
         from rich.table import Table
@@ -348,7 +348,7 @@ def inspect(
 @app.command()
 def info(field: options.FieldArgument, as_json: options.Json = False) -> None:
     """Tell what is in a field file."""
-    with loading():
+    with pause_garbage_collection():
         from sinefield import checkpoint
 
     module, header = checkpoint.read(field)

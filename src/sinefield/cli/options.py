@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sinefield.imports import loading
+from sinefield.imports import pause_garbage_collection
 
 if TYPE_CHECKING:
     import torch
@@ -176,7 +176,7 @@ def check_outputs(*paths: Path | None, figure: Path | None = None) -> None:
         if path is not None:
             check_writable(path)
     if figure is not None:
-        with loading():
+        with pause_garbage_collection():
             from sinefield import plots
 
         plots.check_format(figure)

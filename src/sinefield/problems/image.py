@@ -33,7 +33,7 @@ from sinefield.fields.field import build, evaluating
 from sinefield.fields.frequency import mean_frequency
 from sinefield.io import image as pictures
 from sinefield.io.image import PixelMap
-from sinefield.io.lookup import Stored
+from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import jet
 from sinefield.problem import Problem
 from sinefield.problems.lattice import chosen_tiles, psnr, sampled, stored_grid
@@ -156,7 +156,7 @@ def image(
     on = tuple(dict.fromkeys(on))
     picture = pictures.read(source)
     if longest is not None:
-        picture = pictures.resized(picture, longest)
+        picture = pictures.resize(picture, longest)
     pixels = PixelMap.of(picture)
     counts = chosen_tiles(
         (pixels.height, pixels.width),
@@ -205,7 +205,7 @@ def _as_stored(
 ) -> Problem:
     """Return the problem of a picture, its pixels as they are stored."""
     pixels = PixelMap.of(picture)
-    stored = Stored(picture.values.reshape(-1, pixels.channels), pixels.low, pixels.high)
+    stored = ScaledArray(picture.values.reshape(-1, pixels.channels), pixels.low, pixels.high)
     shape = (pixels.height, pixels.width)
     extent = [size / max(shape) for size in shape]
     return sampled(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sinefield.io import image as pictures
-from sinefield.io.allocation import ends
+from sinefield.io.allocation import find_extremes
 from sinefield.io.image import Floats, PixelMap
 from sinefield.jet import Jet
 from sinefield.signals.resampling import read_at
@@ -118,7 +118,7 @@ class ImageSignal:
         """
         pictures.check_suffix(path)
         values = self.render(field, quantity=quantity, **options)
-        least, most = ends(values)
+        least, most = find_extremes(values)
         low, high, bits = self.pixels.low, self.pixels.high, self.pixels.bits
         if quantity != "value":
             high = max(-least, most) or 1.0

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sinefield.domains import Grid
 from sinefield.fields.field import evaluating
-from sinefield.io.allocation import release, room
+from sinefield.io.allocation import allocate, release
 from sinefield.jet import Jet, jet
 from sinefield.sampler import ORDERED, order_of_window
 
@@ -40,7 +40,7 @@ def read_at(
         ValueError: the field has other than d inputs or ``channels`` outputs, or the disk cannot hold the result.
     """
     shape = tuple(len(each) for each in axes)
-    found: NDArray[np.float32] = room("what is to be rendered", (*shape, channels), np.float32)
+    found: NDArray[np.float32] = allocate("what is to be rendered", (*shape, channels), np.float32)
     inputs = getattr(field, "in_features", len(axes))
     if inputs != len(axes):
         raise ValueError(

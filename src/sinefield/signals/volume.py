@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sinefield.io import image as pictures
 from sinefield.io import volume as volumes
-from sinefield.io.allocation import ends
+from sinefield.io.allocation import find_extremes
 from sinefield.jet import Jet
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.resampling import read_at
@@ -147,7 +147,7 @@ class VolumeSignal:
             raise ValueError(f"cannot write {path}: a volume's ending must be .npy; give axis z, y or x for a slice")
         pictures.check_suffix(path)
         values = self.render(field, size, axis=axis, at=at, quantity=quantity)
-        least, most = ends(values)
+        least, most = find_extremes(values)
         told = f"{' x '.join(map(str, values.shape))}, {quantity} from {least:.4g} to {most:.4g}"
         if axis is None:
             volumes.write(path, values)
