@@ -56,7 +56,9 @@ def test_a_map_of_all_before_networks_side_by_side() -> None:
     many, one = Affine(random(4, 3, 2), random(4, 3, seed=1)), Affine(random(2, 5, seed=2), random(2, seed=3))
     x = random(6, 5, seed=4)
     torch.testing.assert_close(many.after(one)(x), many(one(x)))
-    torch.testing.assert_close(one.after(Affine(random(4, 5, 7)))(random(6, 7)), one(Affine(random(4, 5, 7))(random(6, 7))))
+    torch.testing.assert_close(
+        one.after(Affine(random(4, 5, 7)))(random(6, 7)), one(Affine(random(4, 5, 7))(random(6, 7)))
+    )
 
 
 def test_merging_keeps_the_function() -> None:

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
+from sinefield.fields.derivatives import WHOLE
 from sinefield.fields.field import build
 from sinefield.fields.siren import Siren
 from sinefield.jet import jet
-from sinefield.fields.derivatives import WHOLE
-from sinefield.kernels import reference, taylor
+from sinefield.kernels import Kernel, reference, taylor
 from sinefield.kernels.siren import fused, plan, workspace
 from sinefield.kernels.siren.workspace import Execution
 
@@ -237,7 +237,7 @@ def test_float32_at_full_width_is_as_good_as_plain_torch(quantity: str) -> None:
     torch.manual_seed(0)
     field, points = Siren(2, 1), points_of(256).float()
 
-    def found(evaluate: Evaluate, one: Siren, x: Tensor) -> tuple[Tensor, Tensor]:
+    def found(evaluate: Kernel, one: Siren, x: Tensor) -> tuple[Tensor, Tensor]:
         answer = evaluate(one.chain(), x, {quantity})[quantity]
         gradients = torch.autograd.grad(answer.square().mean(), list(one.parameters()), materialize_grads=True)
         return answer, torch.cat([each.flatten() for each in gradients])

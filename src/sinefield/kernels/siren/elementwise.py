@@ -31,10 +31,10 @@ def _partners(forms: Sequence[Form], axis: int) -> list[tuple[int, int, float]]:
     found = []
     for number, form in enumerate(forms):
         for i, j in form:
-            # Compared one by one: of numbers that are arguments, a compiler (PyTorch 2.13) answers `axis in (i, j)` with no.
+            # Compared one by one: of numbers that are arguments, PyTorch's compiler (2.13) finds no axis to be in (i, j).
             if axis == i and axis == j:
                 found.append((number, axis, 1.0))
-            elif axis == i or axis == j:
+            elif axis == i or axis == j:  # noqa: SIM109
                 found.append((number, i + j - axis, 0.5))
     return found
 
