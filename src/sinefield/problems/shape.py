@@ -23,10 +23,9 @@ from sinefield.io import image as pictures
 from sinefield.io import points as shapes
 from sinefield.io.outlines import outline
 from sinefield.io.points import Doubles
-from sinefield.jet import jet
+from sinefield.jet import CHUNK, jet
 from sinefield.problem import Problem
 from sinefield.problems.shape_terms import TERMS, box, constraints_of
-from sinefield.signals.resampling import CHUNK
 from sinefield.signals.shape import ShapeSignal
 
 # A narrow deep network finds a shape sooner than the published one, which has twice as many parameters.
@@ -49,7 +48,7 @@ _OF_TERMS: Mapping[str, Mapping[str, Any]] = {
 _PUBLISHED: Mapping[str, Any] = {"batch": 8000, "clip": 1.0}
 
 
-def sdf(
+def shape(
     source: str | Path | NDArray[Any] | Tensor | shapes.Cloud,
     *,
     terms: str = "distance",
@@ -89,7 +88,7 @@ def sdf(
     build(network, cloud.dimension, 1, **settings)
     targets = {} if normals is None else {"normal": torch.from_numpy(normals).float()}
     return Problem.of_one(
-        name="sdf",
+        name="shape",
         constraints=constraints_of(terms, points, normals),
         network=partial(_network, network, cloud.dimension, settings),
         signal=signal,
