@@ -20,7 +20,6 @@ import tifffile
 import torch
 from numpy.typing import NDArray
 
-from sinefield.io import image as pictures
 from sinefield.io.image import read, resized, write
 
 HEIGHT, WIDTH = 5, 7

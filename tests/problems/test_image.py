@@ -189,7 +189,7 @@ class TestTargets:
         height, width = 24, 32
         y, x = samples(signal_of(height, width, 1, 0.0, 1.0, 32), height, width)
         problem = image(cubic(y, x), [on])
-        assert problem.signal.pixels.contrast == 0.5
+        assert problem.signal.lattice.contrast == 0.5
         inside = (torch.arange(height)[1:-1, None] * width + torch.arange(width)[None, 1:-1]).flatten()
         constraint = problem.constraints[0]
         batch = constraint.domain.at(inside)
@@ -210,7 +210,7 @@ class TestTargets:
     def test_longest_scales_the_picture(self) -> None:
         problem = image(photo(40, 60), longest=15)
         assert problem.constraints[0].domain.shape == (10, 15)
-        assert problem.signal.pixels.width == 15
+        assert problem.signal.lattice.shape[1] == 15
 
 
 class TestRefusals:
@@ -466,13 +466,13 @@ class TestStoredSignal:
         ids=lambda each: str(each)[:30],
     )
     def test_implausible(self, change: dict[str, Any]) -> None:
-        with pytest.raises(ValueError, match="the stored (mapping of samples|picture) is"):
+        with pytest.raises(ValueError, match=r"the stored (mapping of samples|picture) is"):
             signal_from_json(VERSION_1 | change)
 
     @pytest.mark.parametrize("name", ["height", "width", "channels", "low", "high", "bits"])
     def test_incomplete(self, name: str) -> None:
         stored = {key: value for key, value in VERSION_1.items() if key != name}
-        with pytest.raises(ValueError, match="the stored (mapping of samples|picture) is"):
+        with pytest.raises(ValueError, match=r"the stored (mapping of samples|picture) is"):
             signal_from_json(stored)
 
     @pytest.mark.parametrize("stored", [{}, {"kind": None}, {"kind": "sound"}, {"kind": ["image"]}])

@@ -18,8 +18,8 @@ from sinefield import checkpoint, plots, problems, solve
 from sinefield.domains import PointCloud
 from sinefield.geometry import Camera
 from sinefield.io import SignalWarning
-from sinefield.problems import shape
 from sinefield.kinds import signal_from_json
+from sinefield.problems import shape
 from sinefield.signals.shape import ShapeSignal
 
 SMALL: dict[str, Any] = {"hidden_features": 32, "hidden_layers": 2}
