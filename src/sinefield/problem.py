@@ -5,27 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypedDict, final
+from typing import TYPE_CHECKING, Any, final
 
 from torch import nn
 
 from sinefield.constraint import Constraint
 from sinefield.signals.signal import Signal
 
-
-class Changes(TypedDict, total=False):
-    """Settings of a recipe that override its own."""
-
-    learning_rate: float
-    matrix_rate: float
-    betas: tuple[float, float]
-    optimiser: str
-    batch: int
-    passes: float
-    pace: float
-    final_rate: float
-    first_omega: float
-    clip: float
+if TYPE_CHECKING:
+    from sinefield.recipe import Changes
 
 
 Measure = Callable[[nn.Module, int | None], dict[str, float]]
@@ -52,8 +40,8 @@ class Problem:
         reference: the signal itself where there is one, for figures to compare with.
         tuning: settings of recipes that this problem overrides, by the recipe's name; those of ``"fast"`` hold for
             ``"best"`` too.
-        parts: the parts that a field of this problem falls into and that can be solved one after the other, as they
-            share no parameter; None: it is solved as a whole.
+        parts: the independent problems that this one falls into, given its fields, which share no parameter; None: it
+            is solved as a whole.
     """
 
     name: str
@@ -64,7 +52,7 @@ class Problem:
     omega: float | None = None
     reference: object = None
     tuning: Mapping[str, Changes] = field(default_factory=dict)
-    parts: Callable[[nn.Module], Sequence[Part]] | None = None
+    parts: Callable[[Mapping[str, nn.Module]], Sequence[Part]] | None = None
 
     @classmethod
     def of_one(
@@ -98,12 +86,12 @@ def _of_main(measure: Measure, fields: Mapping[str, nn.Module], count: int | Non
 @final
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A part of a field, which learns in its place, and what is to be found of it.
+    """One of the independent problems that a problem falls into.
 
     Args:
-        field: whose parameters are some of those of the whole.
-        problem: its constraints and metrics.
+        fields: the unknowns by name; their parameters are some of those of the whole, so that it learns with them.
+        problem: the constraints on them, and their metrics.
     """
 
-    field: nn.Module
+    fields: Mapping[str, nn.Module]
     problem: Problem

@@ -3,19 +3,16 @@
 from sinefield.domains.ball import Ball, Sphere
 from sinefield.domains.box import Box, BoxBoundary
 from sinefield.domains.domain import (
-    ORDERED,
     ContinuousDomain,
     Domain,
     FiniteDomain,
     Lookup,
     Samples,
-    random_order,
 )
 from sinefield.domains.grid import Grid
 from sinefield.domains.point_cloud import PointCloud
 
 __all__ = [
-    "ORDERED",
     "Ball",
     "Box",
     "BoxBoundary",
@@ -27,5 +24,4 @@ __all__ = [
     "PointCloud",
     "Samples",
     "Sphere",
-    "random_order",
 ]

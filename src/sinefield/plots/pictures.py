@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from sinefield import metrics
 from sinefield.domains import Grid
+from sinefield.history import Record
 from sinefield.io.image import Floats, Picture
 from sinefield.jet import jets_of
 from sinefield.plots.large import large_picture_figure
@@ -26,7 +27,7 @@ from sinefield.problem import Problem
 from sinefield.problems.image import SUPERVISED, targets_of
 from sinefield.quantities import QUANTITIES, Quantity
 from sinefield.signals.image import ImageSignal
-from sinefield.solution import Record, Solution
+from sinefield.solution import Solution
 
 ROWS = tuple(QUANTITIES[each] for each in SUPERVISED)
 """The quantities that are drawn, a row each: those that are known of the picture too."""

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sinefield.domains import ORDERED, Grid
+from sinefield.domains import Grid
 from sinefield.fields.derivatives import Derivative
 from sinefield.io.allocation import release, room
 from sinefield.jet import CHUNK, Jet, jets_of
+from sinefield.sampler import ORDERED, order_of_window
 
 _RELEASED = 256  # blocks after which what was written is handed to the disk
 
@@ -95,9 +96,8 @@ def compare(field: nn.Module, grid: Grid, count: int | None, name: str = "value"
             torch.arange(start, min(start + CHUNK, grid.size)) for start in range(0, grid.size, CHUNK)
         )
     else:
-        generator = torch.Generator().manual_seed(0)
         # Of a large grid the first runs that are visited, in their order, so that neighbours are looked up together.
-        some = next(grid.visits(generator))[:count]
+        some = order_of_window(grid.size, 0, 0)[:count]
         chunks = iter((some if grid.size <= ORDERED else some.sort().values).split(CHUNK))
     for index in chunks:
         samples = grid.at(index)
