@@ -38,15 +38,16 @@ def test_tiles_see_all_samples_that_they_have_a_weight_at(shape: tuple[int, ...]
     tiles = "x".join(map(str, counts))
     field = TiledSiren(len(shape), 1, hidden_features=4, tiles=tiles, extent=extent, overlap=overlap)
     points = grid.at(torch.arange(grid.size)).points.double()
-    point, tile, _, local = field._pairs(points)
-    for one, other in zip(point.tolist(), tile.tolist(), strict=True):
+    pairs = field._pairs(points, 0)
+    half = (1 + overlap) * torch.tensor([n * h / (2 * k) for n, h, k in zip(shape, grid.spacings, counts, strict=True)])
+    for one, other in zip(pairs.point.tolist(), pairs.tile.tolist(), strict=True):
         assert one in seen[other]
     # and see them where the field evaluates them
     place = {
         (int(v), n % total): row
         for n, (v, row) in enumerate(zip(samples.targets["value"][:, 0], samples.points, strict=True))
     }
-    for one, other, row in zip(point.tolist(), tile.tolist(), local, strict=True):
+    for one, other, row in zip(pairs.point.tolist(), pairs.tile.tolist(), pairs.offset / half, strict=True):
         torch.testing.assert_close(place[one, other].double(), row, rtol=0, atol=1e-5)
 
 

@@ -55,6 +55,8 @@ def fit(
 
     kind = kinds.kind_named(general.kind or kinds.kind_of(source))
     wanted = options.record_of(kind, "fit", asked, source)
+    if general.figure is not None:
+        kind.check_figure()
     with report.warnings_told():
         problem = kind.problem_of(source, **wanted.arguments(), **network.settings())
     changes = options.given(

@@ -75,15 +75,23 @@ class Kind:
         found: type[Signal] = imported(self.signal)
         return found
 
-    def figure_of(self, solution: Solution) -> Figure:
-        """Return the figure of a solution.
+    def check_figure(self) -> None:
+        """Refuse to draw what has no figure.
 
         Raises:
             ValueError: there is none of this kind.
         """
         if self.figure is None:
             raise ValueError(f"there is no figure of signals of kind {self.name!r}")
-        found: Figure = imported(self.figure)(solution)
+
+    def figure_of(self, solution: Solution) -> Figure:
+        """Return the figure of a solution.
+
+        Raises:
+            ValueError: there is none of this kind.
+        """
+        self.check_figure()
+        found: Figure = imported(str(self.figure))(solution)
         return found
 
     def is_of(self, path: Path) -> bool:
