@@ -187,7 +187,9 @@ def test_each_derivative_by_itself(kind: str, need: Derivative) -> None:
     assert wrong(FIELDS[kind](), {need}, gradients=gradients) == []
 
 
-@pytest.mark.parametrize("kind", ["network siren", "network tanh", "g + d Φ", "periodic", "network tiled", "side by side"])
+@pytest.mark.parametrize(
+    "kind", ["network siren", "network tanh", "g + d Φ", "periodic", "network tiled", "side by side"]
+)
 def test_gradients_of_fourth_order(kind: str) -> None:
     assert wrong(FIELDS[kind](), {Partial((0, 0, 0, 0)), Partial((0, 0, 1, 1))}) == []
 
