@@ -32,7 +32,7 @@ from sinefield.geometry.evaluation import values_at
 from sinefield.problems import signal_from_json
 from sinefield.signals.shape import ShapeSignal
 
-RESOLUTIONS = (128, 256, 512, 1024, 2048)
+RESOLUTIONS: tuple[int, ...] = (128, 256, 512, 1024, 2048)
 DENSEST = 256
 LOWER, UPPER = [-1.0] * 3, [1.0] * 3
 

@@ -5,7 +5,8 @@ min_u Σ ((u_{k+1} − u_k)/h − (g_k + g_{k+1})/2)² over both axes: a Poisson
 conditions, which the discrete cosine transform solves exactly. It is the bar for a field fitted to the same g.
 From the Laplacian the bar is the correlation with the target, 0.98.
 
-    python benchmarks/supervision.py                 # five minutes on gradients, two on the Laplacian
+    python benchmarks/supervision.py                 # four minutes
+    python benchmarks/supervision.py --gradient-seconds 300 --laplacian-seconds 120
     python benchmarks/supervision.py --smoke         # seconds, to see that it runs
 """
 
@@ -77,8 +78,8 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
     parser.add_argument("--pictures", nargs="+", default=["sample:camera"])
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--gradient-seconds", type=float, default=300.0)
-    parser.add_argument("--laplacian-seconds", type=float, default=120.0)
+    parser.add_argument("--gradient-seconds", type=float, default=160.0)
+    parser.add_argument("--laplacian-seconds", type=float, default=60.0)
     options = parser.parse_args()
     longest, budget = 256, {"gradient": options.gradient_seconds, "laplacian": options.laplacian_seconds}
     if options.smoke:
