@@ -270,14 +270,18 @@ class MiniBatches:
         passes: how often each pixel is visited.
         seed: of the weights and the order of pixels.
         choice: what is free.
+        compiled: whether ``torch.compile`` makes one program of the network; it needs a C++ compiler.
     """
 
-    def __init__(self, problem: Problem, passes: float, seed: int = 0, choice: Choice = CHOSEN) -> None:
+    def __init__(
+        self, problem: Problem, passes: float, seed: int = 0, choice: Choice = CHOSEN, *, compiled: bool = False
+    ) -> None:
         self.points, self.values = pixels_of(problem)
         self.batch = min(choice.batch, len(self.points))
         self.steps = max(1, round(passes * len(self.points) / self.batch))
         torch.manual_seed(seed)
         self.network = published_network(2, self.values.shape[1], choice.first_omega)
+        self.predict: Callable[[Tensor], Tensor] = torch.compile(self.network) if compiled else self.network
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=choice.rate, fused=True)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, self.steps)
         self._waiting: list[Tensor] = []
@@ -290,7 +294,7 @@ class MiniBatches:
         index = self._waiting.pop()
         with fast_products():
             self.optimiser.zero_grad()
-            loss = nn.functional.mse_loss(self.network(self.points[index]), self.values[index])
+            loss = nn.functional.mse_loss(self.predict(self.points[index]), self.values[index])
             loss.backward()
             self.optimiser.step()
             self.schedule.step()
