@@ -123,7 +123,7 @@ def times(found: Mapping[str, Any]) -> Iterator[Row]:
 def colour(found: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the row of ``colour``."""
     height, width = found["shape"]
-    published = found["published"]
+    published, rival, ours = found["published"], middle(found["rival seconds"]), middle(found["seconds"])
     note = f"{number(published['steps'], 6)} steps, extrapolated from {published['extrapolated from steps']}"
     cell = f"{number(published['seconds'])} ({note})"
     if not published["gets there"]:
@@ -131,9 +131,9 @@ def colour(found: Mapping[str, Any]) -> Iterator[Row]:
     yield Row(
         f"colour photograph {width} x {height}, seconds to {found['goal dB']:g} dB",
         cell,
-        number(found["rival seconds"]),
-        number(found["seconds"]),
-        over(found["rival seconds"], found["seconds"]),
+        number(rival),
+        number(ours),
+        over(rival, ours),
     )
 
 
