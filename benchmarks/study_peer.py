@@ -21,7 +21,7 @@ import peers
 import sinefield
 
 PICTURES: tuple[str, ...] = ("coins", "coffee")  # one grey, one in colour
-BATCHES, RATES, OMEGAS = (1024, 2048), (2.5e-4, 5e-4, 1e-3), (30.0, 60.0, 90.0, 120.0)
+BATCHES, RATES, OMEGAS = (512, 1024, 2048), (2.5e-4, 5e-4, 1e-3), (30.0, 60.0, 90.0, 120.0)
 
 
 def seconds_of_a_pass(problem: sinefield.Problem, batch: int, steps: int) -> float:
@@ -35,7 +35,7 @@ def main() -> None:
     """Run the study and write its result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
-    parser.add_argument("--longest", type=int, default=160, help="of the pictures, in pixels")
+    parser.add_argument("--longest", type=int, default=128, help="of the pictures, in pixels")
     parser.add_argument("--passes", type=float, default=12.0, help="of the first choice")
     options = parser.parse_args()
     longest, passes, steps, pictures = options.longest, options.passes, 20, PICTURES
