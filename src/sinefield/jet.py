@@ -154,6 +154,13 @@ class Jet(Derivatives):
                     f"there is no {' and no '.join(missing)}"
                 )
             self._taken = [self._names.index(each) for each in own]
+        taken = points.shape[-1] if self._taken is None else len(self._taken)
+        expected = getattr(field, "in_features", 0)  # 0: any, as a constant
+        if expected and expected != taken:
+            raise ValueError(
+                f"the field takes points of {expected} coordinates, but those of the domain have {taken}; give a field "
+                f"of {taken} inputs, or names to the axes of the domain and, as field.axes, to those that the field takes"
+            )
 
     def _get(self, need: Derivative) -> Tensor:
         self.read.add(need)
