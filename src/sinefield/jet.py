@@ -159,7 +159,7 @@ class Jet(Derivatives):
         if expected and expected != taken:
             raise ValueError(
                 f"the field takes points of {expected} coordinates, but those of the domain have {taken}; give a field "
-                f"of {taken} inputs, or names to the axes of the domain and, as field.axes, to those that the field takes"
+                f"of {taken} inputs, or names to the axes of the domain and, by field.axes, to those of the field"
             )
 
     def _get(self, need: Derivative) -> Tensor:
