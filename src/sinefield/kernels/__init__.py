@@ -1,10 +1,10 @@
 """How a jet is computed: one signature, several kernels, one dispatch.
 
-A kernel is a function ``evaluate(chain, points, needs) -> dict`` that answers, for points ``(…, n, d)`` and a chain with
-c outputs, each derivative in ``needs``: ``value (…, n, c)``, ``jacobian (…, n, c, d)``, ``laplacian (…, n, c)``,
-``hessian (…, n, c, d, d)``, and single ones ``(…, n, c)``; and a function ``supports(chain)``. Leading axes are those of
-the chain's weights, and of the points. All kernels are judged by the same contract tests against :mod:`.reference` in
-float64.
+A kernel is a function ``evaluate(chain, points, needs) -> dict`` that answers, for points ``(…, n, d)`` and a chain
+with c outputs, each derivative in ``needs``: ``value (…, n, c)``, ``jacobian (…, n, c, d)``, ``laplacian (…, n, c)``,
+``hessian (…, n, c, d, d)``, and single ones ``(…, n, c)``; and a function ``supports(chain)``. Leading axes are those
+of the chain's weights, and of the points. All kernels are judged by the same contract tests against :mod:`.reference`
+in float64.
 """
 
 from __future__ import annotations
