@@ -130,7 +130,7 @@ def calls(case: str, *, at_first: bool) -> dict[Callable[..., None], list[object
 
 @needs_compiler
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's compiler uses what PyTorch deprecates
-@pytest.mark.parametrize("case", ["mixed", "wave", "Hessian"])
+@pytest.mark.parametrize("case", ["mixed", "wave"])
 def test_compiled_functions_are_the_plain_ones(case: str) -> None:
     """A compiler that takes a condition on the pairs of a form for another is found here."""
     for function, given in calls(case, at_first=False).items():
