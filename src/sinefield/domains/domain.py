@@ -6,20 +6,13 @@ continuous one (a box, a ball and their boundaries) draws fresh points from the 
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
-
-ORDERED = 1 << 22
-"""How many points of a finite domain are put in random order at a time."""
-
-RUN = 1 << 10
-"""How many neighbours stay together on the way there, where a domain has more points than that."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +21,10 @@ class Samples:
 
     points: Tensor
     targets: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def rows(self, start: int, stop: int) -> Samples:
+        """Return the points from number ``start`` to before ``stop``, with their targets."""
+        return Samples(self.points[start:stop], {name: each[start:stop] for name, each in self.targets.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,25 +54,6 @@ class FiniteDomain(ABC):
     def granule(self) -> int:
         """Of how many points batches are multiples."""
         return 1
-
-    def visits(self, generator: torch.Generator) -> Iterator[Tensor]:
-        """Return the numbers of all points, each once, in random order, as :func:`random_order` yields them."""
-        return random_order(self.size, generator)
-
-
-def random_order(count: int, generator: torch.Generator, window: int = ORDERED) -> Iterator[Tensor]:
-    """Yield the numbers from 0 to before ``count``, each once, in random order, at most ``window`` at a time.
-
-    Of more than these, runs of neighbours are drawn from all over until there are so many, and these are then shuffled:
-    memory stays bounded, and a file is read in pieces.
-    """
-    if count <= window:
-        yield torch.randperm(count, generator=generator)
-        return
-    for some in torch.randperm(math.ceil(count / RUN), generator=generator).split(max(1, window // RUN)):
-        index = (some[:, None] * RUN + torch.arange(RUN)).flatten()
-        index = index[index < count]
-        yield index[torch.randperm(len(index), generator=generator)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -169,7 +169,7 @@ def rise_bent(
     bends: Tensor,
     scratch: Tensor | None,
 ) -> None:
-    """Turn q̄ into ḡ, and write c̄, Σ_k g E and Σ_k g F_i; ``gradients`` are those by the forms ``(c, forms, …, n, 1)``."""
+    """Turn q̄ into ḡ, and write c̄, Σ_k g E and Σ_k g F_i; ``gradients`` by forms are ``(c, forms, …, n, 1)``."""
     rise(rising, above, cosine, turn)
     bends.zero_()
     for g, row, gradient in zip(above, rising, gradients, strict=True):

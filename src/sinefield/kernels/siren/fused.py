@@ -213,7 +213,7 @@ class _Derivatives(torch.autograd.Function):
         return found
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, points: Tensor, call: _Call, *parameters: Tensor) -> Any:
+    def vmap(_info: Any, in_dims: Any, points: Tensor, call: _Call, *parameters: Tensor) -> Any:
         """Return a batch of calls as one call, of networks side by side or of all the points at once."""
         places = [in_dims[0], *in_dims[2:]]
         points, *weights = (
@@ -223,8 +223,6 @@ class _Derivatives(torch.autograd.Function):
         if call.plan.shape.networks is not None:  # those that are not mapped over are the same for all
             points = points if places[0] is not None else points.unsqueeze(0)
         chain = call.chain(weights)
-        if places[0] is None and not any(place is not None for place in places[1:]):
-            raise AssertionError("nothing is mapped over")
         with executing(call.execution):
             found = evaluate(chain, points, set(call.names))
         return tuple(found[name] for name in call.names), (0,) * len(call.names)
