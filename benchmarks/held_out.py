@@ -70,7 +70,8 @@ def rendered(problem: sinefield.Problem, field: nn.Module) -> NDArray[Any]:
         raise TypeError("only a signal can be rendered")
     size = 2 * peers.grid_of(problem).shape[0] - 1
     region = (0.25, 0.25, 0.25 + size / 2, 0.25 + size / 2)
-    return problem.signal.render(field, (size, size), region=region)[:, :, 0]
+    picture: NDArray[Any] = problem.signal.sample(field, (size, size), region=region)
+    return picture[:, :, 0]
 
 
 def interpolated(kept: NDArray[Any], mode: str) -> NDArray[Any]:

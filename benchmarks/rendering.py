@@ -24,8 +24,8 @@ import torch
 import machine
 import peers
 import sinefield
-from sinefield.io.image import PixelMap
 from sinefield.signals.image import ImageSignal
+from sinefield.signals.lattice import Lattice
 
 PLAIN, RIVAL, OURS = "plain PyTorch in chunks", "plain PyTorch, oneDNN, small chunks", "sinefield"
 Picture = np.ndarray[Any, np.dtype[np.float32]]
@@ -50,7 +50,7 @@ def rival(size: int) -> Picture:
 def ours(size: int) -> Picture:
     """Return the picture of a field."""
     torch.manual_seed(0)
-    return ImageSignal(PixelMap(256, 256, 1, 0.0, 1.0, 8)).render(sinefield.Siren(2, 1), (size, size))
+    return ImageSignal(Lattice.of_cubes((256, 256), 1, 0.0, 1.0), 8).sample(sinefield.Siren(2, 1), (size, size))
 
 
 def measured(method: str, size: int) -> dict[str, float]:

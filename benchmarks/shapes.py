@@ -140,7 +140,7 @@ def fitted(
     """Return the field that a way of fitting found, how it is read, and what is to be said of the fit."""
     start = time.perf_counter()
     source = np.concatenate([points, normals], axis=1) if method in (OURS, OFFICIAL) else points
-    problem = sinefield.problems.sdf(source, terms="digs" if method == DIGS else "distance")
+    problem = sinefield.problems.shape(source, terms="digs" if method == DIGS else "distance")
     before = time.perf_counter() - start
     signal = problem.signal
     assert isinstance(signal, ShapeSignal)

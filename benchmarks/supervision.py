@@ -52,10 +52,10 @@ def poisson(gradient: Floats, spacing: float) -> Floats:
 
 def bar(name: str, longest: int) -> float:
     """Return the PSNR in dB, up to a constant, of the exact discrete solution from the gradients of a sample."""
-    picture = pictures.resized(pictures.read(name), longest)
+    picture = pictures.resize(pictures.read(name), longest)
     targets = targets_of(picture, ("value", "gradient"))
-    spacing = pictures.PixelMap.of(picture).spacing
     shape = picture.values.shape
+    spacing = 2 / max(shape[:2])  # of pixels, in field coordinates
     errors = []
     for channel in range(shape[2]):
         gradient = targets["gradient"][:, channel].reshape(*shape[:2], 2).double().numpy()

@@ -14,7 +14,7 @@ def main(passes: float = 3.0) -> dict[str, object]:
     around, across = random.uniform(0, 2 * math.pi, (2, 20_000))
     normals = np.stack([np.cos(across) * np.cos(around), np.cos(across) * np.sin(around), np.sin(across)], axis=1)
     points = 0.4 * normals + np.stack([np.cos(around), np.sin(around), 0 * around], axis=1)
-    problem = sinefield.problems.sdf(np.concatenate([points, normals], axis=1), hidden_features=64, hidden_layers=2)
+    problem = sinefield.problems.shape(np.concatenate([points, normals], axis=1), hidden_features=64, hidden_layers=2)
     solution = sinefield.solve(problem, passes=passes)
     surface = problem.signal
     assert isinstance(surface, ShapeSignal)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 import sinefield
-from sinefield.io.outlines import polygon
+from sinefield.io.outlines import sample_polygon
 from sinefield.signals.shape import ShapeSignal
 
 
@@ -14,7 +14,7 @@ def main(passes: float = 4.0) -> float:
     angles = math.pi / 2 + math.pi / 5 * np.arange(10)
     radii = np.where(np.arange(10) % 2, 4.0, 10.0)
     star = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
-    problem = sinefield.problems.sdf(polygon(star), hidden_features=64, hidden_layers=2)
+    problem = sinefield.problems.shape(sample_polygon(star), hidden_features=64, hidden_layers=2)
     solution = sinefield.solve(problem, passes=passes)
     surface = problem.signal
     assert isinstance(surface, ShapeSignal)

@@ -22,6 +22,11 @@ class SideBySide(FiniteDomain):
     Args:
         points: of all domains, ``(m, K, d)``.
         targets: by name, ``(m, K, …)``.
+
+    >>> from sinefield.domains import Grid
+    >>> both = SideBySide.of([Grid((2,), {"value": torch.tensor([[k], [k + 1.0]])}) for k in (0.0, 5.0)])
+    >>> both.at(torch.arange(4)).targets["value"].flatten().tolist()
+    [0.0, 5.0, 1.0, 6.0]
     """
 
     points: Tensor
