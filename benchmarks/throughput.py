@@ -28,7 +28,7 @@ import sinefield
 
 PUBLISHED = "published, plain PyTorch"
 RIVAL = "plain PyTorch, oneDNN, batches of {:,}"
-RIVAL_BATCHES = (1024, 4096)
+RIVAL_BATCHES = (512, 1024, 4096)
 RIVAL_COMPILED = f"{RIVAL.format(4096)}, compiled"
 
 
