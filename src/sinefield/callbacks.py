@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sinefield.history import Record
 from sinefield.io.files import replacing
 from sinefield.problem import Problem
-from sinefield.solution import Observer, Progress, Record
+from sinefield.solution import Observer, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,21 +1,27 @@
 """Fields as files.
 
-Format, version 1
+Format, version 2
 -----------------
 A field file is a safetensors file. Its metadata MUST hold one key ``sinefield`` whose value is a JSON object
 of at most 64 KiB:
 
 ``version``   MUST be an integer; a reader MUST refuse one higher than it knows.
-``network``   MUST be an object: ``architecture``, a name of :data:`sinefield.fields.perceptron.NETWORKS`; ``in_features``
-              and ``out_features``, positive integers; ``settings``, an object of numbers and strings.
+``fields``    MUST be an object of one or more networks by name, the main one first: ``architecture``, a name of
+              :data:`sinefield.fields.NETWORKS`; ``in_features`` and ``out_features``, integers; ``settings``, an object
+              of numbers and strings. A name MUST NOT hold ``/``.
+``main``      MUST be the name of the main field, as JSON objects have no order.
 ``signal``    MAY be null; otherwise an object with ``kind``, the coordinate mapping and the value range.
 ``problem``   SHOULD name the problem, ``recipe`` hold the recipe, ``metrics`` what was reached, ``seed`` the
               seed, ``sinefield`` the version of the package. A reader MUST NOT depend on them, and MUST ignore
               keys it does not know.
+``resume``    MAY hold all that is needed to go on with a search; see :class:`sinefield.snapshot.Snapshot`.
 
-The tensors MUST be exactly those of the network, by name, shape and type; a reader MUST check them before it
-allocates anything of the sizes that the header claims. Nothing is ever unpickled. The header holds no time
-and no path: the same field gives the same bytes.
+The tensors MUST be those of the networks, by name (``NAME/…``), shape and type, and, for a search to go on with, others
+whose names begin with ``resume/``; a reader MUST check the former before it allocates anything of the sizes that the
+header claims, and MAY leave out the latter. Nothing is ever unpickled. The header holds no time and no path: the same
+fields give the same bytes.
+
+Version 1 had one ``network`` in place of ``fields``, and its tensors under their own names.
 """
 
 from __future__ import annotations
@@ -25,45 +31,64 @@ import math
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sinefield.fields import Network
 from sinefield.io.files import replacing
+from sinefield.snapshot import Snapshot
 
-VERSION = 1
-HEADER_LIMIT = 64 * 1024
+VERSION: Final = 2
+HEADER_LIMIT: Final = 64 * 1024
 _KEY = "sinefield"
+_RESUME = "resume/"
 _AGAIN = "fit it again, or get another copy"
 
 
-def save(path: str | Path, field: nn.Module, **header: Any) -> None:
-    """Write a field to a file, whole or not at all.
+def save(
+    path: str | Path,
+    fields: nn.Module | Mapping[str, nn.Module],
+    *,
+    snapshot: Snapshot | None = None,
+    **header: Any,
+) -> None:
+    """Write fields to a file, whole or not at all.
 
     Args:
         path: where; ``.safetensors`` is the usual ending.
-        field: a network of :data:`sinefield.fields.perceptron.NETWORKS`.
+        fields: networks of :data:`sinefield.fields.NETWORKS` by name, the main one first; or one network.
+        snapshot: of a search to go on with; None: it is over.
         **header: what else to store, as JSON: ``signal``, ``problem``, ``recipe``, ``metrics``, ``seed``.
 
     Raises:
-        ValueError: the field is not such a network, so that it could not be loaded again.
+        ValueError: a field is not such a network, so that it could not be loaded again, or holds NaN.
         OSError: the place cannot be written to.
     """
     from safetensors.torch import save_file
 
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in field.state_dict().items()}
-    try:
-        network = Network.of(field)
-        _check(network.blank(), {name: (tuple(each.shape), each.dtype) for name, each in tensors.items()})
-    except ValueError as error:
-        raise ValueError(f"a {type(field).__name__} cannot be saved as a field: {error}") from error
-    if not _all_finite(tensors):
-        raise ValueError(f"cannot save {path}: the field's weights hold NaN or infinity; fit it at a lower rate")
-    stored = json.dumps(
-        {**finite(header), "version": VERSION, "network": network.to_json()}, sort_keys=True, allow_nan=False
-    )
+    named = {"u": fields} if isinstance(fields, nn.Module) else dict(fields)
+    networks: dict[str, Any] = {}
+    tensors: dict[str, Tensor] = {}
+    for name, field in named.items():
+        if "/" in name or not name or name == "resume":
+            raise ValueError(f"a field cannot be saved under the name {name!r}; give it a name like u")
+        own = {inner: tensor.detach().cpu().contiguous() for inner, tensor in field.state_dict().items()}
+        try:
+            network = Network.of(field)
+            _check(network.blank(), {inner: (tuple(each.shape), each.dtype) for inner, each in own.items()})
+        except ValueError as error:
+            raise ValueError(f"a {type(field).__name__} cannot be saved as a field: {error}") from error
+        if not _all_finite(own):
+            raise ValueError(f"cannot save {path}: the field's weights hold NaN or infinity; fit it at a lower rate")
+        networks[name] = network.to_json()
+        tensors |= {f"{name}/{inner}": each for inner, each in own.items()}
+    contents = {**finite(header), "version": VERSION, "fields": networks, "main": next(iter(named))}
+    if snapshot is not None:
+        contents["resume"] = snapshot.to_json()
+        tensors |= {f"{_RESUME}{name}": each.contiguous() for name, each in snapshot.all_tensors().items()}
+    stored = json.dumps(contents, sort_keys=True, allow_nan=False)
     if len(stored) > HEADER_LIMIT:
         raise ValueError(
             f"the header of {path} would have {len(stored)} bytes; at most {HEADER_LIMIT} are allowed, store less"
@@ -81,23 +106,58 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def load(path: str | Path) -> nn.Module:
-    """Return the field in a file, ready to call on points ``(n, d)``.
+def load(path: str | Path) -> nn.Module | dict[str, nn.Module]:
+    """Return the field in a file, ready to call on points ``(n, d)``; fields by name where there are several.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is no field, damaged, from a newer version, or not what its header says.
     """
-    return read(path)[0]
+    fields, _ = read_all(path)
+    return next(iter(fields.values())) if len(fields) == 1 else fields
 
 
 def read(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the field in a file and its header.
+    """Return the main field in a file, and its header.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: as for :func:`load`.
     """
+    fields, header = read_all(path)
+    return next(iter(fields.values())), header
+
+
+def read_all(path: str | Path) -> tuple[dict[str, nn.Module], dict[str, Any]]:
+    """Return the fields in a file by name, the main one first, and its header.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: as for :func:`load`.
+    """
+    fields, header, _ = _read(path, resuming=False)
+    return fields, header
+
+
+def read_snapshot(path: str | Path) -> tuple[dict[str, nn.Module], dict[str, Any], Snapshot]:
+    """Return the fields in a file, its header, and the search to go on with.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: as for :func:`load`; or it holds no search to go on with.
+    """
+    fields, header, tensors = _read(path, resuming=True)
+    if not isinstance(header.get("resume"), dict):
+        raise ValueError(
+            f"cannot resume from {path}: the fit in it was over, or was made without --checkpoint-every PASSES"
+        )
+    try:
+        return fields, header, Snapshot.from_json(header["resume"], tensors)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ValueError(f"cannot resume from {path}: the state of its fit is damaged ({error!r})") from error
+
+
+def _read(path: str | Path, *, resuming: bool) -> tuple[dict[str, nn.Module], dict[str, Any], dict[str, Tensor]]:
     from safetensors import SafetensorError, safe_open
 
     if Path(path).is_dir():
@@ -106,28 +166,64 @@ def read(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
         raise FileNotFoundError(f"there is no field file {path}; make one with: sinefield fit IMAGE -o {path}")
     with Path(path).open("rb"):  # an error of permissions that names the file, which safetensors' own does not
         pass
+    kinds = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
+    fields: dict[str, nn.Module] = {}
     try:
         with safe_open(path, framework="pt") as file:
             header = _header(file.metadata() or {})
-            field = Network.from_json(header.get("network")).blank()
             names = list(file.keys())
-            slices = {name: file.get_slice(name) for name in names}
-            dtypes = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
+            slices = {name: file.get_slice(name) for name in names if not name.startswith(_RESUME)}
             stored = {
-                name: (tuple(each.get_shape()), dtypes.get(each.get_dtype(), torch.int64))
+                name: (tuple(each.get_shape()), kinds.get(each.get_dtype(), torch.int64))
                 for name, each in slices.items()
             }
-            _check(field, stored)
-            tensors = {name: file.get_tensor(name) for name in names}
+            for field, network in _networks(header).items():
+                blank = Network.from_json(network).blank()
+                places = _places(header, field, stored)
+                _check(blank, {inner: stored[place] for inner, place in places.items()})
+                tensors = {inner: file.get_tensor(place) for inner, place in places.items()}
+                if not _all_finite(tensors):
+                    raise ValueError("its weights hold NaN or infinity")
+                blank.load_state_dict(tensors, assign=True)
+                fields[field] = blank.eval()
+            known = {place for field in fields for place in _places(header, field, stored).values()}
+            if unknown := sorted(stored.keys() - known):
+                raise ValueError(f"tensor {reprlib.repr(unknown[0])} is of none of its fields")
+            kept = {name.removeprefix(_RESUME): file.get_tensor(name) for name in names if name.startswith(_RESUME)}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a field file, or is damaged or cut short ({error}); {_AGAIN}") from error
     except ValueError as error:
         raise ValueError(f"{path} cannot be loaded: {' '.join(str(error).split())}; {_AGAIN}") from error
-    if not _all_finite(tensors):
-        raise ValueError(f"{path} cannot be loaded: its weights hold NaN or infinity; {_AGAIN}")
-    field.load_state_dict(tensors, assign=True)
-    field.eval()
-    return field, header
+    return fields, header, kept if resuming else {}
+
+
+def _networks(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the networks of a header by name, the main one first.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if header["version"] == 1:
+        return {"u": header.get("network")}
+    networks, main = header.get("fields"), header.get("main")
+    if not isinstance(networks, dict) or not networks or main not in networks:
+        raise ValueError("its header describes no network")
+    return {main: networks[main], **networks}
+
+
+def _places(header: Mapping[str, Any], field: str, stored: Mapping[str, Any]) -> dict[str, str]:
+    """Return where each tensor of a field is stored, by its name in the field."""
+    if header["version"] == 1:
+        return {_renamed(name): name for name in stored}
+    return {name.removeprefix(f"{field}/"): name for name in stored if name.startswith(f"{field}/")}
+
+
+def _renamed(name: str) -> str:
+    """Return the name that a tensor of version 1 has now: tiles were lists of maps, stack.maps.1.weight."""
+    parts = name.split(".")
+    if parts[:2] == ["stack", "maps"] and len(parts) == 4 and parts[2].isdecimal():
+        return f"tiles.layers_{2 * int(parts[2])}_{parts[3]}"
+    return name
 
 
 def _all_finite(tensors: Mapping[str, torch.Tensor]) -> bool:

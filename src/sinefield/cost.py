@@ -13,12 +13,11 @@ from torch import nn
 
 from sinefield import kernels
 from sinefield.constraint import Constraint
-from sinefield.descent import Descent
 from sinefield.domains import FiniteDomain
-from sinefield.objective import System
+from sinefield.fit import Fit, prepare
+from sinefield.objective import Batch, Objective
 from sinefield.problem import Problem
 from sinefield.recipe import Recipe
-from sinefield.solve import prepared
 
 _TRIED = 3  # steps, the first of which is not counted
 
@@ -74,47 +73,46 @@ def estimate(
     2
     """
     with torch.random.fork_rng():
-        system, problem, chosen = prepared(unknown, constraints, recipe, changes, seed=0, device=device)
-        fields = system.fields.values()
-        parts = problem.parts(next(iter(fields))) if problem.parts else ()
+        objective, problem, chosen = prepare(unknown, constraints, recipe, changes, seed=0, device=device)
+        fields = objective.unknowns
+        parts = problem.parts(fields) if problem.parts else ()
         if parts:  # all are alike: one is tried
-            part = parts[0]
-            descent = Descent(System.of({"u": part.field}, part.problem.constraints), part.problem, chosen, seed=0)
-        else:
-            descent = Descent(system, problem, chosen, seed=0)
-        with kernels.executing(descent.execution(compiled=False)):
-            seconds = [_seconds(descent) for _ in range(_TRIED)][1:]
-    points = sum(min(each.batch, each.size) for each in descent.streams)
+            objective = Objective(parts[0].fields, parts[0].problem.constraints)
+        fit = Fit(objective, problem, chosen, seed=0, compiled=False)
+        with kernels.executing(fit.execution):
+            seconds = [_seconds(fit, step) for step in range(_TRIED)][1:]
+    points = sum(each.points_per_step for each in fit.samplers)
     per_second = points / min(seconds)
-    per_pass = points * descent.steps_per_pass * max(1, len(parts))
+    per_pass = points * fit.steps_per_pass * max(1, len(parts))
     passes = chosen.passes if chosen.passes is not None else math.inf
     if chosen.seconds is not None:
         passes = min(passes, chosen.seconds * per_second / per_pass)
-    return Estimate(passes * per_pass / per_second, passes, per_second, _memory(descent, fields, problem.constraints))
+    memory = _memory(fit, fields.values(), problem.constraints)
+    return Estimate(passes * per_pass / per_second, passes, per_second, memory)
 
 
-def _seconds(descent: Descent) -> float:
+def _seconds(fit: Fit, step: int) -> float:
     """Return the seconds of a step, short of changing the parameters."""
-    device = descent.parameters[0].device
+    device = fit.objective.device
     start = time.perf_counter()
-    descent.system.accumulate([stream.take() for stream in descent.streams], device)
+    fit.objective.gradient(Batch([each.take(step) for each in fit.samplers]))
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     seconds = time.perf_counter() - start
-    for each in descent.parameters:
+    for each in fit.objective.parameters.values():
         each.grad = None
     return seconds
 
 
-def _memory(descent: Descent, fields: Iterable[nn.Module], constraints: Sequence[Constraint]) -> int:
+def _memory(fit: Fit, fields: Iterable[nn.Module], constraints: Sequence[Constraint]) -> int:
     """Return the bytes that a search takes, which may be one of many for parts of the fields, one after the other."""
     # Those that are looked for also have a gradient and two moments, and a record and the best so far keep them.
     parameters = sum(each.nbytes for field in fields for each in field.parameters())
-    parameters += sum(5 * each.nbytes for each in descent.parameters)
+    parameters += sum(5 * each.nbytes for each in fit.objective.parameters.values())
     targets: int = sum(
         each.nbytes
         for constraint in constraints
         if isinstance(constraint.domain, FiniteDomain)
         for each in getattr(constraint.domain, "targets", {}).values()
     )
-    return parameters + targets + descent.system.memory([stream.batch for stream in descent.streams])
+    return parameters + targets + fit.objective.memory([each.batch for each in fit.samplers])

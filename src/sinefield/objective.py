@@ -1,179 +1,290 @@
-"""Constraints grouped by domain: batches of points, and the gradient of the weighted sum of norms at them."""
+"""The objective Σ_m w_m ‖C_m‖, evaluated as its gradient, as residuals, or as residuals with their Jacobian.
+
+What is evaluated is all that a solver knows of a problem: the gradient for first-order solvers; the residuals
+
+    r = ( √(w_m ω_mk / n_m) C_mk )        over constraints m and the n_m entries k of each
+
+stacked, ω the weights of the norm, so that ‖r‖² is the objective; and J = ∂r/∂θ, as an operator, and dense where it is
+small. Constraints on one domain share one evaluation of each unknown.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
-from sinefield.constraint import Constraint, moved
-from sinefield.domains import Domain, FiniteDomain, Samples
+from sinefield.constraint import BoundConstraint, Constraint, axes_of, moved
+from sinefield.domains import Domain, Samples
 from sinefield.fields.derivatives import Derivative, highest_order
-from sinefield.jet import jet
-
-CONTINUOUS_PASS = 65_536
-"""How many points of a continuous domain count as one pass over it."""
-
-STOCK = 65_536
-"""How many points of a finite domain are looked up at a time."""
+from sinefield.jet import Jet, jet
 
 
-@dataclass
-class Stream:
-    """The endless sequence of batches of one domain; of a finite one each pass visits every point once.
+@final
+@dataclass(frozen=True)
+class Batch:
+    """What a step sees.
 
     Args:
-        domain: Ω.
-        batch: points at a time, made a multiple of the domain's granule.
-        generator: of the order of points, or of the points.
+        samples: of each group of constraints.
+        fraction: the part of the budget that is used, which weights may depend on.
     """
+
+    samples: Sequence[Samples]
+    fraction: float = 0.0
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Constraints on one domain, and the derivatives that they read of each unknown together."""
 
     domain: Domain
-    batch: int
-    generator: torch.Generator
-    _visits: Iterator[Tensor] = field(default_factory=lambda: iter(()))  # what is left of the pass
-    _order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))  # the part of it that is known
-    _stock: list[Samples] = field(default_factory=list)  # the next batches, last first
+    members: Sequence[BoundConstraint]
+    reads: Mapping[str, frozenset[Derivative]]
 
-    def __post_init__(self) -> None:
-        """Make the batch a multiple of the granule."""
-        self.batch = max(self.domain.granule, self.batch // self.domain.granule * self.domain.granule)
-
-    def take(self) -> Samples:
-        """Return the next batch."""
-        if not isinstance(self.domain, FiniteDomain):
-            return self.domain.draw(self.batch, self.generator)
-        size = self.domain.size
-        if self.batch >= size:
-            return self.domain.at(torch.arange(size))
-        if not self._stock:
-            self._refill(self.domain)
-        return self._stock.pop()
-
-    def _refill(self, domain: FiniteDomain) -> None:
-        """Look up points for many batches at once, which takes far less time than one by one."""
-        while len(self._order) == 0:
-            self._order = next(self._visits, self._order)
-            if len(self._order) == 0:
-                self._visits = domain.visits(self.generator)
-        count = max(STOCK // self.batch, 1) * self.batch
-        samples, self._order = domain.at(self._order[:count]), self._order[count:]
-        starts = range(0, len(samples.points), self.batch)
-        self._stock = [_rows(samples, start, start + self.batch) for start in reversed(starts)]
-
-    @property
-    def size(self) -> int:
-        """How many points make a pass."""
-        return pass_size(self.domain)
-
-    @property
-    def steps_per_pass(self) -> int:
-        """How many batches make a pass."""
-        return math.ceil(self.size / self.batch)
+    def jets(self, unknowns: Mapping[str, nn.Module], points: Tensor) -> dict[str, Jet]:
+        """Return the jets of the unknowns, which compute at once what is read."""
+        return {name: jet(each, points, self.reads[name], axes_of(self.domain)) for name, each in unknowns.items()}
 
 
-@dataclass(frozen=True)
-class System:
-    """Constraints grouped by domain, with what each group reads of each field.
+@final
+class Objective:
+    """Σ_m w_m ‖C_m‖ over the parameters of the unknowns.
 
     Args:
-        fields: the unknowns by name.
-        groups: a domain, the constraints on it, and the quantities that they read of each field.
+        unknowns: fields by name, which are changed in place.
+        constraints: C_1 … C_M; their residuals are called, to see what they read.
+
+    Raises:
+        ValueError: there is nothing to solve, two constraints have one name, one field two names, or a residual cannot
+            be used; see :meth:`sinefield.constraint.Constraint.bound`.
     """
 
-    fields: Mapping[str, nn.Module]
-    groups: Sequence[tuple[Domain, Sequence[Constraint], Mapping[str, frozenset[Derivative]]]]
-
-    @classmethod
-    def of(cls, fields: Mapping[str, nn.Module], constraints: Sequence[Constraint]) -> System:
-        """Return the system of ``constraints``; their residuals are called once, to see what they read.
-
-        Raises:
-            ValueError: there is nothing to solve, two constraints have one name, or one reads nothing.
-        """
+    def __init__(self, unknowns: Mapping[str, nn.Module], constraints: Sequence[Constraint]) -> None:
         names = [each.name for each in constraints]
-        if not fields or not constraints or len(set(names)) < len(names):
+        if not unknowns or not constraints or len(set(names)) < len(names):
             raise ValueError(
-                f"solve needs a field and constraints of different names, got {len(fields)} fields and "
+                f"solve needs a field and constraints of different names, got {len(unknowns)} fields and "
                 f"constraints {names}; name each with Constraint(…, name=…)"
             )
+        if len({id(each) for each in unknowns.values()}) < len(unknowns):
+            raise ValueError(f"two of the unknowns {', '.join(unknowns)} are one field; give each a field of its own")
+        self.unknowns = dict(unknowns)
         domains = {id(each.domain): each.domain for each in constraints}
-        groups = []
+        self.groups: list[Group] = []
         for key, domain in domains.items():
-            members = [each for each in constraints if id(each.domain) == key]
-            reads = [each.needs(fields) for each in members]
-            for member, read in zip(members, reads, strict=True):
-                if not any(read.values()):
-                    raise ValueError(
-                        f"the residual of constraint {member.name!r} reads nothing of any field; "
-                        "it must depend on u.value, u.gradient or another quantity of a jet"
-                    )
-            groups.append((domain, members, {name: frozenset().union(*(r[name] for r in reads)) for name in fields}))
-        return cls(fields, groups)
+            members = [each.bound(self.unknowns) for each in constraints if id(each.domain) == key]
+            reads = {name: frozenset().union(*(each.reads[name] for each in members)) for name in self.unknowns}
+            self.groups.append(Group(domain, members, reads))
+        self.parameters: dict[str, nn.Parameter] = {
+            f"{name}.{inner}": parameter
+            for name, each in self.unknowns.items()
+            for inner, parameter in each.named_parameters()
+            if parameter.requires_grad
+        }
+        """What is looked for, by the name of the unknown and its own."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the unknowns are."""
+        return next((each.device for each in self.parameters.values()), torch.device("cpu"))
 
     @property
     def order(self) -> int:
         """The highest derivative that any constraint reads."""
-        return max(highest_order(need) for *_, reads in self.groups for need in reads.values())
+        return max(highest_order(need) for group in self.groups for need in group.reads.values())
 
     @property
     def work(self) -> list[int]:
         """FLOP per point of each group: evaluation and gradient."""
         return [
-            sum(kernels.work(self.fields[name], need) for name, need in reads.items() if need)
-            for _, _, reads in self.groups
+            sum(kernels.work(self.unknowns[name], need) for name, need in group.reads.items() if need)
+            for group in self.groups
         ]
 
     def memory(self, counts: Sequence[int]) -> int:
         """Return about how many bytes a step takes, with that many points of each group."""
         return max(
-            sum(kernels.memory(self.fields[name], need, count) for name, need in reads.items() if need)
-            for (_, _, reads), count in zip(self.groups, counts, strict=True)
+            sum(kernels.memory(self.unknowns[name], need, count) for name, need in group.reads.items() if need)
+            for group, count in zip(self.groups, counts, strict=True)
         )
 
-    def accumulate(self, batches: Sequence[Samples], device: torch.device, fraction: float = 0.0) -> dict[str, Tensor]:
-        """Return the terms of the weighted sum over ``batches``; its gradient is added to that of the parameters.
+    # ---- as a gradient
 
-        Args:
-            batches: of each group.
-            device: where the fields are.
-            fraction: how much of the budget is used.
-        """
+    def gradient(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the terms of the sum by the names of their constraints; parameters have its gradient in ``grad``."""
+        for parameter in self.parameters.values():
+            parameter.grad = None
         terms: dict[str, Tensor] = {}
-        for (domain, members, reads), batch in zip(self.groups, batches, strict=True):
-            count = len(batch.points)
-            size = min(kernels.block_size(each, reads[name]) for name, each in self.fields.items())
-            size = max(domain.granule, size // domain.granule * domain.granule)
+        for group, samples in zip(self.groups, batch.samples, strict=True):
+            count, granule = len(samples.points), group.domain.granule
+            size = min(kernels.block_size(each, group.reads[name]) for name, each in self.unknowns.items())
+            size = max(granule, size // granule * granule)
             for start in range(0, count, size):
-                block = moved(_rows(batch, start, start + size), device)
+                block = self._moved(samples.rows(start, start + size))
                 share = len(block.points) / count  # norms are averages, so blocks add up by their share
-                for name, loss in self._descend(block, members, reads, share, fraction).items():
+                for name, loss in self._descend(group, block, share, batch.fraction).items():
                     terms[name] = terms[name] + loss if name in terms else loss
         return terms
 
-    def _descend(
-        self,
-        block: Samples,
-        members: Sequence[Constraint],
-        reads: Mapping[str, frozenset[Derivative]],
-        share: float,
-        fraction: float,
-    ) -> dict[str, Tensor]:
+    def _descend(self, group: Group, block: Samples, share: float, fraction: float) -> dict[str, Tensor]:
         """Return the terms of one block; their gradient is added, and all that it took is forgotten."""
-        jets = {name: jet(each, block.points, reads[name]) for name, each in self.fields.items()}
-        losses = {each.name: share * each.loss(jets, block.targets, fraction) for each in members}
+        jets = group.jets(self.unknowns, block.points)
+        losses = {each.constraint.name: share * each.loss(jets, block.targets, fraction) for each in group.members}
         torch.stack(list(losses.values())).sum().backward()
         return {name: loss.detach() for name, loss in losses.items()}
 
+    def _moved(self, samples: Samples) -> Samples:
+        return moved(samples, next(iter(self.unknowns.values())))
 
-def _rows(samples: Samples, start: int, stop: int) -> Samples:
-    return Samples(samples.points[start:stop], {name: each[start:stop] for name, each in samples.targets.items()})
+    # ---- as residuals
+
+    def residuals(self, batch: Batch) -> Tensor:
+        """Return r, ``(m,)``: real and imaginary parts one after the other where a residual is complex."""
+        parts: list[Tensor] = []
+        for group, samples in zip(self.groups, batch.samples, strict=True):
+            block = self._moved(samples)
+            rows = self._rows(group, self.unknowns, block)
+            parts += [
+                (scale * row).flatten() for scale, row in zip(self._scales(group, rows, batch), rows, strict=True)
+            ]
+        return torch.cat(parts)
+
+    def linearise(self, batch: Batch) -> Linearisation:
+        """Return r and J = ∂r/∂θ at the parameters as they are."""
+        with torch.no_grad():
+            residuals = self.residuals(batch)
+        return Linearisation(self, batch, residuals)
+
+    @staticmethod
+    def _rows(group: Group, unknowns: Mapping[str, nn.Module], samples: Samples) -> list[Tensor]:
+        """Return C of each constraint of a group as real rows ``(n, k)``."""
+        jets = group.jets(unknowns, samples.points)
+        found = []
+        for each in group.members:
+            residual = each.residual(jets, samples.targets)
+            residual = torch.view_as_real(residual) if residual.is_complex() else residual
+            found.append(residual.reshape(len(residual), -1))
+        return found
+
+    @staticmethod
+    def _scales(group: Group, rows: Sequence[Tensor], batch: Batch) -> list[Tensor]:
+        """Return √(weight · ω / n) for each entry, not differentiated."""
+        found = []
+        for each, row in zip(group.members, rows, strict=True):
+            constraint = each.constraint
+            weights = constraint.norm.weights(row) * (constraint.weight_at(batch.fraction) / row.numel())
+            found.append(weights.sqrt())
+        return found
+
+    # ---- the parameters as one vector
+
+    def vector(self) -> Tensor:
+        """Return θ, ``(p,)``."""
+        return torch.cat([each.detach().flatten() for each in self.parameters.values()])
+
+    @torch.no_grad()
+    def assign(self, vector: Tensor) -> None:
+        """Set θ, ``(p,)``."""
+        for parameter, values in zip(self.parameters.values(), self.split(vector).values(), strict=True):
+            parameter.copy_(values)
+
+    def split(self, vector: Tensor) -> dict[str, Tensor]:
+        """Return a vector ``(p,)`` as tensors by the names and of the shapes of the parameters."""
+        parts = vector.split([each.numel() for each in self.parameters.values()])
+        return {name: part.view_as(each) for (name, each), part in zip(self.parameters.items(), parts, strict=True)}
 
 
-def pass_size(domain: Domain) -> int:
-    """Return how many points make a pass over a domain."""
-    return domain.size if isinstance(domain, FiniteDomain) else CONTINUOUS_PASS
+@final
+class _Unknowns(nn.Module):
+    """Fields by name as one module, whose call calls a function with them."""
+
+    def __init__(self, unknowns: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.fields = nn.ModuleDict(unknowns)
+
+    def forward(self, function: Any) -> Any:
+        """Return ``function(fields by name)``."""
+        return function(dict(self.fields.items()))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Linearisation:
+    """Residuals r and their Jacobian J at parameters θ, so that r(θ + δ) ≈ r + J δ.
+
+    Args:
+        objective: of which.
+        batch: where.
+        residuals: r, ``(m,)``.
+    """
+
+    objective: Objective
+    batch: Batch
+    residuals: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of residuals and of parameters, m and p."""
+        return len(self.residuals), sum(each.numel() for each in self.objective.parameters.values())
+
+    def apply(self, vector: Tensor) -> Tensor:
+        """Return J v, ``(p,)`` to ``(m,)``, by one sweep forward."""
+        primals = {name: each.detach() for name, each in self.objective.parameters.items()}
+        found: Tensor = torch.func.jvp(self._of_parameters, (primals,), (self.objective.split(vector),))[1]
+        return found
+
+    def adjoint(self, vector: Tensor) -> Tensor:
+        """Return Jᵀ w, ``(m,)`` to ``(p,)``, by one sweep back."""
+        primals = {name: each.detach() for name, each in self.objective.parameters.items()}
+        _, pull, *_ = torch.func.vjp(self._of_parameters, primals)
+        return torch.cat([each.flatten() for each in pull(vector)[0].values()])
+
+    def dense(self) -> Tensor:
+        """Return J as a matrix ``(m, p)``: the gradients at all points side by side, as each row is of one point."""
+        parts: list[Tensor] = []
+        objective = self.objective
+        primals = {name: each.detach() for name, each in objective.parameters.items()}
+        for group, samples in zip(objective.groups, self.batch.samples, strict=True):
+            block = objective._moved(samples)
+            with torch.no_grad():
+                scales = objective._scales(group, objective._rows(group, objective.unknowns, block), self.batch)
+
+            def at_points(weights: Mapping[str, Tensor], some: Samples, group: Group = group) -> tuple[Tensor, ...]:
+                return tuple(self._called(weights, lambda fields: Objective._rows(group, fields, some)))
+
+            if group.domain.granule > 1:  # fields side by side take turns, so that a point alone means nothing
+                jacobians = torch.func.jacrev(at_points)(primals, block)
+            else:
+
+                def at_one(weights: Mapping[str, Tensor], point: Tensor, targets: Mapping[str, Tensor]) -> Any:
+                    one = Samples(point[None], {name: each[None] for name, each in targets.items()})
+                    return tuple(row[0] for row in at_points(weights, one))
+
+                each_alone = torch.func.vmap(torch.func.jacrev(at_one), in_dims=(None, 0, 0))
+                jacobians = each_alone(primals, block.points, dict(block.targets))
+            for scale, jacobian in zip(scales, jacobians, strict=True):
+                rows = torch.cat([each.flatten(2) for each in jacobian.values()], dim=-1)
+                parts.append((scale.unsqueeze(-1) * rows).flatten(0, 1))
+        return torch.cat(parts)
+
+    def _of_parameters(self, weights: Mapping[str, Tensor]) -> Tensor:
+        objective = self.objective
+        parts = []
+        for group, samples in zip(objective.groups, self.batch.samples, strict=True):
+            block = objective._moved(samples)
+            with torch.no_grad():
+                scales = objective._scales(group, objective._rows(group, objective.unknowns, block), self.batch)
+            rows = self._called(weights, lambda fields, g=group, b=block: Objective._rows(g, fields, b))
+            parts += [(scale * row).flatten() for scale, row in zip(scales, rows, strict=True)]
+        return torch.cat(parts)
+
+    def _called(self, weights: Mapping[str, Tensor], function: Any) -> Any:
+        module = _Unknowns(self.objective.unknowns)
+        named = {f"fields.{name}": each for name, each in weights.items()}
+        return torch.func.functional_call(module, named, (function,), strict=False)

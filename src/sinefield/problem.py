@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypedDict, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from sinefield.constraint import Constraint
+
+if TYPE_CHECKING:
+    from sinefield.recipe import Changes
 
 
 class Signal(Protocol):
@@ -35,21 +38,6 @@ class Signal(Protocol):
     def write(self) -> Callable[..., str]:
         """The function that writes the signal of a field to a file, and says in a few words what it wrote."""
         ...
-
-
-class Changes(TypedDict, total=False):
-    """Settings of a recipe that override its own."""
-
-    learning_rate: float
-    matrix_rate: float
-    betas: tuple[float, float]
-    optimiser: str
-    batch: int
-    passes: float
-    pace: float
-    final_rate: float
-    first_omega: float
-    clip: float
 
 
 Measure = Callable[[nn.Module, int | None], dict[str, float]]
@@ -76,8 +64,8 @@ class Problem:
         reference: the signal itself where there is one, for figures to compare with.
         tuning: settings of recipes that this problem overrides, by the recipe's name; those of ``"fast"`` hold for
             ``"best"`` too.
-        parts: the parts that a field of this problem falls into and that can be solved one after the other, as they
-            share no parameter; None: it is solved as a whole.
+        parts: the independent problems that this one falls into, given its fields, which share no parameter; None: it
+            is solved as a whole.
     """
 
     name: str
@@ -88,7 +76,7 @@ class Problem:
     omega: float | None = None
     reference: object = None
     tuning: Mapping[str, Changes] = field(default_factory=dict)
-    parts: Callable[[nn.Module], Sequence[Part]] | None = None
+    parts: Callable[[Mapping[str, nn.Module]], Sequence[Part]] | None = None
 
     @classmethod
     def of_one(
@@ -122,12 +110,12 @@ def _of_main(measure: Measure, fields: Mapping[str, nn.Module], count: int | Non
 @final
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A part of a field, which learns in its place, and what is to be found of it.
+    """One of the independent problems that a problem falls into.
 
     Args:
-        field: whose parameters are some of those of the whole.
-        problem: its constraints and metrics.
+        fields: the unknowns by name; their parameters are some of those of the whole, so that it learns with them.
+        problem: the constraints on them, and their metrics.
     """
 
-    field: nn.Module
+    fields: Mapping[str, nn.Module]
     problem: Problem

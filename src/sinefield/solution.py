@@ -3,60 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from sinefield import __version__, checkpoint
+from sinefield.history import Record
 from sinefield.problem import Problem
-from sinefield.recipe import Recipe
+from sinefield.recipe import Recipe, learning_rate_of
+from sinefield.snapshot import Snapshot
 
 
 class Divergence(RuntimeWarning):
     """The loss became infinite or NaN; the best field before that is kept."""
 
 
-@dataclass(frozen=True)
-class Record:
-    """What was reached when: one row of a solution's history.
-
-    Args:
-        step: steps taken.
-        passes: how often each point has been visited.
-        seconds: time spent fitting, without that spent in an observer.
-        loss: the weighted sum, averaged over the steps since the last record.
-        losses: its terms by the name of their constraint.
-        metrics: the problem's metrics, estimated from a few thousand points.
-    """
-
-    step: int
-    passes: float
-    seconds: float
-    loss: float
-    losses: Mapping[str, float]
-    metrics: Mapping[str, float]
-
-
+@final
 @dataclass(frozen=True)
 class Progress:
-    """What an observer sees after each step: the field as it is, the fraction of the budget used, the last record."""
+    """What an observer sees after each step.
 
-    field: nn.Module
+    Args:
+        fields: the unknowns by name, as they are.
+        step: steps taken.
+        passes: how often each point has been visited.
+        seconds: time spent fitting.
+        fraction: the part of the budget that is used.
+        record: the last one; None: there is none yet.
+    """
+
+    fields: Mapping[str, nn.Module]
     step: int
     passes: float
     seconds: float
     fraction: float
     record: Record | None
 
+    @property
+    def field(self) -> nn.Module:
+        """The main unknown."""
+        return next(iter(self.fields.values()))
+
 
 Observer = Callable[[Progress], None]
 Stop = Literal["budget", "psnr", "interrupted", "diverged"]
 
 
+@final
 @dataclass(frozen=True)
 class Speed:
     """What a fit computed in a second.
@@ -77,24 +74,24 @@ class Speed:
         return self.flop / self.peak
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """A field, and how it was found.
+    """Fields, and how they were found.
 
     Args:
-        field: Φ; of several unknowns the first.
-        fields: every unknown by name.
-        problem: what it solves.
-        recipe: how it was found.
+        fields: every unknown by name, the main one first.
+        problem: what they solve.
+        recipe: how they were found.
         history: what was reached when.
         metrics: what was reached, from all points.
         stopped: why the search ended: its ``budget`` was used, the ``psnr`` reached, it was ``interrupted``
             or it ``diverged``.
         seed: of the initial weights and of the sampling.
         speed: what was computed in a second.
+        snapshot: to go on from, of a search that was interrupted and shall be resumed.
     """
 
-    field: nn.Module
     fields: Mapping[str, nn.Module]
     problem: Problem
     recipe: Recipe
@@ -103,6 +100,12 @@ class Solution:
     stopped: Stop
     seed: int
     speed: Speed
+    snapshot: Snapshot | None = None
+
+    @property
+    def field(self) -> nn.Module:
+        """The main unknown."""
+        return next(iter(self.fields.values()))
 
     @property
     def seconds(self) -> float:
@@ -123,7 +126,7 @@ class Solution:
         last = self.history[-1]
         return (
             f"the loss became {last.loss} by step {last.step}, and the best field before that is kept; lower the "
-            f"learning rate (it was {self.recipe.learning_rate:g}) or the frequency of the first layer"
+            f"learning rate (it was {learning_rate_of(self.recipe.solver):g}) or the frequency of the first layer"
         )
 
     def render(self, size: tuple[int, int] | None = None, **options: Any) -> NDArray[np.float32]:
@@ -137,15 +140,22 @@ class Solution:
         return self.problem.signal.render(self.field, size, **options)
 
     def save(self, path: str | Path) -> None:
-        """Write the field to a file that :func:`sinefield.load` reads; see :mod:`sinefield.checkpoint`."""
-        signal = self.problem.signal
+        """Write the fields to a file that :func:`sinefield.load` reads; see :mod:`sinefield.checkpoint`."""
         checkpoint.save(
             path,
-            self.field,
-            signal=None if signal is None else signal.to_json(),
-            problem=self.problem.name,
-            recipe=asdict(self.recipe),
+            self.fields,
+            snapshot=self.snapshot,
+            **describe(self.problem, self.recipe, self.seed),
             metrics=dict(self.metrics),
-            seed=self.seed,
-            sinefield=__version__,
         )
+
+
+def describe(problem: Problem, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Return what is stored with fields of their search, as JSON."""
+    return {
+        "signal": None if problem.signal is None else problem.signal.to_json(),
+        "problem": problem.name,
+        "recipe": recipe.to_json(),
+        "seed": seed,
+        "sinefield": __version__,
+    }

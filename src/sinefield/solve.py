@@ -1,24 +1,77 @@
-"""Find Φ: constraints, a recipe, and the descent that they make."""
+"""Find Φ: ask the sampler, evaluate, step, record, until the budget is used. The only such loop in the project."""
 
 from __future__ import annotations
 
+import math
+import signal
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from types import FrameType
+from typing import Any, final
 
 import torch
 from torch import nn
 
-from sinefield import kernels
-from sinefield import recipe as recipes
+from sinefield import checkpoint, kernels
 from sinefield.constraint import Constraint
-from sinefield.descent import Descent
-from sinefield.objective import System
+from sinefield.fit import Fit, prepare
+from sinefield.history import Record, merge
+from sinefield.objective import Objective
 from sinefield.problem import Part, Problem
 from sinefield.recipe import Recipe
-from sinefield.solution import Divergence, Observer, Progress, Record, Solution, Speed, Stop
+from sinefield.snapshot import Snapshot, check_same, fingerprint
+from sinefield.solution import Divergence, Observer, Progress, Solution, Speed, Stop, describe
+
+
+def run(fit: Fit, after_step: Callable[[Fit, float], None] | None = None) -> Stop:
+    """Return what ended a fit: steps are taken until the budget is used, or something else happens.
+
+    Args:
+        fit: the state of it, changed in place.
+        after_step: called with it and the part of the budget that is used; the time it takes is not counted.
+    """
+    fit.begin()
+    stopped: Stop = "budget"
+    try:
+        fraction = fit.fraction
+        while fraction < 1:
+            fit.take_step(fraction)
+            fraction = fit.fraction  # looked at once, so that the last step is always recorded
+            if fit.step % fit.record_every == 0 or fraction >= 1:
+                record = fit.record()
+                if not math.isfinite(record.loss):
+                    stopped = "diverged"
+                    break
+                if fit.has_reached(record):
+                    stopped = "psnr"
+                    break
+            if after_step is not None:
+                fit.clock.stop()
+                after_step(fit, fraction)
+                fit.clock.start()
+    except KeyboardInterrupt:
+        stopped = "interrupted"
+    fit.end(stopped)
+    return stopped
+
+
+@final
+@dataclass(frozen=True)
+class Checkpointing:
+    """Where and how often a search writes all that it needs to go on.
+
+    Args:
+        path: the field file, replaced whole or not at all.
+        every: passes between two of them.
+    """
+
+    path: Path
+    every: float
 
 
 def solve(
@@ -30,22 +83,26 @@ def solve(
     device: str | torch.device | None = None,
     compiled: bool | None = None,
     observe: Observer | None = None,
+    checkpointing: Checkpointing | None = None,
+    resume: str | Path | None = None,
     **changes: Any,
 ) -> Solution:
-    """Find Φ such that every constraint C_m(x, a_m(x), Φ, ∇Φ, ΔΦ, …) = 0 on Ω_m holds as well as can be.
+    """Find Φ such that every constraint C_m(x, a_m(x), Φ, ∇Φ, ∇²Φ, …) = 0 on Ω_m holds as well as can be.
 
-    Minimises Σ_m weight_m · norm_m(C_m) over the parameters of the fields by stochastic gradients, points
-    being drawn from each domain. Which derivatives are computed is found by looking at what residuals read;
-    constraints on one domain object share one evaluation.
+    Minimises Σ_m weight_m · norm_m(C_m) over the parameters of the fields, points being drawn from each domain. Which
+    derivatives are computed is found by looking at what residuals read; constraints on one domain object share one
+    evaluation.
 
     Args:
-        unknown: a problem, which brings its own field and constraints; or a field; or fields by name.
+        unknown: a problem, which brings its own fields and constraints; or a field; or fields by name.
         constraints: C_1 … C_M, for ``unknown`` fields.
         recipe: how, by name or as a value; a name is made to fit the order of the constraints.
-        seed: of the initial weights of a problem's field, and of the sampling.
-        device: where to compute; None: where the field is.
+        seed: of the initial weights of a problem's fields, and of the sampling.
+        device: where to compute; None: where the fields are.
         compiled: whether to compile parts of the kernels, where that is possible; None: where it repays its seconds.
         observe: called after each step; the time it takes is not counted.
+        checkpointing: where and how often to write what ``resume`` takes; None: nowhere.
+        resume: a file that ``checkpointing`` wrote in a search with the same arguments, to go on from.
         **changes: settings of the recipe to replace, such as ``passes=5`` or ``seconds=10``.
 
     Returns:
@@ -53,10 +110,10 @@ def solve(
 
     Raises:
         ValueError: nothing to solve, two constraints of one name, a residual that asks for an unknown name,
-            an unknown recipe or setting.
+            an unknown recipe or setting, or a file to resume from that was written by another search.
 
     >>> from sinefield.domains import Box
-    >>> from sinefield.fields.siren import Siren
+    >>> from sinefield.fields import Siren
     >>> _ = torch.manual_seed(0)
     >>> omega = Box([-1.0], [1.0])  # u' = 2x with u(±1) = 1: the solution is u = x²
     >>> u = Siren(1, 1, hidden_features=32, hidden_layers=1, first_omega=5)
@@ -69,127 +126,202 @@ def solve(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        system, problem, chosen = prepared(unknown, constraints, recipe, changes, seed=seed, device=device)
-        main = next(iter(system.fields.values()))
-        if problem.parts is None:
-            course = _descended(Descent(system, problem, chosen, seed), observe, compiled=compiled)
-        else:
-            course = _in_parts(main, problem.parts(main), chosen, seed, observe, compiled=compiled)
-    metrics = problem.measure(system.fields, None)
+        objective, problem, chosen = prepare(unknown, constraints, recipe, changes, seed=seed, device=device)
+        fields = objective.unknowns
+        parts = [Part(fields, problem)] if problem.parts is None else problem.parts(fields)
+        search = Search(fields, problem, parts, chosen, seed, compiled, observe, checkpointing)
+        if resume is not None:
+            search.resume(resume)
+        search.run()
+    return _solution(search, fields, problem, search.histories)
+
+
+def _solution(
+    search: Search, fields: Mapping[str, nn.Module], problem: Problem, histories: Sequence[Sequence[Record]]
+) -> Solution:
     solution = Solution(
-        main, system.fields, problem, chosen, course.history, metrics, course.stopped, seed, course.speed
+        fields,
+        problem,
+        search.recipe,
+        merge(histories),
+        problem.measure(fields, None),
+        search.stopped,
+        search.seed,
+        search.speed,
+        search.kept,
     )
-    if course.stopped == "diverged":
-        warnings.warn(solution.advice, Divergence, stacklevel=2)
+    if search.stopped == "diverged":
+        warnings.warn(solution.advice, Divergence, stacklevel=3)
     return solution
 
 
-@dataclass(frozen=True)
-class _Course:
-    """How a search went."""
+@final
+@dataclass
+class Search:
+    """Independent problems that are solved one after the other, their fields trained in place.
 
-    history: Sequence[Record]
-    stopped: Stop
-    speed: Speed
-
-
-def _descended(descent: Descent, observe: Observer | None, *, compiled: bool | None) -> _Course:
-    with kernels.executing(descent.execution(compiled=compiled)):
-        stopped = descent.run(observe)
-    return _Course(descent.history, stopped, descent.speed)
-
-
-def _in_parts(
-    whole: nn.Module,
-    parts: Sequence[Part],
-    recipe: Recipe,
-    seed: int,
-    observe: Observer | None,
-    *,
-    compiled: bool | None,
-) -> _Course:
-    """Return the course of the parts, solved one after the other, each with its share of the seconds."""
-    share = recipe if recipe.seconds is None else recipe.changed(seconds=recipe.seconds / len(parts))
-    history: list[Record] = []
-    stopped: Stop = "budget"
-    points = flop = peak = 0.0
-    for number, part in enumerate(parts):
-        last = history[-1] if history else Record(0, 0.0, 0.0, 0.0, {}, {})
-
-        def shifted(record: Record, last: Record = last) -> Record:
-            passes = last.passes + record.passes / len(parts)
-            return replace(record, step=last.step + record.step, passes=passes, seconds=last.seconds + record.seconds)
-
-        def watch(progress: Progress, number: int = number, last: Record = last) -> None:
-            assert observe is not None
-            observe(
-                replace(
-                    progress,
-                    field=whole,
-                    step=last.step + progress.step,
-                    seconds=last.seconds + progress.seconds,
-                    passes=last.passes + progress.passes / len(parts),
-                    fraction=(number + progress.fraction) / len(parts),
-                    record=progress.record and shifted(progress.record),
-                )
-            )
-
-        system = System.of({"u": part.field}, part.problem.constraints)
-        descent = Descent(system, part.problem, share, seed + number)
-        course = _descended(descent, watch if observe else None, compiled=compiled)
-        seconds = course.history[-1].seconds if course.history else 0.0
-        points, flop = points + course.speed.points * seconds, flop + course.speed.flop * seconds
-        peak = course.speed.peak
-        history += map(shifted, course.history)
-        if course.stopped != "budget":
-            stopped = course.stopped
-        if course.stopped == "interrupted":
-            break
-    seconds = max(history[-1].seconds, 1e-9) if history else 1.0
-    return _Course(history, stopped, Speed(points / seconds, flop / seconds, peak))
-
-
-def prepared(
-    unknown: Problem | nn.Module | Mapping[str, nn.Module],
-    constraints: Sequence[Constraint],
-    recipe: str | Recipe,
-    changes: Mapping[str, Any],
-    *,
-    seed: int,
-    device: str | torch.device | None,
-) -> tuple[System, Problem, Recipe]:
-    """Return what :func:`solve` solves, with its fields on ``device``; the arguments are those of it.
-
-    Raises:
-        ValueError: as for ``solve``.
+    Args:
+        fields: all unknowns by name.
+        problem: the whole.
+        parts: the independent problems that it falls into.
+        recipe: how; each part takes its share of the seconds.
+        seed: of the sampling of the first part.
+        compiled: see :func:`solve`.
+        observe: called after each step.
+        checkpointing: where and how often to write all that is needed to go on.
+        stopped: what ended the search.
+        fits: of the parts that were solved here.
+        histories: records of each part so far.
+        resumed: where the search goes on; None: from the beginning.
+        kept: where it was interrupted, for it to go on later.
     """
-    if not isinstance(unknown, Problem):
-        fields = {"u": unknown} if isinstance(unknown, nn.Module) else dict(unknown)
-        system = System.of(_on(fields, device), constraints)
-        built = {name: partial(_as_it_is, each) for name, each in fields.items()}
-        problem = Problem("constraints", constraints, built)
-        return system, problem, _chosen(recipe, system.order, changes).tuned(None)
-    if constraints:
-        raise ValueError("a problem brings its own constraints; give further ones with a field instead")
-    # A problem's field depends on the recipe's frequency and the recipe on the order of the constraints, which any
-    # field of the problem shows.
-    order = System.of(unknown.build(30.0), unknown.constraints).order
-    chosen = _chosen(recipe, order, changes, unknown.tuning).tuned(unknown.omega)
-    torch.manual_seed(seed)
-    fields = unknown.build(chosen.first_omega or 30.0)
-    return System.of(_on(fields, device), unknown.constraints), unknown, chosen
+
+    fields: Mapping[str, nn.Module]
+    problem: Problem
+    parts: Sequence[Part]
+    recipe: Recipe
+    seed: int
+    compiled: bool | None = None
+    observe: Observer | None = None
+    checkpointing: Checkpointing | None = None
+    stopped: Stop = "budget"
+    fits: list[Fit] = field(default_factory=list)
+    histories: list[list[Record]] = field(default_factory=list)
+    resumed: Snapshot | None = None
+    kept: Snapshot | None = None
+
+    def run(self) -> None:
+        """Solve all parts that are not solved yet."""
+        if self.checkpointing is None:
+            self._run(lambda: False)
+            return
+        with interrupts_between_steps() as pressed:
+            self._run(pressed)
+
+    def _run(self, pressed: Callable[[], bool]) -> None:
+        watched = self.observe is not None or self.checkpointing is not None
+        after_step = partial(self._after_step, pressed) if watched else None
+        for number in range(0 if self.resumed is None else self.resumed.part, len(self.parts)):
+            fit = self._fit_of(number)
+            self.fits.append(fit)
+            self.histories.append(fit.history)
+            with kernels.executing(fit.execution):
+                stopped = run(fit, after_step)
+            if stopped != "budget":
+                self.stopped = stopped
+            if stopped == "interrupted":
+                return
+
+    def _fit_of(self, number: int) -> Fit:
+        """Return the fit of a part, where it stood if it was interrupted."""
+        part, recipe = self.parts[number], self.recipe
+        if recipe.seconds is not None:
+            recipe = recipe.changed(seconds=recipe.seconds / len(self.parts))
+        objective = Objective(part.fields, part.problem.constraints)
+        fit = Fit(objective, part.problem, recipe, self.seed + number, self.compiled)
+        if self.resumed is not None and number == self.resumed.part:
+            fit.load(self.resumed)
+        return fit
+
+    def _after_step(self, pressed: Callable[[], bool], fit: Fit, fraction: float) -> None:
+        if pressed():
+            self.kept = self.snapshot()
+            raise KeyboardInterrupt
+        if self.checkpointing is not None and fraction < 1:
+            every = max(1, round(self.checkpointing.every * fit.steps_per_pass))
+            if fit.step % every == 0:
+                self.save(self.checkpointing.path)
+        if self.observe is not None:
+            self.observe(self._progress(fit, fraction))
+
+    def _progress(self, fit: Fit, fraction: float) -> Progress:
+        """Return how far all parts are together."""
+        parts, number = len(self.parts), len(self.histories) - 1
+        before = [history[-1] for history in self.histories[:-1] if history]
+        steps, seconds = sum(each.step for each in before), sum(each.seconds for each in before)
+        passes = sum(each.passes for each in before)
+        record = fit.history[-1] if fit.history else None
+        if record is not None and parts > 1:
+            record = replace(
+                record,
+                step=steps + record.step,
+                passes=(passes + record.passes) / parts,
+                seconds=seconds + record.seconds,
+            )
+        return Progress(
+            self.fields,
+            steps + fit.step,
+            (passes + fit.passes) / parts,
+            seconds + fit.clock.seconds,
+            (number + min(fraction, 1.0)) / parts,
+            record,
+        )
+
+    @property
+    def speed(self) -> Speed:
+        """What was computed in a second, over all parts."""
+        seconds = sum(each.seconds for each in self.fits)
+        peak = self.fits[-1].speed.peak if self.fits else math.nan
+        if seconds <= 0:
+            return Speed(0.0, 0.0, peak)
+        points = sum(each.speed.points * each.seconds for each in self.fits)
+        flop = sum(each.speed.flop * each.seconds for each in self.fits)
+        return Speed(points / seconds, flop / seconds, peak)
+
+    # ---- to go on later
+
+    @cached_property
+    def source(self) -> str:
+        """A digest of what the problem is fitted to."""
+        return fingerprint(self.problem)
+
+    def snapshot(self) -> Snapshot:
+        """Return all that is needed to go on from the last step."""
+        return self.fits[-1].snapshot(self.histories, self.source)
+
+    def save(self, path: Path) -> None:
+        """Write the fields as they are, with all that is needed to go on."""
+        metrics = self.histories[-1][-1].metrics if self.histories[-1] else {}
+        about = describe(self.problem, self.recipe, self.seed)
+        checkpoint.save(path, self.fields, snapshot=self.snapshot(), metrics=dict(metrics), **about)
+
+    def resume(self, path: str | Path) -> None:
+        """Take the state of a search that was written, if it was this one.
+
+        Raises:
+            ValueError: it was another, or is over.
+        """
+        fields, header, snapshot = checkpoint.read_snapshot(path)
+        about = describe(self.problem, self.recipe, self.seed) | {"source": self.source}
+        check_same(path, header | {"source": snapshot.source}, checkpoint.finite(about))
+        for name, each in self.fields.items():
+            if name not in fields or fields[name].state_dict().keys() != each.state_dict().keys():
+                raise ValueError(f"cannot resume from {path}: its fields are not those of this problem")
+            each.load_state_dict(fields[name].state_dict())
+        self.histories = [list(each) for each in snapshot.history[: snapshot.part]]
+        self.resumed = snapshot
 
 
-def _as_it_is(field: nn.Module, _omega: float) -> nn.Module:
-    return field
+@contextmanager
+def interrupts_between_steps() -> Iterator[Callable[[], bool]]:
+    """Have Ctrl-C wait for the end of a step, so that a search can go on from there; a second one does not wait.
 
+    Yields:
+        a function that tells whether it was pressed.
+    """
+    pressed: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+        yield lambda: False
+        return
+    usual = signal.getsignal(signal.SIGINT)
 
-def _chosen(
-    recipe: str | Recipe, order: int, changes: Mapping[str, Any], tuning: Mapping[str, Mapping[str, Any]] | None = None
-) -> Recipe:
-    chosen = recipes.named(recipe, order, tuning) if isinstance(recipe, str) else recipe
-    return chosen.changed(**changes) if changes else chosen
+    def note(number: int, frame: FrameType | None) -> None:
+        if pressed and callable(usual):
+            usual(number, frame)
+        pressed.append(number)
 
-
-def _on(fields: Mapping[str, nn.Module], device: str | torch.device | None) -> dict[str, nn.Module]:
-    return {name: each if device is None else each.to(device) for name, each in fields.items()}
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, usual)

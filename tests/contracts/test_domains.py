@@ -86,10 +86,6 @@ def judge_finite(domain: FiniteDomain) -> None:
     assert torch.equal(found.points, everything.points[some])
     for name in domain.target_names:
         assert torch.equal(found.targets[name], everything.targets[name][some])
-    one, again, other = (torch.cat(list(domain.visits(seeded(seed)))) for seed in (1, 1, 2))
-    assert torch.equal(one.sort().values, torch.arange(domain.size)), "each point is visited once"
-    assert torch.equal(one, again)
-    assert domain.size < 8 or not torch.equal(one, other)
 
 
 def judge_continuous(domain: ContinuousDomain) -> None:

@@ -16,6 +16,7 @@ from sinefield.fields.tiled import TiledSiren
 from sinefield.io import image_decoding
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.problems.tiles import TileSamples, counts_for
+from sinefield.sampler import Sampler
 
 TILE = {"hidden_features": 16, "hidden_layers": 1}
 
@@ -38,7 +39,11 @@ def test_tiles_see_all_samples_that_they_have_a_weight_at(shape: tuple[int, ...]
     tiles = "x".join(map(str, counts))
     field = TiledSiren(len(shape), 1, hidden_features=4, tiles=tiles, extent=extent, overlap=overlap)
     points = grid.at(torch.arange(grid.size)).points.double()
-    point, tile, _, local = field._pairs(points)
+    pairs = field._pairs(points, 0)
+    point, tile = pairs.point, pairs.tile
+    local = pairs.offset * torch.tensor(
+        [count / ((1 + overlap) * e) for count, e in zip(counts, field.extent, strict=True)]
+    )
     for one, other in zip(point.tolist(), tile.tolist(), strict=True):
         assert one in seen[other]
     # and see them where the field evaluates them
@@ -50,11 +55,18 @@ def test_tiles_see_all_samples_that_they_have_a_weight_at(shape: tuple[int, ...]
         torch.testing.assert_close(place[one, other].double(), row, rtol=0, atol=1e-5)
 
 
-def test_visits_are_every_point_once_and_batches_have_as_many_of_each_tile() -> None:
-    domain = TileSamples(ramp(20, 30), (2, 3), 0.25, torch.tensor([1, 4, 5]))
-    index = torch.cat(list(domain.visits(torch.Generator().manual_seed(0))))
-    assert torch.equal(index.sort().values, torch.arange(domain.size))
-    assert torch.equal(index[: 3 * 10] % 3, torch.arange(3).repeat(10))
+def test_a_pass_is_every_point_once_and_batches_have_as_many_of_each_tile() -> None:
+    grid = ramp(20, 30)
+    domain = TileSamples(grid, (2, 3), 0.25, torch.tensor([1, 4, 5]))
+    sampler = Sampler(domain, 30, seed=0)
+    seen = [sampler.take(step) for step in range(sampler.steps_per_pass)]
+    values = torch.cat([each.targets["value"] for each in seen])
+    expected = domain.at(torch.arange(domain.size)).targets["value"]
+    assert torch.equal(values.sort(dim=0).values, expected.sort(dim=0).values)
+    assert len(seen[0].points) == 30
+    # the same sample number in each tile, in turn: tiles are as far apart as their first samples are
+    first = domain.at(torch.arange(3)).targets["value"].flatten()
+    assert torch.equal(seen[0].targets["value"].reshape(10, 3).diff(dim=1), first.diff().expand(10, 2))
     assert domain.granule == 3
 
 

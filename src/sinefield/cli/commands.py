@@ -323,7 +323,7 @@ def inspect(
         from sinefield.fields import diagnostics
 
     if field is not None:
-        module, name = checkpoint.load(field), str(field)
+        module, name = checkpoint.read(field)[0], str(field)
     else:
         settings = options.given(
             hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega

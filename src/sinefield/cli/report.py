@@ -8,7 +8,6 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def result_of(solution: Solution) -> dict[str, Any]:
         "steps": solution.history[-1].step if solution.history else 0,
         "passes": solution.history[-1].passes if solution.history else 0.0,
         "stopped": solution.stopped,
-        "recipe": asdict(solution.recipe),
+        "recipe": solution.recipe.to_json(),
         "seed": solution.seed,
         "omega_found": solution.omega_found,
     }

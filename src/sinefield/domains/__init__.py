@@ -3,19 +3,17 @@
 from sinefield.domains.ball import Ball, Sphere
 from sinefield.domains.box import Box, BoxBoundary
 from sinefield.domains.domain import (
-    ORDERED,
     ContinuousDomain,
     Domain,
     FiniteDomain,
     Lookup,
     Samples,
-    random_order,
 )
 from sinefield.domains.grid import Grid
 from sinefield.domains.point_cloud import PointCloud
+from sinefield.domains.side_by_side import SideBySide
 
 __all__ = [
-    "ORDERED",
     "Ball",
     "Box",
     "BoxBoundary",
@@ -26,6 +24,6 @@ __all__ = [
     "Lookup",
     "PointCloud",
     "Samples",
+    "SideBySide",
     "Sphere",
-    "random_order",
 ]

@@ -9,20 +9,13 @@ The axes of a domain may have names, by which residuals differentiate: with ``Bo
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
-
-ORDERED = 1 << 22
-"""The number of points of a finite domain that are put in random order at a time."""
-
-RUN = 1 << 10
-"""The number of neighbouring points that are shuffled as one run first, where a domain has more than ORDERED points."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +29,10 @@ class Samples:
 
     points: Tensor
     targets: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def rows(self, start: int, stop: int) -> Samples:
+        """Return the points from number ``start`` to before ``stop``, with their targets."""
+        return Samples(self.points[start:stop], {name: each[start:stop] for name, each in self.targets.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,25 +67,6 @@ class FiniteDomain(ABC):
     def granule(self) -> int:
         """The number of points that every batch is a multiple of."""
         return 1
-
-    def visits(self, generator: torch.Generator) -> Iterator[Tensor]:
-        """Return the numbers of all points, each once, in random order, as :func:`random_order` yields them."""
-        return random_order(self.size, generator)
-
-
-def random_order(count: int, generator: torch.Generator, window: int = ORDERED) -> Iterator[Tensor]:
-    """Yield the numbers 0 … count − 1, each once, in random order, at most ``window`` at a time.
-
-    A ``count`` above ``window`` is shuffled in two stages: runs of neighbours are drawn at random until they fill a
-    window, and the numbers of a window are then shuffled. Memory stays bounded, and a file is read in pieces.
-    """
-    if count <= window:
-        yield torch.randperm(count, generator=generator)
-        return
-    for runs in torch.randperm(math.ceil(count / RUN), generator=generator).split(max(1, window // RUN)):
-        index = (runs[:, None] * RUN + torch.arange(RUN)).flatten()
-        index = index[index < count]
-        yield index[torch.randperm(len(index), generator=generator)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,10 +1,10 @@
 """How a jet is computed: one signature, several kernels, one dispatch.
 
-A kernel is a function ``evaluate(chain, points, needs) -> dict`` that answers, for points ``(…, n, d)`` and a chain with
-c outputs, each derivative in ``needs``: ``value (…, n, c)``, ``jacobian (…, n, c, d)``, ``laplacian (…, n, c)``,
-``hessian (…, n, c, d, d)``, and single ones ``(…, n, c)``; and a function ``supports(chain)``. Leading axes are those of
-the chain's weights, and of the points. All kernels are judged by the same contract tests against :mod:`.reference` in
-float64.
+A kernel is a function ``evaluate(chain, points, needs) -> dict`` that answers, for points ``(…, n, d)`` and a chain
+with c outputs, each derivative in ``needs``: ``value (…, n, c)``, ``jacobian (…, n, c, d)``, ``laplacian (…, n, c)``,
+``hessian (…, n, c, d, d)``, and single ones ``(…, n, c)``; and a function ``supports(chain)``. Leading axes are those
+of the chain's weights, and of the points. All kernels are judged by the same contract tests against :mod:`.reference`
+in float64.
 """
 
 from __future__ import annotations
@@ -23,7 +23,18 @@ from sinefield.kernels.siren import compiled, fused
 from sinefield.kernels.siren.fused import executing
 from sinefield.kernels.siren.workspace import PLAIN, Execution
 
-__all__ = ["BLOCK", "Execution", "Kernel", "block_size", "evaluate", "executing", "execution", "memory", "work"]
+__all__ = [
+    "BLOCK",
+    "PLAIN",
+    "Execution",
+    "Kernel",
+    "block_size",
+    "evaluate",
+    "executing",
+    "execution",
+    "memory",
+    "work",
+]
 
 Kernel = Callable[[Chain, Tensor, Set[Derivative]], Mapping[Derivative, Tensor]]
 

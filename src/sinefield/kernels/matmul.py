@@ -72,7 +72,7 @@ def _onednn() -> Iterator[None]:
 
 
 @cache
-def trial(threads: int) -> Trial:
+def trial(threads: int) -> Trial:  # noqa: ARG001 - the speed depends on it
     """Return the speed of float32 products with so many threads, tried once and then remembered."""
     rows, inputs, outputs = _TRIAL
     generator = torch.Generator().manual_seed(0)

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from sinefield import metrics
 from sinefield.domains import Grid
 from sinefield.fields.field import evaluating
+from sinefield.history import Record
 from sinefield.io.image import Floats, Picture, PixelMap
 from sinefield.jet import jet
 from sinefield.plots.style import STYLE, draw_convergence, short
 from sinefield.problem import Problem
 from sinefield.problems.image import five_point_laplacian, sobel, targets_of
-from sinefield.solution import Record, Solution
+from sinefield.solution import Solution
 
 _ROWS = ("value", "‖gradient‖", "Laplacian")
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from sinefield.geometry import Camera
 from sinefield.geometry.scalar_field import evaluate
+from sinefield.history import Record
 from sinefield.plots.style import INK, STYLE, short
 from sinefield.signals.shape import ShapeSignal
-from sinefield.solution import Record, Solution
+from sinefield.solution import Solution
 
 _LINES = 10  # of equal distance, on each side of the surface
 

@@ -14,8 +14,8 @@ from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
+from sinefield.history import Record
 from sinefield.io.files import replacing
-from sinefield.solution import Record
 
 FORMATS = (".png", ".pdf", ".svg", ".jpg")
 STYLE: dict[Any, Any] = {"font.size": 10, "axes.titlesize": 10, "figure.dpi": 110, "savefig.dpi": 110}

@@ -13,7 +13,7 @@ Source: arXiv 2006.09661, section 4.1 and supplement.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from sinefield.io import audio as recordings
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.problem import Problem
 from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
+from sinefield.recipe import Changes
 from sinefield.signals.audio import AudioSignal
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.resampling import compared
@@ -41,7 +42,7 @@ LONG = 1 << 21
 TILE = 1 << 13
 """Samples of a tile: about as many as a SIREN 64 x 2 has parameters."""
 
-TUNING: Mapping[str, Any] = {
+TUNING: Changes = {
     "learning_rate": 3e-4,
     "betas": (0.9, 0.99),
     "final_rate": 0.005,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import Jet
 from sinefield.problem import Problem, Signal
 from sinefield.problems.tiles import OVERLAP, counts_for, tiled
+from sinefield.recipe import Changes
 from sinefield.signals.resampling import compared, middle_of
 
 Settings = Mapping[str, int | float | str]
@@ -40,7 +40,7 @@ def sampled(
     tiles: Sequence[int] | None = None,
     measure: Measure | None = None,
     reference: object = None,
-    tuning: Mapping[str, Mapping[str, Any]] | None = None,
+    tuning: Mapping[str, Changes] | None = None,
 ) -> Problem:
     """Return the problem of a signal on its samples, as one network or as a tiled field.
 

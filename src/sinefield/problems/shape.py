@@ -26,27 +26,28 @@ from sinefield.io.points import Doubles
 from sinefield.jet import jet
 from sinefield.problem import Problem
 from sinefield.problems.shape_terms import TERMS, box, constraints_of
+from sinefield.recipe import Changes
 from sinefield.signals.resampling import CHUNK
 from sinefield.signals.shape import ShapeSignal
+from sinefield.solvers import Adam
 
 # A narrow deep network finds a shape sooner than the published one, which has twice as many parameters.
 _NETWORK = {"hidden_features": 128, "hidden_layers": 4}
 _PUBLISHED_NETWORK = {"hidden_features": 256, "hidden_layers": 3}
-_FAST: Mapping[str, Any] = {
-    "optimiser": "adam",
-    "learning_rate": 1e-3,
+_FAST: Changes = {
+    "solver": Adam(1e-3),
     "batch": 2048,
     "final_rate": 0.01,
     "passes": 12,
 }
 # Absolute values have gradients that do not get smaller, which needs smaller steps; a Laplacian that shall become small
 # needs a start without high frequencies.
-_OF_TERMS: Mapping[str, Mapping[str, Any]] = {
+_OF_TERMS: Mapping[str, Changes] = {
     "distance": {},
     "published": {"learning_rate": 3e-4},
     "digs": {"first_omega": 10.0},
 }
-_PUBLISHED: Mapping[str, Any] = {"batch": 8000, "clip": 1.0}
+_PUBLISHED: Changes = {"batch": 8000, "clip": 1.0}
 
 
 def sdf(

@@ -27,9 +27,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.constraint import Constraint, Fading, mean_absolute
+from sinefield.constraint import Constraint, Fading
 from sinefield.domains import Box, PointCloud
 from sinefield.jet import Jet
+from sinefield.norms import MeanAbsolute
 
 TERMS = ("distance", "published", "digs")
 """The terms of the loss by name, the default first."""
@@ -90,11 +91,11 @@ def _published(surface: PointCloud) -> Sequence[Constraint]:
     # 3000, 100, 100 and 50 multiply means over a batch of which one half is on the surface: half as much of each half.
     everywhere = box(surface.dimension)
     return [
-        Constraint(surface, lambda u: u.value, name="surface", weight=1500.0, norm=mean_absolute),
-        Constraint(surface, _turned, name="normal", weight=50.0, norm=mean_absolute),
-        Constraint(surface, _stretched, name="eikonal on the surface", weight=25.0, norm=mean_absolute),
-        Constraint(everywhere, _stretched, name="eikonal", weight=25.0, norm=mean_absolute),
-        Constraint(everywhere, _zero, name="off the surface", weight=50.0, norm=mean_absolute),
+        Constraint(surface, lambda u: u.value, name="surface", weight=1500.0, norm=MeanAbsolute()),
+        Constraint(surface, _turned, name="normal", weight=50.0, norm=MeanAbsolute()),
+        Constraint(surface, _stretched, name="eikonal on the surface", weight=25.0, norm=MeanAbsolute()),
+        Constraint(everywhere, _stretched, name="eikonal", weight=25.0, norm=MeanAbsolute()),
+        Constraint(everywhere, _zero, name="off the surface", weight=50.0, norm=MeanAbsolute()),
     ]
 
 
@@ -110,10 +111,10 @@ def _digs(surface: PointCloud, points: Doubles) -> Sequence[Constraint]:
         Constraint(surface, lambda u: u.value, name="surface", weight=100.0),
         Constraint(surface, _stretched, name="eikonal on the surface"),
         Constraint(everywhere, _stretched, name="eikonal"),
-        Constraint(everywhere, _zero, name="off the surface", norm=mean_absolute),
+        Constraint(everywhere, _zero, name="off the surface", norm=MeanAbsolute()),
         Constraint(everywhere.boundary, lambda u: (margin - u.value).relu(), name="outside", weight=100.0),
         Constraint(
-            everywhere, lambda u: u.laplacian, name="laplacian", weight=Fading(0.05, 0.5, 0.75), norm=mean_absolute
+            everywhere, lambda u: u.laplacian, name="laplacian", weight=Fading(0.05, 0.5, 0.75), norm=MeanAbsolute()
         ),
         Constraint(
             everywhere,

@@ -1,6 +1,7 @@
 """Signals in tiles: which tiles, what each of them sees, and how they are fitted.
 
-The tiles of a :class:`~sinefield.fields.tiled.TiledSiren` are fitted to all they can see, overlaps included, each on its own:
+The tiles of a :class:`~sinefield.fields.tiled.TiledSiren` are fitted to all they can see, overlaps included, each
+alone:
 
     Φ_k(x) − a(x) = 0 where w_k(x) > 0
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final
@@ -23,10 +24,11 @@ from torch import Tensor, nn
 
 from sinefield import metrics
 from sinefield.constraint import Constraint
-from sinefield.domains import ORDERED, FiniteDomain, Grid, Samples, random_order
+from sinefield.domains import FiniteDomain, Grid, Samples
 from sinefield.fields.field import build, evaluating
 from sinefield.fields.tiled import TiledSiren
 from sinefield.problem import Part, Problem
+from sinefield.sampler import order_of_window
 
 OVERLAP = 0.25
 """Of neighbouring tiles, as part of a tile."""
@@ -92,12 +94,6 @@ class TileSamples(FiniteDomain):
         """K: batches hold as many points of each tile."""
         return len(self.tiles)
 
-    def visits(self, generator: torch.Generator) -> Iterator[Tensor]:
-        """Yield all points in random order, the same in all tiles."""
-        count = len(self.tiles)
-        for some in random_order(math.prod(self.seen), generator, ORDERED // count):
-            yield (some[:, None] * count + torch.arange(count)).flatten()
-
     def at(self, index: Tensor) -> Samples:
         """Return the points numbered ``index``; see :class:`~sinefield.domains.domain.FiniteDomain`."""
         tile = self.tiles.to(index.device)[index % len(self.tiles)]
@@ -151,7 +147,7 @@ def tiled(
         omega=omega,
         tuning={
             "fast": {
-                "batch": PER_TILE * min(TOGETHER, math.prod(counts)),
+                "batch": PER_TILE,
                 "learning_rate": RATE,
                 "passes": PASSES,
                 "pace": PASSES,
@@ -189,7 +185,10 @@ def _network(
     return build("tiled", dimension, channels, **_settings(counts, extent, settings, first_omega))
 
 
-def _parts(whole: Problem, grid: Grid, weight: float | Callable[[float], float], field: nn.Module) -> Sequence[Part]:
+def _parts(
+    whole: Problem, grid: Grid, weight: float | Callable[[float], float], fields: Mapping[str, nn.Module]
+) -> Sequence[Part]:
+    field = fields["u"]
     if not isinstance(field, TiledSiren):
         raise TypeError(f"a tiled problem is solved by a TiledSiren, got a {type(field).__name__}")
     parts = []
@@ -200,14 +199,14 @@ def _parts(whole: Problem, grid: Grid, weight: float | Callable[[float], float],
         domain = TileSamples(grid, field.counts, field.overlap, torch.arange(start, stop))
         constraint = Constraint(domain, whole.constraints[0].residual, name="value", weight=weight)
         problem = replace(whole, constraints=[constraint], measure=partial(_measure, domain), parts=None)
-        parts.append(Part(field.tiles.part(start, stop), problem))
+        parts.append(Part({"u": field.tiles.part(start, stop)}, problem))
     return parts
 
 
 def _measure(domain: TileSamples, fields: Mapping[str, nn.Module], count: int | None) -> dict[str, float]:
     """Return the PSNR of the tiles of a stack, from about ``count`` of the points they see."""
     each = domain.size // domain.granule if count is None else max(1, min(count, domain.size) // domain.granule)
-    some = next(random_order(domain.size // domain.granule, torch.Generator().manual_seed(0)))[:each]
+    some = order_of_window(domain.size // domain.granule, 0, 0)[:each]
     samples = domain.at((some[:, None] * domain.granule + torch.arange(domain.granule)).flatten())
     stack = fields["u"]
     with evaluating(stack) as like:

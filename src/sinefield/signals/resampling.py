@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sinefield.domains import ORDERED, Grid
+from sinefield.domains import Grid
 from sinefield.fields.field import evaluating
 from sinefield.io.allocation import allocate, release
 from sinefield.jet import Jet, jet
+from sinefield.sampler import ORDERED, order_of_window
 
 CHUNK = 16_384
 """How many points are evaluated at a time."""
@@ -89,9 +90,8 @@ def compared(field: nn.Module, grid: Grid, count: int | None, name: str = "value
             torch.arange(start, min(start + CHUNK, grid.size)) for start in range(0, grid.size, CHUNK)
         )
     else:
-        generator = torch.Generator().manual_seed(0)
         # Of a large grid the first runs that are visited, in their order, so that neighbours are looked up together.
-        some = next(grid.visits(generator))[:count]
+        some = order_of_window(grid.size, 0, 0)[:count]
         chunks = iter((some if grid.size <= ORDERED else some.sort().values).split(CHUNK))
     with evaluating(field) as like:
         for index in chunks:

@@ -1,1 +1,26 @@
-"""."""
+"""Solvers, one a file: values with ``init`` and ``step``, and schedules of their rates."""
+
+from sinefield.solvers.adam import Adam
+from sinefield.solvers.muon import Muon, orthogonalise
+from sinefield.solvers.schedule import Constant, Cosine, Schedule
+from sinefield.solvers.soap import Soap
+from sinefield.solvers.solver import Solver, State, Tensors
+from sinefield.solvers.torch_optimiser import TorchOptimiser
+from sinefield.solvers.wrappers import Averaged, BestSoFar, Clipped
+
+__all__ = [
+    "Adam",
+    "Averaged",
+    "BestSoFar",
+    "Clipped",
+    "Constant",
+    "Cosine",
+    "Muon",
+    "Schedule",
+    "Soap",
+    "Solver",
+    "State",
+    "Tensors",
+    "TorchOptimiser",
+    "orthogonalise",
+]

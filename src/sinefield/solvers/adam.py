@@ -1,87 +1,131 @@
-"""What takes a step: Adam, and Muon for hidden matrices.
+"""Adam: θ ← θ − rate · m̂ / (√v̂ + 1e-8), m and v averages of the gradient g and of g², corrected for their start.
 
-They hold groups of parameters with rates of their own as PyTorch's optimisers do, whose classes load a compiler that
-takes longer than many a fit.
+Source: Kingma and Ba, arXiv 1412.6980, algorithm 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
-
-class Optimiser(Protocol):
-    """What a descent needs of an optimiser; those of PyTorch have it."""
-
-    param_groups: list[dict[str, Any]]
-
-    def step(self) -> Any:
-        """Change the parameters by their gradients."""
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
+from sinefield.objective import Batch, Objective
+from sinefield.solvers.roles import Roles
+from sinefield.solvers.solver import Solver, Tensors
 
 
-class _Groups:
-    """Groups of parameters, each with its rate ``lr``."""
-
-    def __init__(self, groups: Iterable[Mapping[str, Any]]) -> None:
-        self.param_groups: list[dict[str, Any]] = [{**group, "params": list(group["params"])} for group in groups]
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for group in self.param_groups:
-            for each in group["params"]:
-                each.grad = None
-
-
-class Adam(_Groups):
-    """Adam: θ ← θ − rate · m̂ / (√v̂ + 1e-8), m and v averages of the gradient g and of g², corrected for their start.
+@final
+@dataclass(frozen=True)
+class Adam(Solver):
+    """Adam on all parameters.
 
     Args:
-        groups: each with ``params`` and ``lr``.
-        betas: how slowly m and v forget.
+        learning_rate: of all but first layers, which take 30/ω₀ of it, see :class:`~sinefield.solvers.roles.Roles`.
+        betas: how slowly m and v forget, each in [0, 1).
 
-    Source: Kingma and Ba, arXiv 1412.6980, algorithm 1.
+    Raises:
+        ValueError: a rate that is not positive, or a beta outside its range.
     """
 
-    def __init__(self, groups: Iterable[Mapping[str, Any]], betas: tuple[float, float]) -> None:
-        super().__init__(groups)
-        self.betas = betas
-        self._state: dict[nn.Parameter, tuple[Tensor, Tensor, Tensor]] = {}
+    learning_rate: float = 5e-4
+    betas: tuple[float, float] = (0.9, 0.99)
 
-    def step(self) -> None:
-        """Change the parameters by their gradients; those without one are left."""
-        for group in self.param_groups:
-            moving = [each for each in group["params"] if each.grad is not None]
-            for each in moving:
-                if each not in self._state:
-                    count = torch.zeros((), dtype=torch.float32, device=each.device)
-                    self._state[each] = (torch.zeros_like(each), torch.zeros_like(each), count)
-            states = [self._state[each] for each in moving]
+    def __post_init__(self) -> None:
+        """Refuse settings out of their range.
+
+        Raises:
+            ValueError: as the class says.
+        """
+        check_rate("learning_rate", self.learning_rate)
+        if not all(0 <= each < 1 for each in self.betas):
+            raise ValueError(f"the betas of Adam lie in [0, 1), got {self.betas}")
+
+    def init(self, objective: Objective) -> AdamState:
+        """Return averages of zero."""
+        return AdamState(objective, list(objective.parameters))
+
+    def step(self, objective: Objective, batch: Batch, state: AdamState, rate: float) -> Mapping[str, Tensor]:
+        """Return the terms of the objective; change all parameters by the gradient at a batch: see :class:`Solver`."""
+        losses = objective.gradient(batch)
+        self.update(objective, state, rate)
+        return losses
+
+    @torch.no_grad()
+    def update(self, objective: Objective, state: AdamState, rate: float) -> None:
+        """Change the parameters of a state by their gradients; those without one are left."""
+        for scale, names in state.by_scale.items():
+            moving = [name for name in names if objective.parameters[name].grad is not None]
             if not moving:
                 continue
-            with torch.no_grad():
-                adam(
-                    moving,
-                    [each.grad for each in moving],
-                    [m for m, _, _ in states],
-                    [v for _, v, _ in states],
-                    [],
-                    [count for *_, count in states],
-                    foreach=False,
-                    fused=True,
-                    grad_scale=None,
-                    found_inf=None,
-                    amsgrad=False,
-                    maximize=False,
-                    beta1=self.betas[0],
-                    beta2=self.betas[1],
-                    lr=group["lr"],
-                    weight_decay=0.0,
-                    eps=1e-8,
-                )
+            parameters = [objective.parameters[name] for name in moving]
+            adam(
+                list[Tensor](parameters),
+                [each.grad for each in parameters if each.grad is not None],
+                [state[f"{name}.mean"] for name in moving],
+                [state[f"{name}.square"] for name in moving],
+                [],
+                [state[f"{name}.steps"] for name in moving],
+                foreach=False,
+                # The fused kernel of a CPU takes floats and doubles, on which it is several times faster.
+                fused=all(each.is_floating_point() for each in parameters),
+                grad_scale=None,
+                found_inf=None,
+                amsgrad=False,
+                maximize=False,
+                beta1=self.betas[0],
+                beta2=self.betas[1],
+                lr=self.learning_rate * scale * rate,
+                weight_decay=0.0,
+                eps=1e-8,
+            )
+
+
+@final
+class AdamState:
+    """The averages of some parameters of an objective.
+
+    Args:
+        objective: whose parameters.
+        names: which.
+    """
+
+    def __init__(self, objective: Objective, names: Sequence[str]) -> None:
+        roles = Roles.of(objective)
+        self.by_scale: dict[float, list[str]] = {}
+        for name in names:
+            self.by_scale.setdefault(roles.scales[name], []).append(name)
+        self._tensors = Tensors(
+            {f"{name}.{part}": each for name in names for part, each in _zeros(objective.parameters[name]).items()}
+        )
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Return a tensor: ``NAME.mean``, ``NAME.square`` or ``NAME.steps``."""
+        return self._tensors[name]
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Return the averages by name."""
+        return self._tensors.tensors()
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take averages that were saved; see :class:`~sinefield.solvers.solver.State`."""
+        self._tensors.load(tensors)
+
+
+def _zeros(parameter: nn.Parameter) -> dict[str, Tensor]:
+    mean, square = torch.zeros_like(parameter).detach(), torch.zeros_like(parameter).detach()
+    return {"mean": mean, "square": square, "steps": torch.zeros((), dtype=torch.float32, device=parameter.device)}
+
+
+def check_rate(name: str, rate: float) -> None:
+    """Check a setting that must be a positive number.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not 0 < rate < math.inf:
+        raise ValueError(f"{name} of a solver must be a positive number, got {rate!r}")

@@ -4,7 +4,7 @@ With p_l the phases of sine layer l, s_l = sin p_l, c_l = cos p_l, and for each 
 
     g_l = ∂Φ_k/∂s_l      q_l = ∂Φ_k/∂p_l = g_l c_l      g_{l−1} = q_l W_l      ∇Φ_k = q_0 W_0
 
-that is c rows a point, where forward the Jacobian takes d. With P_l,i = ∂p_l/∂x_i carried forward, second derivatives are
+that is c rows a point, where forward the Jacobian takes d. With P_l,i = ∂p_l/∂x_i carried forward, second ones are
 
     ∂²Φ_k/∂x_i∂x_j = −Σ_l Σ (g_l s_l P_l,i P_l,j)
 

@@ -1,4 +1,4 @@
-"""The fused sweeps with their elementwise functions compiled: sine, cosine and what follows become one loop over memory.
+"""The fused sweeps, their elementwise functions compiled: sine, cosine and what follows become one loop over memory.
 
 Matrix products stay the library's. Compiling takes seconds, fewer once PyTorch has the result in its cache on disk,
 so it pays for long runs only. Where there is no compiler, or it fails, elementwise functions run as they stand.
@@ -30,7 +30,7 @@ _works: dict[Callable[..., None], bool] = {}  # of each function that was tried:
 
 
 def available() -> bool:
-    """Return whether elementwise functions can probably be compiled: there is a C++ compiler, and none has failed yet."""
+    """Return whether functions can probably be compiled: there is a C++ compiler, and none has failed yet."""
     if sys.platform == "win32" or not all(_works.values()):
         return False
     return any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "g++", "clang++"))

@@ -1,10 +1,10 @@
 """What sweeps through SIRENs have in common: their maps, their shape, and memory that is used again.
 
-A sweep computes derivatives for a block of points, keeps what their gradients need, and goes back through it. Its memory
-is allocated once: large arrays are otherwise mapped, and page-faulted, anew at each step.
+A sweep computes derivatives for a block of points, keeps what their gradients need, and goes back through it. Its
+memory is allocated once: large arrays are otherwise mapped, and page-faulted, anew at each step.
 
-Rows are ``(R, n, h)`` for one network, and ``(R, K, n, h)`` for K of one shape side by side: a layer is then one batched
-product a row, and its sines are computed as if there were one network.
+Rows are ``(R, n, h)`` for one network, and ``(R, K, n, h)`` for K of one shape side by side: a layer is then one
+batched product a row, and its sines are computed as if there were one network.
 """
 
 from __future__ import annotations

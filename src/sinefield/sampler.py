@@ -1,0 +1,155 @@
+"""Which points a step sees: batch k of pass p on rank r, as a pure function of (seed, p, k, r).
+
+The order of a finite domain in pass p is a permutation drawn with a key that depends on the seed and on p alone.
+Nothing has to be remembered to go on from any step, nor shared between ranks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Final, final
+
+import torch
+from torch import Tensor
+
+from sinefield.domains import Domain, FiniteDomain, Samples
+
+CONTINUOUS_PASS: Final = 65_536
+"""How many points of a continuous domain count as one pass over it."""
+
+STOCK: Final = 65_536
+"""How many points of a finite domain are looked up at a time."""
+
+ORDERED: Final = 1 << 22
+"""How many points of a finite domain are put in random order at a time."""
+
+RUN: Final = 1 << 10
+"""How many neighbours stay together on the way there, where a domain has more points than that."""
+
+_MASK: Final = (1 << 64) - 1
+
+
+def mixed(*words: int) -> int:
+    """Return 64 bits that depend on all of some integers, every bit on every bit.
+
+    The finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014) after each.
+
+    >>> mixed(1, 2) == mixed(1, 2), mixed(1, 2) == mixed(2, 1)
+    (True, False)
+    """
+    state = 0
+    for word in words:
+        state = (state + (word & _MASK) + 0x9E3779B97F4A7C15) & _MASK
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+        state ^= state >> 31
+    return state
+
+
+def generator_of(*key: int) -> torch.Generator:
+    """Return a generator of random numbers that depends on a key alone."""
+    return torch.Generator().manual_seed(mixed(*key) & (_MASK >> 1))
+
+
+def order_of_window(count: int, window: int, *key: int) -> Tensor:
+    """Return which of 0 … ``count`` − 1 come in a window of a random order, :data:`ORDERED` places long.
+
+    Where there are more than one window, runs of neighbours are drawn from all over and then shuffled: memory stays
+    bounded, and a file is read in pieces. What is left of the last run comes in the last window.
+
+    >>> torch.cat([order_of_window(10, 0, 7)]).sort().values.tolist()
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    """
+    if count <= ORDERED:
+        return torch.randperm(count, generator=generator_of(*key))
+    runs, together = count // RUN, ORDERED // RUN
+    chosen = torch.randperm(runs, generator=generator_of(*key))[window * together : (window + 1) * together]
+    index = (chosen[:, None] * RUN + torch.arange(RUN)).flatten()
+    if (window + 1) * ORDERED >= count:
+        index = torch.cat([index, torch.arange(runs * RUN, count)])
+    return index[torch.randperm(len(index), generator=generator_of(*key, window))]
+
+
+@final
+@dataclass
+class Sampler:
+    """The batches of one domain; of a finite one each pass visits every point once.
+
+    Args:
+        domain: Ω.
+        batch: points of a step on each rank, made a multiple of the domain's granule.
+        seed: of the order of points, or of the points.
+        stream: tells domains of one problem apart.
+        rank: of ranks that share each step.
+        ranks: how many there are.
+    """
+
+    domain: Domain
+    batch: int
+    seed: int
+    stream: int = 0
+    rank: int = 0
+    ranks: int = 1
+    _order: tuple[tuple[int, int], Tensor] | None = field(default=None, repr=False)  # of a window of a pass
+    _stock: tuple[tuple[int, int], Samples] | None = field(default=None, repr=False)  # from a place of a pass on
+
+    def __post_init__(self) -> None:
+        """Make the batch a multiple of the granule."""
+        self.batch = max(self.domain.granule, self.batch // self.domain.granule * self.domain.granule)
+
+    @property
+    def size(self) -> int:
+        """How many points make a pass."""
+        return pass_size(self.domain)
+
+    @property
+    def steps_per_pass(self) -> int:
+        """How many steps make a pass."""
+        return math.ceil(self.size / (self.batch * self.ranks))
+
+    @property
+    def points_per_step(self) -> int:
+        """How many points a step takes on a rank, at most."""
+        return min(self.batch, self.size)
+
+    def take(self, step: int) -> Samples:
+        """Return the batch of step number ``step``, counted from the beginning of the first pass."""
+        if not isinstance(self.domain, FiniteDomain):
+            return self.domain.draw(self.batch, generator_of(self.seed, self.stream, step, self.rank, self.ranks))
+        if self.batch * self.ranks >= self.size:
+            return self.domain.at(torch.arange(self.size)[self.rank :: self.ranks])
+        number, place = divmod(step, self.steps_per_pass)
+        start = (place * self.ranks + self.rank) * self.batch
+        return self._from_stock(self.domain, number, start)
+
+    def _from_stock(self, domain: FiniteDomain, number: int, start: int) -> Samples:
+        """Return a batch, looked up with those that follow: one by one takes far more time."""
+        length = max(STOCK // self.batch, 1) * self.batch if self.ranks == 1 else self.batch
+        first = start // length * length
+        if self._stock is None or self._stock[0] != (number, first):
+            granule = domain.granule
+            chosen = self._ordered(number, first // granule, min(first + length, domain.size) // granule)
+            if granule > 1:
+                chosen = (chosen[:, None] * granule + torch.arange(granule)).flatten()
+            self._stock = ((number, first), domain.at(chosen))
+        offset = start - first
+        return self._stock[1].rows(offset, offset + self.batch)
+
+    def _ordered(self, number: int, start: int, stop: int) -> Tensor:
+        """Return which units of the domain, a granule each, come from one place of a pass to another."""
+        parts = []
+        while start < stop:
+            window = start // ORDERED
+            if self._order is None or self._order[0] != (number, window):
+                count = self.size // self.domain.granule
+                self._order = ((number, window), order_of_window(count, window, self.seed, self.stream, number))
+            end = min(stop, (window + 1) * ORDERED)
+            parts.append(self._order[1][start - window * ORDERED : end - window * ORDERED])
+            start = end
+        return torch.cat(parts)
+
+
+def pass_size(domain: Domain) -> int:
+    """Return how many points make a pass over a domain."""
+    return domain.size if isinstance(domain, FiniteDomain) else CONTINUOUS_PASS
