@@ -16,7 +16,7 @@ import typer
 from sinefield import __version__, kinds
 from sinefield.cli import options, report
 from sinefield.cli.panels import KindsCommand, expand
-from sinefield.imports import loading
+from sinefield.imports import pause_garbage_collection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def fit(
     """Find the function of a signal: a picture, recording, clip, volume or shape. Ctrl-C stops and saves."""
     output, device = general.field_file(source), options.device_of
     options.check_outputs(output, general.animate, figure=general.figure)
-    with loading():
+    with pause_garbage_collection():
         from sinefield import callbacks
         from sinefield.solution import Divergence
         from sinefield.solve import solve
@@ -111,7 +111,7 @@ def render(
 ) -> None:
     """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
     options.check_outputs(output)
-    with loading():
+    with pause_garbage_collection():
         from sinefield import checkpoint
 
     loaded, header = checkpoint.read(field)
@@ -134,12 +134,12 @@ def mesh(
 ) -> None:
     """Write the surface of a shape as a mesh, and tell how closed it is."""
     options.check_outputs(output)
-    with loading():
+    with pause_garbage_collection():
         from sinefield import checkpoint
         from sinefield.io import meshes
         from sinefield.signals.shape import ShapeSignal
 
-    meshes.check_written(output)
+    meshes.check_suffix(output)
     loaded, header = checkpoint.read(field)
     signal = kinds.signal_from_json(header.get("signal") or {})
     if not isinstance(signal, ShapeSignal):
@@ -171,7 +171,7 @@ def compare(
 ) -> None:
     """Fit several networks to one picture in the same way, and set them side by side."""
     options.check_outputs(figure=figure)
-    with loading():
+    with pause_garbage_collection():
         from rich.console import Console
         from rich.table import Table
 
@@ -233,7 +233,7 @@ def inspect(
 ) -> None:
     """Show the distribution and spectrum of pre-activations and activations of each layer, beside the theory."""
     options.check_outputs(figure=figure)
-    with loading():
+    with pause_garbage_collection():
         import torch
         from rich.console import Console
         from rich.table import Table
@@ -266,7 +266,7 @@ def inspect(
 
 def info(field: options.FieldArgument, as_json: options.Json = False) -> None:
     """Tell what is in a field file."""
-    with loading():
+    with pause_garbage_collection():
         from sinefield import checkpoint
 
     module, header = checkpoint.read(field)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NewType, final
 import typer
 
 from sinefield import kinds
-from sinefield.imports import loading
+from sinefield.imports import pause_garbage_collection
 from sinefield.kinds.options import Options
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def check_outputs(*paths: Path | None, figure: Path | None = None) -> None:
         if path is not None:
             check_writable(path)
     if figure is not None:
-        with loading():
+        with pause_garbage_collection():
             from sinefield import plots
 
         plots.check_format(figure)

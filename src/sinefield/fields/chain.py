@@ -38,6 +38,11 @@ class Affine:
         """How many features it takes, n."""
         return self.weight.shape[-1]
 
+    @property
+    def out_features(self) -> int:
+        """How many features it gives, m."""
+        return self.weight.shape[-2]
+
     def __call__(self, x: Tensor) -> Tensor:
         """Return W x + b, from ``(…, k, n)`` to ``(…, k, m)``.
 

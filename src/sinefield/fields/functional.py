@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sinefield.fields.chain import Chain
 from sinefield.fields.compose import Composite, Evaluate
 from sinefield.fields.derivatives import Derivative
-from sinefield.fields.field import Field
+from sinefield.fields.field import Field, Network
 
 
 @final
@@ -106,6 +106,14 @@ class Batched(Composite):
         """
         found = evaluate(self.chain(), by_member(points, len(self)), needs)
         return {need: in_turn(each) for need, each in found.items()}
+
+    def member_at(self, number: int) -> nn.Module:
+        """Return one of the networks by itself, with weights that are a copy."""
+        field = Network.of(self.member).blank()
+        field.load_state_dict(
+            {name: each.detach()[number].clone() for name, each in self.weights().items()}, assign=True
+        )
+        return field.train(self.training)
 
     def part(self, start: int, stop: int) -> Batched:
         """Return the members from ``start`` to ``stop``; what is learnt in their place is learnt here."""

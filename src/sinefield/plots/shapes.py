@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sinefield.geometry import Camera
-from sinefield.geometry.evaluation import values_at
+from sinefield.geometry.scalar_field import evaluate
 from sinefield.history import Record
 from sinefield.plots.style import INK, STYLE, short
 from sinefield.signals.shape import ShapeSignal
@@ -63,7 +63,7 @@ def shape_figure(solution: Solution) -> Figure:
             axes.set_axis_off()
             ticks = np.linspace(-1, 1, 201)
             points = np.stack([*np.meshgrid(ticks, ticks, indexing="xy"), np.zeros((201, 201))], -1).reshape(-1, 3)
-            values: NDArray[Any] = values_at(field, points).reshape(201, 201)
+            values: NDArray[Any] = evaluate(field, points).reshape(201, 201)
             axes = figure.add_subplot(grid[1, 1])
             axes.set_title("Φ in the middle, across z")
         else:

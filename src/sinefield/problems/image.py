@@ -32,7 +32,7 @@ from sinefield.domains import Grid
 from sinefield.fields.field import build
 from sinefield.fields.frequency import mean_frequency
 from sinefield.io import image as pictures
-from sinefield.io.lookup import Stored
+from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import jets_of
 from sinefield.problem import Problem
 from sinefield.problems.lattice import chosen_tiles, psnr, sampled, stored_grid
@@ -162,7 +162,7 @@ def image(
     on = tuple(dict.fromkeys(on))
     picture = pictures.read(source)
     if longest is not None:
-        picture = pictures.resized(picture, longest)
+        picture = pictures.resize(picture, longest)
     signal = ImageSignal.of(picture)
     lattice = signal.lattice
     counts = chosen_tiles(
@@ -216,7 +216,7 @@ def _as_stored(
 ) -> Problem:
     """Return the problem of a picture, its pixels as they are stored."""
     lattice = signal.lattice
-    stored = Stored(picture.values.reshape(-1, lattice.channels), lattice.low, lattice.high)
+    stored = ScaledArray(picture.values.reshape(-1, lattice.channels), lattice.low, lattice.high)
     return sampled(
         signal,
         stored_grid(stored, lattice.shape, lattice.extent, in_tiles=counts is not None),

@@ -18,7 +18,7 @@ from sinefield.constraint import Constraint
 from sinefield.domains import Grid
 from sinefield.fields.field import build
 from sinefield.fields.frequency import SAMPLED
-from sinefield.io.lookup import Stored
+from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import Jet
 from sinefield.problem import Problem
 from sinefield.problems.tiles import OVERLAP, counts_for, tiled
@@ -81,7 +81,7 @@ def sampled(
     return tiled(problem, grid, channels, omega(middle, spacings) or 30.0, tiles, settings)
 
 
-def stored_grid(stored: Stored, shape: Sequence[int], extent: Sequence[float], *, in_tiles: bool) -> Grid:
+def stored_grid(stored: ScaledArray, shape: Sequence[int], extent: Sequence[float], *, in_tiles: bool) -> Grid:
     """Return the grid of samples; its points are in double precision for tiles, of which there may be many."""
     return Grid(shape, {"value": stored}, extent, torch.float64 if in_tiles else torch.float32)
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from sinefield.domains import Grid
 from sinefield.fields.frequency import mean_frequency
 from sinefield.io import video as clips
-from sinefield.io.lookup import Stored
+from sinefield.io.scaled_array import ScaledArray
 from sinefield.problem import Problem
 from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
 from sinefield.signals.lattice import Lattice
@@ -80,7 +80,7 @@ def video(
     shape, extent = (clip.frames, clip.height, clip.width), (1.0, clip.height / longest, clip.width / longest)
     counts = chosen_tiles(shape, tiles, tile_size, network, usual=TILE, large=math.prod(shape) >= LARGE)
     lattice = Lattice(shape, extent, channels, 0.0, 255.0)
-    grid = stored_grid(Stored(clip.values, lattice.low, lattice.high), shape, extent, in_tiles=counts is not None)
+    grid = stored_grid(ScaledArray(clip.values, lattice.low, lattice.high), shape, extent, in_tiles=counts is not None)
     return sampled(
         VideoSignal(lattice, clip.rate),
         grid,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, final
 from torch import nn
 
 from sinefield.io import image as pictures
-from sinefield.io.allocation import ends
+from sinefield.io.allocation import find_extremes
 from sinefield.io.image import Floats
 from sinefield.quantities import QUANTITIES, quantity_named
 from sinefield.signals.lattice import Lattice
@@ -156,7 +156,7 @@ class ImageSignal(Signal):
         """
         pictures.check_suffix(path)
         values = self.sample(field, size, scale=scale, region=region, quantity=quantity)
-        least, most = ends(values)
+        least, most = find_extremes(values)
         wanted = quantity_named(quantity)
         black, white = wanted.scale(self.lattice.low, self.lattice.high, least, most)
         pictures.write(path, values, black, white, self.bits if wanted.order == 0 else 8)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sinefield.domains import Grid
 from sinefield.fields.derivatives import Derivative
-from sinefield.io.allocation import release, room
+from sinefield.io.allocation import allocate, release
 from sinefield.jet import CHUNK, Jet, jets_of
 from sinefield.sampler import ORDERED, order_of_window
 
@@ -59,7 +59,7 @@ def sample_grid(
                     "this signal"
                 )
             if found is None:
-                found = room("what is to be rendered", (*shape, values.shape[1]), np.float32)
+                found = allocate("what is to be rendered", (*shape, values.shape[1]), np.float32)
             found[block] = values.reshape(*(len(each) for each in some), -1)
         if number % _RELEASED == 0 and found is not None:
             release(found)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from sinefield.geometry import Camera, Extraction, Mesh, contoured, extracted, projected, traced, turntable
-from sinefield.geometry.evaluation import values_at
-from sinefield.geometry.level_sets import spacing_of
+from sinefield.domains import Box
+from sinefield.geometry import Camera, Extraction, Mesh, draw_contours, extract, project, trace, trace_turntable
+from sinefield.geometry.level_sets import choose_spacing
+from sinefield.geometry.scalar_field import evaluate
 from sinefield.geometry.sphere_tracing import Colouring
 from sinefield.io import image as pictures
 from sinefield.io import video as clips
@@ -111,7 +112,7 @@ class ShapeSignal(Signal):
         Raises:
             ValueError: the points are not ``(n, d)``.
         """
-        return np.asarray(values_at(field, self._places(points)) * self.scale, dtype=np.float64)
+        return np.asarray(evaluate(field, self._places(points)) * self.scale, dtype=np.float64)
 
     def inside(self, field: nn.Module, points: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which points ``(n, d)``, in the units of the file, are inside.
@@ -119,7 +120,7 @@ class ShapeSignal(Signal):
         Raises:
             ValueError: the points are not ``(n, d)``.
         """
-        return np.asarray(values_at(field, self._places(points)) < 0)
+        return np.asarray(evaluate(field, self._places(points)) < 0)
 
     def projected(
         self, field: nn.Module, points: NDArray[np.float64]
@@ -129,7 +130,7 @@ class ShapeSignal(Signal):
         Raises:
             ValueError: the points are not ``(n, d)``.
         """
-        found, normals = projected(field, self._places(points))
+        found, normals = project(field, self._places(points))
         return self.to_signal(found), normals
 
     def sample(
@@ -174,9 +175,8 @@ class ShapeSignal(Signal):
             return self._slice(field, size, axis, at)
         if at is not None:
             raise ValueError(f"at is {at:g} along no axis; give the axis too, x, y or z")
-        lower, upper = self._box()
         pixels = size or (_LONGEST, _LONGEST)
-        return traced(field, self._upright(camera), pixels, lower=lower, upper=upper, colouring=colouring)
+        return trace(field, self._upright(camera), pixels, Box(*self._box()), colouring=colouring)
 
     def write(
         self,
@@ -213,13 +213,11 @@ class ShapeSignal(Signal):
                 raise ValueError(f"cannot write {path}: there is no turn around something flat; give a picture")
             clips.check_suffix(path)
             count = 60 if frames is None else frames
-            lower, upper = self._box()
-            turn = turntable(
+            turn = trace_turntable(
                 field,
                 self._upright(camera),
                 size or (_LONGEST, _LONGEST),
-                lower=lower,
-                upper=upper,
+                Box(*self._box()),
                 frames=count,
                 colouring=colouring,
             )
@@ -236,8 +234,8 @@ class ShapeSignal(Signal):
         if path.suffix.lower() in (".npy", ".tif", ".tiff"):
             pictures.write(path, values[:, :, None].astype(np.float32), 0.0, 1.0, 32)
             return told
-        pictures.write(path, contoured(values).astype(np.float32), 0.0, 255.0, 8)
-        return f"{told}, a line each {spacing_of(values):g}"
+        pictures.write(path, draw_contours(values).astype(np.float32), 0.0, 255.0, 8)
+        return f"{told}, a line each {choose_spacing(values):g}"
 
     def mesh(
         self, field: nn.Module, resolution: int = 256, *, offset: float = 0.0, specks: bool = False
@@ -252,7 +250,7 @@ class ShapeSignal(Signal):
 
         Raises:
             ValueError: the shape lies in the plane, the offset surface leaves the box that Φ is known in; or as for
-                :func:`sinefield.geometry.extracted`.
+                :func:`sinefield.geometry.extract`.
         """
         if self.dimension != 3:
             raise ValueError("a shape in the plane has no mesh; render it instead")
@@ -261,10 +259,9 @@ class ShapeSignal(Signal):
             raise ValueError(
                 f"an offset of {offset:g} leaves the box that is known; at most {_FARTHEST * self.scale:.4g}"
             )
-        lower, upper = self._box(max(level, 0.0))
-        found = extracted(field, lower, upper, resolution, level=level)
-        mesh = found.mesh if specks else found.mesh.without_specks()
-        return mesh.transformed(self.scale, self.centre), found
+        found = extract(field, Box(*self._box(max(level, 0.0))), resolution, level=level)
+        mesh = found.mesh if specks else found.mesh.remove_specks()
+        return mesh.transform(self.scale, self.centre), found
 
     def _upright(self, camera: Camera | None) -> Camera:
         """Return a camera that knows what is upright."""
@@ -314,5 +311,5 @@ class ShapeSignal(Signal):
 
     def _grid(self, field: nn.Module, points: NDArray[np.float64]) -> NDArray[Any]:
         """Return the distances at a grid ``(height, width, d)`` of field coordinates, in the units of the file."""
-        values = values_at(field, points.reshape(-1, self.dimension))
+        values = evaluate(field, points.reshape(-1, self.dimension))
         return np.asarray(values.reshape(points.shape[:2]) * self.scale, dtype=np.float64)

@@ -14,7 +14,7 @@ from torch import nn
 
 from sinefield.io import image as pictures
 from sinefield.io import volume as volumes
-from sinefield.io.allocation import ends
+from sinefield.io.allocation import find_extremes
 from sinefield.quantities import QUANTITIES, quantity_named
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.sampling import sample_grid
@@ -159,7 +159,7 @@ class VolumeSignal(Signal):
             raise ValueError(f"cannot write {path}: a volume's ending must be .npy; give axis z, y or x for a slice")
         pictures.check_suffix(path)
         values = self.sample(field, size, axis=axis, at=at, quantity=quantity)
-        least, most = ends(values)
+        least, most = find_extremes(values)
         told = f"{' x '.join(map(str, values.shape))}, {quantity} from {least:.4g} to {most:.4g}"
         if axis is None:
             volumes.write(path, values)
