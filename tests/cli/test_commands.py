@@ -40,8 +40,8 @@ def field(photo: Path) -> Path:
 
 
 def test_help_and_version_answer_without_torch(tmp_path: Path) -> None:
-    for option in ("--help", "--version"):
-        script = f"import sys; from sinefield.cli import main\ntry: main(['{option}'])\nexcept SystemExit: pass\n"
+    for arguments in (["--help"], ["fit", "--help"], ["render", "--help"], ["--version"]):
+        script = f"import sys; from sinefield.cli import main\ntry: main({arguments})\nexcept SystemExit: pass\n"
         found = subprocess.run(
             [sys.executable, "-c", script + "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"],
             cwd=tmp_path,
@@ -51,6 +51,16 @@ def test_help_and_version_answer_without_torch(tmp_path: Path) -> None:
         )
         assert found.returncode == 0, found.stderr
     assert sinefield.__version__ in found.stdout
+
+
+def test_help_shows_a_general_list_and_then_a_panel_for_each_kind(tmp_path: Path) -> None:
+    for command in ("fit", "render"):
+        shown = run(tmp_path, command, "--help").stdout
+        panels = re.findall(r"^╭─ (\w+) ─", shown, re.MULTILINE)
+        assert panels[:7] == ["Arguments", "Options", "Pictures", "Recordings", "Clips", "Volumes", "Shapes"]
+        assert shown.count("Example: sinefield") == 5
+        assert shown.count("Default budget: ") == (5 if command == "fit" else 0)
+    assert panels[7:] == []
 
 
 def test_an_estimate_fits_nothing(tmp_path: Path) -> None:

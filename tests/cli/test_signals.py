@@ -59,6 +59,10 @@ def test_a_recording_is_fitted_and_rendered_at_another_rate(field: Path, tmp_pat
         (["fit", "SONG", "--on", "gradient"], "on is an option of kind image"),
         (["fit", "SONG", "--kind", "image"], "cannot be read as a picture"),
         (["fit", "SONG", "--kind", "smell"], "unknown kind of signal 'smell'"),
+        (
+            ["fit", "SONG", "--kind", "sdf"],
+            "choose one of image, audio, video, volume, shape; what was 'sdf' is 'shape'",
+        ),
         (["fit", "SONG", "--resize", "9"], "resize is an option of kind image"),
         (["fit", "sample:camera", "--tiles", "2by2"], "--tiles is an integer for each axis"),
         (["fit", "sample:camera", "--tiles", "2x2", "--on", "gradient"], "fitted on value"),

@@ -171,6 +171,16 @@ def test_a_damaged_npy_file_is_left_to_its_reader(content: bytes, tmp_path: Path
     assert kind_of(tmp_path / "none.npy") == "image"
 
 
+def test_endings_are_read_whatever_their_case() -> None:
+    assert [kind_of(name) for name in ("A.NII.GZ", "a.nii", "a.gz", "A.PLY", "B.Mp4")] == [
+        "volume",
+        "volume",
+        "image",
+        "shape",
+        "video",
+    ]
+
+
 def test_kinds_are_told_without_torch_and_numpy() -> None:
     script = (
         "import sys; from sinefield.kinds import kind_of; print(kind_of('a.wav'), kind_of('a.npy'));"
