@@ -268,7 +268,21 @@ def test_info(field: Path, tmp_path: Path) -> None:
     assert "siren" in run(tmp_path, "info", str(field)).stdout
     header = json.loads(run(tmp_path, "info", str(field), "--json").stdout)
     assert header["signal"]["shape"] == [20, 30]
-    assert header["network"]["settings"]["hidden_features"] == 32
+    assert header["fields"]["u"]["settings"]["hidden_features"] == 32
+
+
+def test_a_file_of_the_first_version_is_told_and_rendered(field: Path, tmp_path: Path) -> None:
+    """As version 1 wrote it: one network, its tensors under their own names, a picture as height and width."""
+    tensors = {name.removeprefix("u/"): each for name, each in safetensors.torch.load_file(field).items()}
+    header = json.loads(run(tmp_path, "info", str(field), "--json").stdout)
+    signal = {"kind": "image", "height": 20, "width": 30, "channels": 3, "low": 0.0, "high": 255.0, "bits": 8}
+    old = {"version": 1, "network": header["fields"]["u"], "signal": signal}
+    safetensors.torch.save_file(tensors, tmp_path / "old.safetensors", metadata={"sinefield": json.dumps(old)})
+    assert "siren" in run(tmp_path, "info", "old.safetensors").stdout
+    for name, path in (("old.png", "old.safetensors"), ("new.png", str(field))):
+        found = run(tmp_path, "render", path, name)
+        assert found.returncode == 0, found.stderr
+    assert (tmp_path / "old.png").read_bytes() == (tmp_path / "new.png").read_bytes()
 
 
 def test_interrupt_keeps_what_was_found(photo: Path, tmp_path: Path) -> None:

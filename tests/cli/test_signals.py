@@ -83,7 +83,7 @@ def test_a_picture_is_fitted_in_tiles_and_rendered(tmp_path: Path) -> None:
     found = run(tmp_path, "fit", "sample:camera", "--resize", "64", "--tiles", "2x3", *SMALL, "-o", "a.safetensors")
     assert found.returncode == 0, found.stderr
     told = json.loads(run(tmp_path, "info", "a.safetensors", "--json").stdout)
-    assert told["network"]["architecture"] == "tiled"
-    assert told["network"]["settings"]["tiles"] == "2x3"
+    assert told["fields"]["u"]["architecture"] == "tiled"
+    assert told["fields"]["u"]["settings"]["tiles"] == "2x3"
     assert run(tmp_path, "render", "a.safetensors", "a.tif", "--scale", "3").returncode == 0
     assert tifffile.imread(tmp_path / "a.tif").shape == (192, 192)
