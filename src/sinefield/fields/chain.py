@@ -178,9 +178,10 @@ class Chain:
     @property
     def batch(self) -> torch.Size:
         """The leading axes of the weights: how many fields there are side by side; empty for one."""
-        found: torch.Size = torch.broadcast_shapes(
-            *(each.shape[:-2] for each in map(_matrix, self.links) if each is not None)
-        )
+        shapes = {each.shape[:-2] for each in map(_matrix, self.links) if each is not None}
+        if len(shapes) == 1:
+            return shapes.pop()
+        found: torch.Size = torch.broadcast_shapes(*shapes)  # for the first call of which torch imports SymPy
         return found
 
     @property
