@@ -178,7 +178,10 @@ class Chain:
     @property
     def batch(self) -> torch.Size:
         """The leading axes of the weights: how many fields there are side by side; empty for one."""
-        found: torch.Size = torch.broadcast_shapes(*(_leading(each) for each in self.links))
+        shapes = {shape for each in self.links for shape in _leading(each)}
+        if len(shapes) == 1:
+            return shapes.pop()
+        found: torch.Size = torch.broadcast_shapes(*shapes)  # for the first call of which torch imports SymPy
         return found
 
     @property
@@ -231,14 +234,14 @@ def _mapped(link: Link, change: Callable[[Tensor], Tensor]) -> Link:
     return link
 
 
-def _leading(link: Link) -> Sequence[int]:
-    found: Sequence[int] = ()
+def _leading(link: Link) -> Sequence[torch.Size]:
+    """Return the leading axes of each weight of a link."""
     match link:
         case Affine():
-            found = torch.broadcast_shapes(link.weight.shape[:-2], () if link.bias is None else link.bias.shape[:-1])
+            return [link.weight.shape[:-2], *(() if link.bias is None else (link.bias.shape[:-1],))]
         case SquaredDistances():
-            found = torch.broadcast_shapes(link.centres.shape[:-2], link.inverse_widths.shape[:-1])
-    return found
+            return [link.centres.shape[:-2], link.inverse_widths.shape[:-1]]
+    return []
 
 
 def _matrix(link: Link) -> Tensor | None:
