@@ -69,6 +69,8 @@ def save(
     from safetensors.torch import save_file
 
     named = {"u": fields} if isinstance(fields, nn.Module) else dict(fields)
+    if not named:
+        raise ValueError(f"cannot save {path}: there is no field; give a network, or networks by name")
     networks: dict[str, Any] = {}
     tensors: dict[str, Tensor] = {}
     for name, field in named.items():
