@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -23,7 +25,7 @@ class Uneven(Layered):
         self.in_features, self.out_features = 1, 1
         widths = [1, 6, 12, 5, 5]
         layers: list[nn.Module] = []
-        for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+        for fan_in, fan_out in itertools.pairwise(widths):
             layers += [nn.Linear(fan_in, fan_out), Sine(2.0)]
         self.layers = nn.Sequential(*layers, nn.Linear(5, 1))
 

@@ -173,10 +173,11 @@ class Chain:
     @property
     def batch(self) -> torch.Size:
         """The leading axes of the weights: how many fields there are side by side; empty for one."""
-        found: torch.Size = torch.broadcast_shapes(
-            *(each.shape[:-2] for each in map(_matrix, self.links) if each is not None)
-        )
-        return found
+        shapes = [each.shape[:-2] for each in map(_matrix, self.links) if each is not None]
+        longest = max(map(len, shapes))
+        padded = [(1,) * (longest - len(each)) + tuple(each) for each in shapes]
+        # As torch.broadcast_shapes, which imports SymPy.
+        return torch.Size(next((size for size in sizes if size != 1), 1) for sizes in zip(*padded, strict=True))
 
     @property
     def products(self) -> int:
