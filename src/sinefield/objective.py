@@ -254,6 +254,8 @@ class Linearisation:
         parts: list[Tensor] = []
         objective = self.objective
         primals = {name: each.detach() for name, each in objective.parameters.items()}
+        modules = [part for each in objective.unknowns.values() for part in each.modules()]
+        tiled = any(getattr(each, "chosen_by_points", False) for each in modules)
         for group, samples in zip(objective.groups, self.batch.samples, strict=True):
             block = objective._moved(samples)
             with torch.no_grad():
@@ -263,7 +265,7 @@ class Linearisation:
                 found = self._called(weights, lambda fields: Objective._found(group, fields, some))
                 return tuple(_real(each) for each in found)
 
-            if group.domain.granule > 1:  # fields side by side take turns, so that a point alone means nothing
+            if group.domain.granule > 1 or tiled:  # rows of fields that take turns, or are chosen by the points
                 jacobians = torch.func.jacrev(at_points)(primals, block)
             else:
 
