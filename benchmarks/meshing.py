@@ -27,12 +27,13 @@ from skimage.measure import marching_cubes
 import machine
 import sinefield
 from sinefield import checkpoint
-from sinefield.geometry import extracted
-from sinefield.geometry.evaluation import values_at
-from sinefield.problems import signal_from_json
+from sinefield.domains import Box
+from sinefield.geometry import extract
+from sinefield.geometry.scalar_field import evaluate
+from sinefield.kinds import signal_from_json
 from sinefield.signals.shape import ShapeSignal
 
-RESOLUTIONS = (128, 256, 512, 1024, 2048)
+RESOLUTIONS: tuple[int, ...] = (128, 256, 512, 1024, 2048)
 DENSEST = 256
 LOWER, UPPER = [-1.0] * 3, [1.0] * 3
 
@@ -41,7 +42,7 @@ def dense(field: Any, resolution: int) -> NDArray[np.float64]:
     """Return the vertices that scikit-image finds in a grid that is evaluated everywhere."""
     ticks = np.linspace(-1, 1, resolution + 1)
     values = np.stack(
-        [values_at(field, np.stack(np.meshgrid(x, ticks, ticks, indexing="ij"), -1).reshape(-1, 3)) for x in ticks]
+        [evaluate(field, np.stack(np.meshgrid(x, ticks, ticks, indexing="ij"), -1).reshape(-1, 3)) for x in ticks]
     ).reshape([resolution + 1] * 3)
     vertices: NDArray[np.float64] = marching_cubes(values, 0.0)[0].astype(float) * (2 / resolution) - 1
     return vertices
@@ -68,7 +69,7 @@ def everywhere(path: Path, resolution: int) -> dict[str, Any]:
         start = time.perf_counter()
         theirs = dense(field, resolution)
         seconds = time.perf_counter() - start
-    mesh = extracted(field, LOWER, UPPER, resolution, polish=0).mesh
+    mesh = extract(field, Box(LOWER, UPPER), resolution, polish=0).mesh
     off = max(cKDTree(mesh.vertices).query(theirs)[0].max(), cKDTree(theirs).query(mesh.vertices)[0].max())
     return {"seconds": seconds, "own MiB": peak[0], "vertices": len(theirs), "cells apart": off * resolution / 2}
 
@@ -93,7 +94,7 @@ def main() -> None:
         if shape is None:
             parser.error("name the shape to mesh")
         field = Path(folder) / "field.safetensors"
-        sinefield.solve(sinefield.problems.sdf(shape), seconds=budget).save(field)
+        sinefield.solve(sinefield.problems.shape(shape), seconds=budget).save(field)
         rows = []
         for resolution in resolutions:
             found = {"resolution": resolution} | machine.alone(__file__, "--alone", "near", field, resolution)

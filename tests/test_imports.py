@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sinefield.imports import loading
+from sinefield.imports import pause_garbage_collection
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def as_before() -> Iterator[None]:
 
 def test_nothing_is_collected_inside_and_what_was_made_is_kept_out_of_later_searches() -> None:
     gc.enable()
-    with loading():
+    with pause_garbage_collection():
         assert not gc.isenabled()
         made: list[object] = [[]]
     assert gc.isenabled()
@@ -33,20 +33,20 @@ def test_nothing_is_collected_inside_and_what_was_made_is_kept_out_of_later_sear
 
 def test_the_collector_goes_on_after_an_import_that_fails() -> None:
     gc.enable()
-    with pytest.raises(ImportError), loading():
+    with pytest.raises(ImportError), pause_garbage_collection():
         raise ImportError
     assert gc.isenabled()
 
 
 def test_a_collector_that_was_off_stays_off() -> None:
     gc.disable()
-    with loading():
+    with pause_garbage_collection():
         pass
     assert not gc.isenabled()
 
 
 def test_garbage_made_afterwards_is_collected() -> None:
-    with loading():
+    with pause_garbage_collection():
         pass
     cycle: list[object] = []
     cycle.append(cycle)

@@ -77,7 +77,8 @@ class TestAgreement:
         prediction, target = (each.double() for each in pair(24, 31, channels))
 
         def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            return scipy.ndimage.gaussian_filter(values, 1.5, radius=5)[5:-5, 5:-5]
+            blurred: NDArray[np.float64] = scipy.ndimage.gaussian_filter(values, 1.5, radius=5)
+            return blurred[5:-5, 5:-5]
 
         peak, found = 2.0, []
         c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2

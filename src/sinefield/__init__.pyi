@@ -17,9 +17,13 @@ from .fields import Siren as Siren
 from .fields import build as build
 from .jet import Jet as Jet
 from .jet import jet as jet
+from .many import batched as batched
+from .many import serial as serial
+from .many import solve_many as solve_many
 from .problem import Problem as Problem
 from .recipe import Recipe as Recipe
 from .solution import Solution as Solution
+from .solve import Checkpointing as Checkpointing
 from .solve import solve as solve
 
 __version__: str

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sinefield import kernels
 from sinefield import recipe as recipes
 from sinefield.constraint import Constraint
+from sinefield.domains import Domain
 from sinefield.history import Record
 from sinefield.kernels import Execution, matmul
 from sinefield.objective import Batch, Objective
@@ -50,7 +51,7 @@ class Fit:
     ) -> None:
         self.objective, self.problem, self.recipe = objective, problem, recipe
         self.samplers = [
-            Sampler(group.domain, recipe.batch_of(pass_size(group.domain)), seed, stream)
+            Sampler(group.domain, _batch_of(recipe, group.domain), seed, stream)
             for stream, group in enumerate(objective.groups)
         ]
         self.steps_per_pass = max(each.steps_per_pass for each in self.samplers)
@@ -288,6 +289,11 @@ def _chosen(
 
 def _on(fields: Mapping[str, nn.Module], device: str | torch.device | None) -> dict[str, nn.Module]:
     return {name: each if device is None else each.to(device) for name, each in fields.items()}
+
+
+def _batch_of(recipe: Recipe, domain: Domain) -> int:
+    """Return how many points a step takes from a domain: of fields side by side as many of each."""
+    return recipe.batch_of(pass_size(domain) // domain.granule) * domain.granule
 
 
 @final

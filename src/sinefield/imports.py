@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def loading() -> Iterator[None]:
+def pause_garbage_collection() -> Iterator[None]:
     """Import what a program keeps to its end: nothing inside is searched for garbage, then or later.
 
     Modules make hundreds of thousands of objects and next to no garbage, and the collector would go through all of them
@@ -18,7 +18,7 @@ def loading() -> Iterator[None]:
     imports it.
 
     >>> before = gc.get_freeze_count()
-    >>> with loading():
+    >>> with pause_garbage_collection():
     ...     import decimal
     >>> gc.get_freeze_count() > before
     True

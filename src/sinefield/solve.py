@@ -137,41 +137,6 @@ def solve(
     return _solution(search, fields, problem, search.histories)
 
 
-def solve_many(
-    problems: Sequence[Problem],
-    recipe: str | Recipe = "fast",
-    *,
-    seed: int = 0,
-    device: str | torch.device | None = None,
-    observe: Observer | None = None,
-    **changes: Any,
-) -> list[Solution]:
-    """Solve independent problems, one after the other, each with an equal share of the seconds.
-
-    Args:
-        problems: that share no unknown.
-        recipe: as for :func:`solve`; a name is made to fit each problem.
-        seed: of the first problem; the others have the seeds that follow.
-        device: as for :func:`solve`.
-        observe: called after each step, of whichever problem is being solved.
-        **changes: as for :func:`solve`.
-
-    Returns:
-        the solutions, in the order of the problems.
-
-    Raises:
-        ValueError: as for :func:`solve`; or there is no problem.
-    """
-    if not problems:
-        raise ValueError("solve_many needs at least one problem, got none")
-    if changes.get("seconds") is not None:
-        changes["seconds"] = changes["seconds"] / len(problems)
-    return [
-        solve(each, recipe=recipe, seed=seed + number, device=device, observe=observe, **changes)
-        for number, each in enumerate(problems)
-    ]
-
-
 def _solution(
     search: Search, fields: Mapping[str, nn.Module], problem: Problem, histories: Sequence[Sequence[Record]]
 ) -> Solution:

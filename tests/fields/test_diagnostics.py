@@ -11,7 +11,15 @@ from torch import nn
 
 from sinefield.fields.activations import Sine
 from sinefield.fields.diagnostics import activations_of, arcsine_law, kolmogorov_smirnov, normal_law
-from sinefield.fields.field import build
+from sinefield.fields.field import Layered, build
+
+
+def layered(*layers: nn.Module) -> nn.Module:
+    """Return a network of these layers."""
+    field = Layered()
+    field.in_features, field.out_features = 2, 1
+    field.layers = nn.Sequential(*layers)
+    return field
 
 
 def test_distance_agrees_with_scipy() -> None:
@@ -32,19 +40,15 @@ def test_a_siren_follows_the_theory_and_pytorchs_weights_do_not() -> None:
         assert summary["pre-activation std"] == pytest.approx(1, abs=0.1)
         assert summary["distance to N(0, 1)"] < 0.06
         assert summary["distance to arcsine"] < 0.06
-    plain = nn.Sequential(nn.Linear(2, 256), Sine(30), nn.Linear(256, 256), Sine(30), nn.Linear(256, 1))
-    holder = nn.Module()
-    holder.layers = plain
-    assert activations_of(holder)[1].summary()["pre-activation std"] > 5
+    plain = layered(nn.Linear(2, 256), Sine(30), nn.Linear(256, 256), Sine(30), nn.Linear(256, 1))
+    assert activations_of(plain)[1].summary()["pre-activation std"] > 5
 
 
 def test_spectrum_finds_the_frequency_of_a_sine() -> None:
     wave = nn.Linear(1, 1)
     nn.init.constant_(wave.weight, 10 * math.pi)  # sin(10πx): ten cycles over [−1, 1]
     nn.init.zeros_(wave.bias)
-    holder = nn.Module()
-    holder.layers = nn.Sequential(wave, Sine(1.0))
-    (layer,) = activations_of(holder)
+    (layer,) = activations_of(layered(wave, Sine(1.0)))
     assert int(layer.spectrum.argmax()) == 10
 
 
@@ -58,7 +62,7 @@ def test_training_mode_is_put_back_and_fields_without_layers_are_refused() -> No
     field = build("siren", 2, 1, hidden_features=4, dropout=0.5).train()
     activations_of(field)
     assert field.training
-    with pytest.raises(ValueError, match="no sequence of layers"):
+    with pytest.raises(ValueError, match="a Linear has no chain to look into; give a network by name"):
         activations_of(nn.Linear(2, 1))
 
 

@@ -6,27 +6,22 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from sinefield.fields.activations import Activation, Pointwise, activation
+from sinefield.fields.activations import activation
 from sinefield.fields.field import NETWORKS, build
-from sinefield.fields.perceptron import Perceptron, SquaredDistance
+from sinefield.fields.perceptron import Perceptron
 
 ENCODED = ("relu-nerf", "relu-fourier", "relu-rbf")
 PLAIN = ("relu", "tanh", "sigmoid", "softplus", "elu", "selu")
-POINTWISE = (*PLAIN, "exponential")
+LAYERED = [each for each in NETWORKS if each != "constant"]  # which has no layers
 
 
 def linears_of(field: nn.Module) -> list[nn.Linear]:
     return [each for each in field.modules() if isinstance(each, nn.Linear)]
 
 
-def encode(field: Perceptron, points: Tensor) -> Tensor:
-    """Return what the first learnt affine map, or the one behind the radial basis, is given."""
-    return nn.Sequential(*list(field.layers)[:2])(points)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", LAYERED)
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 3), (2, 1), (3, 2)])
 def test_shape_and_description(name: str, inputs: int, outputs: int) -> None:
     field = build(name, inputs, outputs, hidden_features=16, hidden_layers=2)
@@ -35,7 +30,7 @@ def test_shape_and_description(name: str, inputs: int, outputs: int) -> None:
     assert (field.in_features, field.out_features, field.architecture) == (inputs, outputs, name)
 
 
-@pytest.mark.parametrize("name", [each for each in NETWORKS if each != "tiled"])  # whose maps lie side by side
+@pytest.mark.parametrize("name", [each for each in LAYERED if each != "tiled"])  # whose maps lie side by side
 @pytest.mark.parametrize("hidden_layers", [0, 2])
 def test_hidden_layers_follow_a_first_one(name: str, hidden_layers: int) -> None:
     field = build(name, 2, 1, hidden_features=16, hidden_layers=hidden_layers)
@@ -46,7 +41,8 @@ def test_hidden_layers_follow_a_first_one(name: str, hidden_layers: int) -> None
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        *((name, {"hidden_features": 12, "hidden_layers": 1}) for name in NETWORKS),
+        *((name, {"hidden_features": 12, "hidden_layers": 1}) for name in LAYERED),
+        ("constant", {"value": 1.5}),
         ("siren", {"hidden_features": 12, "first_omega": 60.0, "hidden_omega": 10.0, "dropout": 0.25}),
         ("siren", {"hidden_features": 12, "final_activation": "tanh"}),
         ("relu-nerf", {"hidden_features": 12, "frequencies": 4}),
@@ -102,123 +98,6 @@ def test_the_deviation_keeps_the_second_moment(name: str) -> None:
     assert PUBLISHED[name](1, 1) ** 2 * moment == pytest.approx(1, abs=0.01)
 
 
-@pytest.mark.parametrize("dimension", [1, 2, 3])
-def test_nerf_encoding(dimension: int) -> None:
-    field = build("relu-nerf", dimension, 1, hidden_features=4, frequencies=6)
-    points = torch.rand(7, dimension, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    angles = [2.0**k * math.pi * points[:, i] for k in range(6) for i in range(dimension)]
-    expected = torch.stack([*map(torch.sin, angles), *map(torch.cos, angles)], dim=1)
-    # π/2 is stored in float32, whose rounding shifts the cosines.
-    torch.testing.assert_close(encode(field.double(), points), expected, rtol=0, atol=1e-4)
-    assert encode(field, points).shape[1] == 2 * 6 * dimension
-    assert build("relu-nerf", dimension, 1).layers[0].out_features == 2 * 8 * dimension  # by default 8 octaves
-
-
-def test_fourier_features() -> None:
-    torch.manual_seed(0)
-    field = build("relu-fourier", 2, 1, hidden_features=4, frequencies=5000, scale=3.0)
-    projection = linears_of(field)[0]
-    rows = projection.weight[:5000].double() / (2 * math.pi)  # B
-    points = torch.rand(7, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    angles = 2 * math.pi * points @ rows.T
-    expected = torch.cat([angles.sin(), angles.cos()], dim=1)
-    torch.testing.assert_close(encode(field.double(), points), expected, rtol=0, atol=1e-6)
-    # B ~ N(0, 9): 10,000 numbers, whose mean square is known to 1.4 %.
-    assert float(rows.square().mean()) == pytest.approx(9, rel=0.06)
-    assert float(rows.mean()) == pytest.approx(0, abs=0.12)
-
-
-def test_fourier_features_by_default() -> None:
-    torch.manual_seed(0)
-    projection = linears_of(build("relu-fourier", 2, 1))[0]
-    assert projection.out_features == 2 * 128
-    assert float((projection.weight / (2 * math.pi)).square().mean().sqrt()) == pytest.approx(10, rel=0.2)
-
-
-@pytest.mark.parametrize("name", ["relu-nerf", "relu-fourier"])
-def test_fixed_encodings_are_not_learnt(name: str) -> None:
-    field = build(name, 2, 1, hidden_features=4)
-    projection = linears_of(field)[0]
-    assert not projection.weight.requires_grad
-    assert not projection.bias.requires_grad
-    assert "layers.0.weight" in field.state_dict()
-
-
-def test_radial_basis() -> None:
-    torch.manual_seed(0)
-    field = build("relu-rbf", 2, 1, hidden_features=4, frequencies=30, scale=2.5).double()
-    basis = field.layers[0]
-    assert isinstance(basis, SquaredDistance)
-    points = torch.rand(7, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    squares = torch.stack([((points - centre) ** 2).sum(1) for centre in basis.centres], dim=1)
-    torch.testing.assert_close(encode(field, points), torch.exp(-(2.5**2) * squares), rtol=1e-12, atol=1e-15)
-    assert basis.centres.requires_grad
-    assert basis.inverse_widths.requires_grad
-
-
-def test_radial_basis_by_default() -> None:
-    torch.manual_seed(0)
-    basis = build("relu-rbf", 2, 1, hidden_features=4).layers[0]
-    assert basis.centres.shape == (1024, 2)
-    assert torch.equal(basis.inverse_widths, torch.full((1024,), 10.0))
-    centres = basis.centres.detach().double()  # U(−1, 1): mean 0, mean square 1/3
-    assert float(centres.abs().max()) <= 1
-    assert float(centres.mean()) == pytest.approx(0, abs=0.05)
-    assert float(centres.square().mean()) == pytest.approx(1 / 3, abs=0.03)
-
-
-# What each activation is called elsewhere.
-TORCH = {
-    "relu": torch.relu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "softplus": nn.functional.softplus,
-    "elu": nn.functional.elu,
-    "selu": nn.functional.selu,
-    "exponential": torch.exp,
-}
-
-
-@pytest.mark.parametrize("name", POINTWISE)
-def test_activations_are_what_they_are_called(name: str) -> None:
-    a = torch.linspace(-6, 6, 101, dtype=torch.float64)
-    torch.testing.assert_close(activation(name)(a), TORCH[name](a), rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", POINTWISE)
-def test_activations_know_their_derivatives(name: str) -> None:
-    a = torch.linspace(-6, 6, 100, dtype=torch.float64, requires_grad=True)  # no point at the kink
-    one = activation(name)
-    assert isinstance(one, Pointwise)
-    value = TORCH[name](a)
-    (slope,) = torch.autograd.grad(value.sum(), a, create_graph=True)
-    (curvature,) = torch.autograd.grad(slope.sum(), a) if slope.requires_grad else (torch.zeros_like(a),)
-    for order in range(3):
-        found = one.derivatives(a, order)
-        assert len(found) == order + 1
-        for mine, theirs in zip(found, (value, slope, curvature), strict=False):
-            assert mine.shape == a.shape
-            torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", POINTWISE)
-@pytest.mark.parametrize("order", [0, 1, 2])
-def test_activations_stay_finite_where_they_saturate(name: str, order: int) -> None:
-    a = torch.tensor([-80.0, -40.0, 40.0, 80.0])  # e^80 is still a float32
-    assert all(bool(torch.isfinite(each).all()) for each in activation(name).derivatives(a, order))
-
-
-def test_the_squared_distance_knows_its_differentials() -> None:
-    torch.manual_seed(0)
-    basis = SquaredDistance(3, 4, 1.5).double()
-    x, s, t = torch.randn(3, 5, 3, dtype=torch.float64)
-    step = 1e-3  # q is quadratic, so central differences are exact to rounding
-    along = (basis(x + step * t) - basis(x - step * t)) / (2 * step)
-    torch.testing.assert_close(basis.differential(x, t), along, rtol=1e-9, atol=1e-9)
-    mixed = (basis(x + step * (s + t)) - basis(x + step * s) - basis(x + step * t) + basis(x)) / step**2
-    torch.testing.assert_close(basis.second_differential(s, t), mixed, rtol=1e-6, atol=1e-6)
-
-
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(ValueError, match=r"unknown network 'unet'; choose one of siren, relu"):
         build("unet", 2, 1)
@@ -244,8 +123,3 @@ def test_unknown_names_are_refused() -> None:
 def test_bad_settings_are_refused(name: str, settings: dict[str, int | float | str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(name, 2, 1, **settings)
-
-
-def test_an_activation_shows_its_name() -> None:
-    assert repr(activation("elu")) == "Activation(elu)"
-    assert isinstance(activation("elu"), Activation)

@@ -33,8 +33,9 @@ def test_weights_are_a_partition_of_unity(inputs: int, tiles: str, extent: str, 
     """Tiles that all answer 1 make a field that is 1 everywhere, with no derivative."""
     one = field(inputs, tiles, extent, overlap=overlap)
     with torch.no_grad():
-        one.stack.maps[-1].weight.zero_()
-        one.stack.maps[-1].bias.fill_(1.0)
+        last = one.tiles.chain().affines[-1]
+        last.weight.zero_()
+        last.bias.fill_(1.0)
     u = jet(one, points_in(extent), ["jacobian", "hessian"])
     torch.testing.assert_close(u.value, torch.ones(300, 2, dtype=torch.float64))
     assert u.jacobian.abs().max() < 1e-10
@@ -67,10 +68,9 @@ def test_the_value_is_the_weighted_mean_of_the_tiles(inputs: int, tiles: str, ex
                 share *= weight(u, k, counts[axis])
                 local.append((u - k - 0.5) * 2 / (1 + overlap))
             row = torch.tensor(local[::-1], dtype=torch.float64)
-            for affine in tiled.stack.maps[:-1]:
-                omega = 4.0 if affine is tiled.stack.maps[0] else 30.0
+            *hidden, last = tiled.tiles.chain().affines
+            for affine, omega in zip(hidden, (4.0, 30.0), strict=True):
                 row = torch.sin(omega * (affine.weight[number] @ row + affine.bias[number]))
-            last = tiled.stack.maps[-1]
             total += share * (last.weight[number] @ row + last.bias[number])
         torch.testing.assert_close(tiled(point[None])[0], total)
 
@@ -104,7 +104,7 @@ def test_a_single_tile_is_a_siren() -> None:
     siren = build("siren", 2, 3, hidden_features=8, hidden_layers=1, first_omega=4.0).double()
     affine = [each for each in siren.layers if isinstance(each, torch.nn.Linear)]  # type: ignore[union-attr]
     with torch.no_grad():
-        for one, other in zip(affine, tiled.stack.maps, strict=True):
+        for one, other in zip(affine, tiled.tiles.chain().affines, strict=True):
             one.weight.copy_(other.weight[0])
             one.bias.copy_(other.bias[0])
     points = points_in("1x1")
@@ -126,29 +126,30 @@ def test_no_points_have_no_values() -> None:
 
 def test_a_part_learns_in_the_place_of_the_whole() -> None:
     tiled = field(1, "4", "1")
-    part = tiled.stack.part(1, 3)
+    part = tiled.tiles.part(1, 3)
     with torch.no_grad():
         for each in part.parameters():
             each.fill_(0.5)
-    assert bool((tiled.stack.maps[0].weight[1:3] == 0.5).all())
-    assert not bool((tiled.stack.maps[0].weight[0] == 0.5).any())
+    first = tiled.tiles.chain().affines[0].weight
+    assert bool((first[1:3] == 0.5).all())
+    assert not bool((first[0] == 0.5).any())
     with pytest.raises(ValueError, match="multiple of as many points, got 3"):
         part(torch.zeros(3, 1, dtype=torch.float64))
 
 
-def test_a_stack_takes_points_of_its_tiles_in_turn() -> None:
-    stack = field(1, "3", "1").stack
+def test_tiles_take_points_in_turn() -> None:
+    tiles = field(1, "3", "1").tiles
     points = points_in("1", 12)
     for tile in range(3):
-        torch.testing.assert_close(stack(points)[tile::3], stack.part(tile, tile + 1)(points[tile::3]))
+        torch.testing.assert_close(tiles(points)[tile::3], tiles.part(tile, tile + 1)(points[tile::3]))
 
 
 def test_tiles_are_initialised_as_sirens() -> None:
     torch.manual_seed(0)
-    stack = TiledSiren(2, 1, hidden_features=32, tiles="20x20").stack
-    assert stack.maps[0].weight.abs().max() <= 1 / 2
-    assert stack.maps[1].weight.abs().max() <= math.sqrt(6 / 32) / 30
-    assert float(stack.maps[1].weight.detach().std()) == pytest.approx(math.sqrt(2 / 32) / 30, rel=0.01)
+    first, second, *_ = TiledSiren(2, 1, hidden_features=32, tiles="20x20").tiles.chain().affines
+    assert first.weight.abs().max() <= 1 / 2
+    assert second.weight.abs().max() <= math.sqrt(6 / 32) / 30
+    assert float(second.weight.detach().std()) == pytest.approx(math.sqrt(2 / 32) / 30, rel=0.01)
 
 
 def test_a_tiled_field_is_saved_and_loaded(tmp_path: object) -> None:

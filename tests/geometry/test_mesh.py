@@ -63,7 +63,7 @@ def test_a_report_is_that_of_trimesh(mesh: Mesh) -> None:
 
 
 def test_parts_add_up() -> None:
-    two = joined(BALL, BALL.transformed(1, (2, 0, 0)), RING)
+    two = joined(BALL, BALL.transform(1, (2, 0, 0)), RING)
     report = two.report()
     assert (report["components"], report["genus"], report["watertight"]) == (3, 1, True)
     assert report["volume"] == pytest.approx(2 * BALL.volume + RING.volume)
@@ -113,13 +113,13 @@ def test_an_empty_mesh_is_not_watertight() -> None:
 
 
 def test_scaling_and_moving() -> None:
-    found = BALL.transformed(3, (10, 0, -1))
+    found = BALL.transform(3, (10, 0, -1))
     assert found.area == pytest.approx(9 * BALL.area)
     assert found.volume == pytest.approx(27 * BALL.volume)
     assert found.vertices.mean(0) == pytest.approx([10, 0, -1])
     assert np.array_equal(found.normals, BALL.normals)
     with pytest.raises(ValueError, match="the scale is -1; a positive number"):
-        BALL.transformed(-1)
+        BALL.transform(-1)
 
 
 def test_specks_are_left_out() -> None:
@@ -128,9 +128,9 @@ def test_specks_are_left_out() -> None:
     vertices = np.concatenate([ball.vertices, small.vertices + 3])
     faces = np.concatenate([ball.faces, small.faces + len(ball.vertices)])
     both = Mesh(vertices, faces, vertices)
-    assert both.without_specks() is both  # 80 of 1,280
-    left = both.without_specks(0.1)
+    assert both.remove_specks() is both  # 80 of 1,280
+    left = both.remove_specks(0.1)
     assert (left.components(), len(left.faces), left.watertight) == (1, 1280, True)
     assert np.allclose(left.vertices, ball.vertices)
     empty = Mesh(np.empty((0, 3)), np.empty((0, 3), np.int64), np.empty((0, 3)))
-    assert empty.without_specks() is empty
+    assert empty.remove_specks() is empty

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from sinefield.geometry.smoothing import roughness, smoothed
+from sinefield.geometry.smoothing import roughness, smooth
 
 
 def ball(count: int, dimension: int, noise: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -20,7 +20,7 @@ def ball(count: int, dimension: int, noise: float) -> tuple[NDArray[np.float64],
 @pytest.mark.parametrize(("count", "dimension"), [(2000, 3), (20_000, 3), (2000, 2)])
 def test_points_on_a_surface_stay(count: int, dimension: int) -> None:
     points, normals = ball(count, dimension, 0.0)
-    found, across = smoothed(points, normals)
+    found, across = smooth(points, normals)
     assert np.array_equal(found, points)
     assert np.array_equal(across, normals)
 
@@ -28,7 +28,7 @@ def test_points_on_a_surface_stay(count: int, dimension: int) -> None:
 @pytest.mark.parametrize(("count", "dimension", "factor"), [(2000, 3, 0.7), (20_000, 3, 0.45), (20_000, 2, 0.45)])
 def test_noisy_points_come_nearer_to_their_surface(count: int, dimension: int, factor: float) -> None:
     points, normals = ball(count, dimension, 0.02)
-    found, across = smoothed(points, normals)
+    found, across = smooth(points, normals)
     before, after = (abs(np.linalg.norm(each, axis=1) - 0.7).mean() for each in (points, found))
     assert after < factor * before
     directions = found / np.linalg.norm(found, axis=1, keepdims=True)
@@ -41,7 +41,7 @@ def test_the_sides_of_a_thin_sheet_stay_apart() -> None:
     side = np.where(np.arange(20_000) % 2, 1.0, -1.0)
     points[:, 2] = 0.02 * side + 0.01 * random.standard_normal(20_000)
     normals = side[:, None] * [0.0, 0.0, 1.0]
-    found, across = smoothed(points, normals)
+    found, across = smooth(points, normals)
     assert np.array_equal(across, normals)
     assert (found[:, 2] * side).mean() == pytest.approx(0.02, abs=1e-3)
     assert (found[:, 2] * side).std() < 0.005

@@ -61,9 +61,14 @@ def test_failure_keeps_what_was_there_and_leaves_nothing_else(
     target = tmp_path / "field.bin"
     if before is not None:
         target.write_bytes(before)
-    with pytest.raises(failure), replacing(target) as temporary:
-        temporary.write_bytes(b"half of it")
-        raise failure
+
+    def fail_halfway() -> None:
+        with replacing(target) as temporary:
+            temporary.write_bytes(b"half of it")
+            raise failure
+
+    with pytest.raises(failure):
+        fail_halfway()
     assert [path.read_bytes() for path in tmp_path.iterdir()] == ([] if before is None else [before])
 
 
@@ -78,10 +83,20 @@ def test_target_is_kept_when_the_temporary_file_vanishes(tmp_path: Path) -> None
 def test_content_is_flushed_to_the_disk_before_it_takes_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, order = tmp_path / "field.bin", []
-    sync, replace = os.fsync, Path.replace
-    monkeypatch.setattr(os, "fsync", lambda handle: (order.append(("sync", os.fstat(handle).st_ino)), sync(handle)))
-    monkeypatch.setattr(Path, "replace", lambda a, b: (order.append(("move", a.stat().st_ino)), replace(a, b)))
+    target = tmp_path / "field.bin"
+    order: list[tuple[str, int]] = []
+    sync, move = os.fsync, Path.replace
+
+    def record_sync(handle: int) -> None:
+        order.append(("sync", os.fstat(handle).st_ino))
+        sync(handle)
+
+    def record_move(source: Path, destination: Path) -> Path:
+        order.append(("move", source.stat().st_ino))
+        return move(source, destination)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(Path, "replace", record_move)
     with replacing(target) as temporary:
         temporary.write_bytes(b"content")
     assert order == [("sync", target.stat().st_ino), ("move", target.stat().st_ino)]

@@ -20,7 +20,7 @@ HEIGHT, WIDTH = 300, 170  # more than one band, no multiple of one
 @pytest.fixture(autouse=True)
 def small_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Take what a test can make for large."""
-    for place in ("decoding.LARGE", "image.LARGE", "decoding.IN_MEMORY", "room.IN_MEMORY"):
+    for place in ("image_decoding.LARGE", "image.LARGE", "image_decoding.IN_MEMORY", "allocation.IN_MEMORY"):
         monkeypatch.setattr(f"sinefield.io.{place}", 1000)
     monkeypatch.setattr("sinefield.io.allocation._SLAB", 10_000)
     (tmp_path / "temporary").mkdir()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sinefield.io.image import Picture
-from sinefield.io.outlines import outline, polygon
+from sinefield.io.outlines import sample_polygon, trace_outline
 
 
 def ring(light: bool = True) -> Picture:
@@ -19,7 +19,7 @@ def ring(light: bool = True) -> Picture:
 
 @pytest.mark.parametrize("light", [True, False])
 def test_the_outline_of_a_ring(light: bool) -> None:
-    found = outline(ring(light), samples=2000)
+    found = trace_outline(ring(light), samples=2000)
     across = found.points - [30, 40]
     radius = np.linalg.norm(across, axis=1)
     outer = radius > 15
@@ -32,7 +32,7 @@ def test_the_outline_of_a_ring(light: bool) -> None:
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_square_either_way_round(order: int) -> None:
-    found = polygon(np.array([[0, 0], [2, 0], [2, 2], [0, 2.0]])[::order], samples=400)
+    found = sample_polygon(np.array([[0, 0], [2, 0], [2, 2], [0, 2.0]])[::order], samples=400)
     assert len(found.points) == 400
     assert np.allclose(np.abs(found.points - 1).max(1), 1)
     assert found.normals is not None
@@ -42,8 +42,8 @@ def test_a_square_either_way_round(order: int) -> None:
 def test_what_has_no_outline_is_told() -> None:
     flat = Picture(np.full((9, 9, 1), 0.5, dtype=np.float32), 0.0, 1.0, 32, "flat")
     with pytest.raises(ValueError, match="flat has no outline"):
-        outline(flat)
+        trace_outline(flat)
     with pytest.raises(ValueError, match="three or more corners"):
-        polygon(np.zeros((2, 2)))
+        sample_polygon(np.zeros((2, 2)))
     with pytest.raises(ValueError, match="all lie in a line"):
-        polygon(np.array([[0, 0], [1, 1], [2, 2.0]]))
+        sample_polygon(np.array([[0, 0], [1, 1], [2, 2.0]]))

@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from sinefield.io import SignalWarning, video
 
@@ -62,7 +63,8 @@ def test_a_grey_clip_has_one_channel(tmp_path: Path) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_arrays_are_read_as_they_are(channels: int) -> None:
     clip = waves(channels=channels)
-    for source in (clip, torch.from_numpy(clip), *([clip[..., 0]] if channels == 1 else [])):
+    sources: list[NDArray[np.uint8] | Tensor] = [clip, torch.from_numpy(clip)]
+    for source in sources + ([clip[..., 0]] if channels == 1 else []):
         assert np.array_equal(shaped(video.read(source, rate=12.5)), clip)
 
 
@@ -219,7 +221,7 @@ def test_frames_that_change_their_size_are_told(tmp_path: Path) -> None:
 
 def test_a_missing_decoder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.mp4").write_bytes(b"a clip")
-    monkeypatch.setattr(video.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"needs PyAV; install it with: pip install 'sinefield\[video\]'"):
         video.read(tmp_path / "a.mp4")
     with pytest.raises(ValueError, match=r"needs PyAV"):

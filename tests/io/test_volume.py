@@ -16,7 +16,8 @@ from sinefield.io import volume
 
 def ball(shape: tuple[int, int, int] = (6, 8, 10), dtype: Any = np.int16) -> NDArray[Any]:
     z, y, x = np.mgrid[tuple(slice(-1, 1, complex(0, n)) for n in shape)]
-    return (1000 * np.exp(-(x**2) - 2 * y**2 - 3 * z**2)).astype(dtype)
+    values: NDArray[Any] = (1000 * np.exp(-(x**2) - 2 * y**2 - 3 * z**2)).astype(dtype)
+    return values
 
 
 def nifti(path: Path, array: NDArray[Any], unit: str = "mm", sizes: tuple[float, ...] = (1.0, 1.5, 3.0)) -> Path:
@@ -39,7 +40,7 @@ def test_an_npy_file_is_read_as_it_is(tmp_path: Path, dtype: Any) -> None:
     )
     assert found.values.dtype == dtype
     assert np.array_equal(found.values.reshape(found.shape), array)
-    assert (found.low, found.high) == (np.float32(array.min()), np.float32(array.max()))
+    assert (found.low, found.high) == (float(np.float32(array.min())), float(np.float32(array.max())))
 
 
 def test_arrays_and_tensors_are_read() -> None:
@@ -69,7 +70,7 @@ def test_scaled_values_are_those_that_are_meant(tmp_path: Path) -> None:
     image: Any = nibabel.Nifti1Image(ball().T, np.eye(4))
     image.header.set_slope_inter(0.5, -100)
     nibabel.save(image, tmp_path / "a.nii")
-    expected = np.asarray(nibabel.load(tmp_path / "a.nii").dataobj).T  # type: ignore[attr-defined]
+    expected = np.asarray(nibabel.load(tmp_path / "a.nii").dataobj).T
     found = volume.read(tmp_path / "a.nii")
     assert np.allclose(found.values.reshape(found.shape), expected)
 
@@ -142,7 +143,7 @@ def test_bad_files_are_told_in_one_line(tmp_path: Path) -> None:
 
 def test_a_missing_reader_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nifti(tmp_path / "a.nii", ball().T)
-    monkeypatch.setattr(volume.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"needs nibabel; install it with: pip install 'sinefield\[nifti\]'"):
         volume.read(tmp_path / "a.nii")
 

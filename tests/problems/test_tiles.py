@@ -12,10 +12,12 @@ import torch
 
 from sinefield import problems, solve
 from sinefield.domains import Grid
+from sinefield.fields.functional import Batched
 from sinefield.fields.tiled import TiledSiren
-from sinefield.io import decoding
-from sinefield.io.lookup import Stored
+from sinefield.io import image_decoding
+from sinefield.io.scaled_array import ScaledArray
 from sinefield.problems.tiles import TileSamples, counts_for
+from sinefield.sampler import Sampler
 
 TILE = {"hidden_features": 16, "hidden_layers": 1}
 
@@ -23,7 +25,7 @@ TILE = {"hidden_features": 16, "hidden_layers": 1}
 def ramp(*shape: int) -> Grid:
     """Return a grid whose target at a sample is its number."""
     numbers = np.arange(math.prod(shape), dtype=np.float32)[:, None]
-    return Grid(shape, {"value": Stored(numbers, -1.0, 1.0)})
+    return Grid(shape, {"value": ScaledArray(numbers, -1.0, 1.0)})
 
 
 @pytest.mark.parametrize(("shape", "counts"), [((100,), (7,)), ((20, 31), (3, 4)), ((6, 9, 8), (2, 3, 1))])
@@ -38,7 +40,11 @@ def test_tiles_see_all_samples_that_they_have_a_weight_at(shape: tuple[int, ...]
     tiles = "x".join(map(str, counts))
     field = TiledSiren(len(shape), 1, hidden_features=4, tiles=tiles, extent=extent, overlap=overlap)
     points = grid.at(torch.arange(grid.size)).points.double()
-    point, tile, _, local = field._pairs(points)
+    pairs = field._pairs(points, 0)
+    point, tile = pairs.point, pairs.tile
+    local = pairs.offset * torch.tensor(
+        [count / ((1 + overlap) * e) for count, e in zip(counts, field.extent, strict=True)]
+    )
     for one, other in zip(point.tolist(), tile.tolist(), strict=True):
         assert one in seen[other]
     # and see them where the field evaluates them
@@ -50,11 +56,18 @@ def test_tiles_see_all_samples_that_they_have_a_weight_at(shape: tuple[int, ...]
         torch.testing.assert_close(place[one, other].double(), row, rtol=0, atol=1e-5)
 
 
-def test_visits_are_every_point_once_and_batches_have_as_many_of_each_tile() -> None:
-    domain = TileSamples(ramp(20, 30), (2, 3), 0.25, torch.tensor([1, 4, 5]))
-    index = torch.cat(list(domain.visits(torch.Generator().manual_seed(0))))
-    assert torch.equal(index.sort().values, torch.arange(domain.size))
-    assert torch.equal(index[: 3 * 10] % 3, torch.arange(3).repeat(10))
+def test_a_pass_is_every_point_once_and_batches_have_as_many_of_each_tile() -> None:
+    grid = ramp(20, 30)
+    domain = TileSamples(grid, (2, 3), 0.25, torch.tensor([1, 4, 5]))
+    sampler = Sampler(domain, 30, seed=0)
+    seen = [sampler.take(step) for step in range(sampler.steps_per_pass)]
+    values = torch.cat([each.targets["value"] for each in seen])
+    expected = domain.at(torch.arange(domain.size)).targets["value"]
+    assert torch.equal(values.sort(dim=0).values, expected.sort(dim=0).values)
+    assert len(seen[0].points) == 30
+    # the same sample number in each tile, in turn: tiles are as far apart as their first samples are
+    first = domain.at(torch.arange(3)).targets["value"].flatten()
+    assert torch.equal(seen[0].targets["value"].reshape(10, 3).diff(dim=1), first.diff().expand(10, 2))
     assert domain.granule == 3
 
 
@@ -78,9 +91,8 @@ def test_more_tiles_than_are_solved_together(monkeypatch: pytest.MonkeyPatch) ->
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
     assert problem.parts is not None
-    assert [
-        len(part.field.stack if hasattr(part.field, "stack") else part.field) for part in problem.parts(solution.field)
-    ] == [1, 2]  # type: ignore[arg-type]
+    parts = [part.fields["u"] for part in problem.parts(solution.fields)]
+    assert [len(each) for each in parts if isinstance(each, Batched)] == [1, 2]
 
 
 def test_seconds_are_shared_by_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +103,7 @@ def test_seconds_are_shared_by_the_parts(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("suffix", [".npy", ".tif", ".png"])
 def test_large_pictures_stay_as_they_are_stored(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("sinefield.io.decoding.LARGE", "sinefield.io.image.LARGE"):
+    for place in ("sinefield.io.image_decoding.LARGE", "sinefield.io.image.LARGE"):
         monkeypatch.setattr(place, 1000)
     rows, columns = np.mgrid[0:40, 0:60]
     pixels = np.stack([4 * rows, 3 * columns, rows + columns], axis=-1).astype(np.uint8)
@@ -126,4 +138,4 @@ def test_what_tiles_cannot_do_is_told() -> None:
     for tiles in ((2,), (0, 1), (33, 1)):
         with pytest.raises(ValueError, match="tiles must be 1 to 32 x 32"):
             problems.image("sample:camera", longest=32, tiles=tiles)
-    assert decoding.LARGE == 2**24
+    assert image_decoding.LARGE == 2**24

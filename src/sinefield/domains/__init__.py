@@ -11,6 +11,7 @@ from sinefield.domains.domain import (
 )
 from sinefield.domains.grid import Grid
 from sinefield.domains.point_cloud import PointCloud
+from sinefield.domains.side_by_side import SideBySide
 
 __all__ = [
     "Ball",
@@ -23,5 +24,6 @@ __all__ = [
     "Lookup",
     "PointCloud",
     "Samples",
+    "SideBySide",
     "Sphere",
 ]

@@ -9,7 +9,7 @@ from typing import final
 
 import torch
 
-from sinefield.domains.domain import ContinuousDomain, Samples
+from sinefield.domains.domain import ContinuousDomain, Samples, check_axes
 
 
 @final
@@ -17,21 +17,32 @@ from sinefield.domains.domain import ContinuousDomain, Samples
 class Ball(ContinuousDomain):
     """The ball ‖x − centre‖ ≤ radius.
 
+    Args:
+        centre: coordinates of its middle, d of them.
+        radius: its radius, in units of the coordinates.
+        axes: name of each axis, as ``"xy"``; see :class:`sinefield.domains.ContinuousDomain`.
+
     Raises:
-        ValueError: no centre, or a radius that is not positive.
+        ValueError: no centre, a radius that is not positive, or names that do not fit the axes.
+
+    >>> points = Ball([0, 0, 0], 2, axes="xyz").draw(100, torch.Generator().manual_seed(0)).points
+    >>> bool((points.norm(dim=1) <= 2).all())
+    True
     """
 
     centre: Sequence[float]
     radius: float
+    axes: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is not a ball.
+        """Check the centre, the radius and the names of the axes.
 
         Raises:
             ValueError: as the class says.
         """
         if len(self.centre) == 0 or not all(map(math.isfinite, self.centre)) or not 0 < self.radius < math.inf:
             raise ValueError(f"a ball needs a centre and a positive radius, got {self.centre} and {self.radius}")
+        object.__setattr__(self, "axes", check_axes(self.axes, self.dimension, "the ball"))
 
     @property
     def dimension(self) -> int:
@@ -43,18 +54,27 @@ class Ball(ContinuousDomain):
         """∂Ω, the sphere around the ball."""
         return Sphere(self)
 
-    def draw(self, count: int, generator: torch.Generator) -> Samples:
-        """Return ``count`` points, uniform in the ball."""
-        directions = self.boundary.draw(count, generator).points - torch.tensor(self.centre, dtype=torch.float32)
+    def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
+        """Return points from the uniform distribution in the ball; see :meth:`ContinuousDomain.draw`."""
+        centre = torch.tensor(self.centre, dtype=dtype)
+        offsets = self.boundary.draw(count, generator, dtype).points - centre
         # The volume within radius r grows as r^d, so r = U^(1/d) is uniform in volume.
-        shrink = torch.rand(count, 1, generator=generator) ** (1 / self.dimension)
-        return Samples(torch.tensor(self.centre, dtype=torch.float32) + directions * shrink)
+        shrink = torch.rand(count, 1, generator=generator, dtype=dtype) ** (1 / self.dimension)
+        return Samples(centre + offsets * shrink)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Sphere(ContinuousDomain):
-    """The sphere around a ball."""
+    """The sphere ‖x − centre‖ = radius around a ball.
+
+    Args:
+        ball: the ball; see :attr:`Ball.boundary`.
+
+    >>> points = Ball([0, 0], 2).boundary.draw(100, torch.Generator().manual_seed(0)).points
+    >>> bool(((points.norm(dim=1) - 2).abs() < 1e-6).all())
+    True
+    """
 
     ball: Ball
 
@@ -63,8 +83,13 @@ class Sphere(ContinuousDomain):
         """d, the dimension of the space the sphere lies in."""
         return self.ball.dimension
 
-    def draw(self, count: int, generator: torch.Generator) -> Samples:
-        """Return ``count`` points, uniform on the sphere."""
-        normal = torch.randn(count, self.dimension, generator=generator)
+    @property
+    def axes(self) -> Sequence[str] | None:
+        """The names of the axes of the ball."""
+        return self.ball.axes
+
+    def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
+        """Return points from the uniform distribution on the sphere; see :meth:`ContinuousDomain.draw`."""
+        normal = torch.randn(count, self.dimension, generator=generator, dtype=dtype)
         directions = normal / normal.norm(dim=1, keepdim=True)
-        return Samples(torch.tensor(self.ball.centre, dtype=torch.float32) + self.ball.radius * directions)
+        return Samples(torch.tensor(self.ball.centre, dtype=dtype) + self.ball.radius * directions)

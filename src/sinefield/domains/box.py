@@ -9,23 +9,32 @@ from typing import final
 
 import torch
 
-from sinefield.domains.domain import ContinuousDomain, Samples
+from sinefield.domains.domain import ContinuousDomain, Samples, check_axes
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Box(ContinuousDomain):
-    """The box [l_1, u_1] × … × [l_d, u_d]; space-time is a box whose last axis is time.
+    """The box [l_1, u_1] × … × [l_d, u_d]; space-time is a box with a time axis.
+
+    Args:
+        lower: least coordinate along each axis, l.
+        upper: greatest coordinate along each axis, u.
+        axes: name of each axis, as ``"tx"``; see :class:`sinefield.domains.ContinuousDomain`.
 
     Raises:
-        ValueError: bounds of different lengths, or a side that is not positive.
+        ValueError: bounds of different lengths, a side that is not positive, or names that do not fit the axes.
+
+    >>> Box([0, -1], [2, 1], axes="tx").boundary.axes
+    ('t', 'x')
     """
 
     lower: Sequence[float]
     upper: Sequence[float]
+    axes: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse bounds that do not make a box.
+        """Check the bounds and the names of the axes.
 
         Raises:
             ValueError: as the class says.
@@ -36,6 +45,7 @@ class Box(ContinuousDomain):
             raise ValueError(
                 f"each lower bound of a box must be below the upper one, got {self.lower} and {self.upper}"
             )
+        object.__setattr__(self, "axes", check_axes(self.axes, self.dimension, "the box"))
 
     @property
     def dimension(self) -> int:
@@ -47,16 +57,25 @@ class Box(ContinuousDomain):
         """∂Ω, the faces of the box."""
         return BoxBoundary(self)
 
-    def draw(self, count: int, generator: torch.Generator) -> Samples:
-        """Return ``count`` points, uniform in the box."""
-        lower, upper = torch.tensor([self.lower, self.upper], dtype=torch.float32)
-        return Samples(lower + (upper - lower) * torch.rand(count, self.dimension, generator=generator))
+    def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
+        """Return points from the uniform distribution in the box; see :meth:`ContinuousDomain.draw`."""
+        lower, upper = torch.tensor([self.lower, self.upper], dtype=dtype)
+        return Samples(lower + (upper - lower) * torch.rand(count, self.dimension, generator=generator, dtype=dtype))
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class BoxBoundary(ContinuousDomain):
-    """The faces of a box, each drawn in proportion to its area."""
+    """The faces of a box, each with a share of the points in proportion to its area.
+
+    Args:
+        box: the box; see :attr:`Box.boundary`.
+
+    >>> faces = Box([0, 0], [1, 2], axes="tx").boundary
+    >>> points = faces.draw(100, torch.Generator().manual_seed(0)).points
+    >>> bool(((points == 0) | (points == torch.tensor([1, 2]))).any(1).all())
+    True
+    """
 
     box: Box
 
@@ -65,13 +84,18 @@ class BoxBoundary(ContinuousDomain):
         """d, the dimension of the space the faces lie in."""
         return self.box.dimension
 
-    def draw(self, count: int, generator: torch.Generator) -> Samples:
-        """Return ``count`` points, uniform on the faces."""
-        ends = torch.tensor([self.box.lower, self.box.upper], dtype=torch.float32)
-        sides = ends[1] - ends[0]
-        areas = sides.prod() / sides  # of a face perpendicular to each axis
+    @property
+    def axes(self) -> Sequence[str] | None:
+        """The names of the axes of the box."""
+        return self.box.axes
+
+    def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
+        """Return points from the uniform distribution on the faces; see :meth:`ContinuousDomain.draw`."""
+        bounds = torch.tensor([self.box.lower, self.box.upper], dtype=dtype)
+        sides = bounds[1] - bounds[0]
+        areas = sides.prod() / sides  # the area of a face perpendicular to each axis
         axis = torch.multinomial(areas, count, replacement=True, generator=generator)
         face = torch.randint(0, 2, (count,), generator=generator)
-        points = self.box.draw(count, generator).points
-        points[torch.arange(count), axis] = ends[face, axis]
+        points = self.box.draw(count, generator, dtype).points
+        points[torch.arange(count), axis] = bounds[face, axis]
         return Samples(points)

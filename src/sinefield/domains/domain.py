@@ -1,13 +1,16 @@
 """Domains Ω: where the points of a constraint come from, and the targets a(x) they carry.
 
 A finite domain (a grid, a cloud of points) holds n points that are visited without replacement; a
-continuous one (a box, a ball and their boundaries) draws fresh points from the uniform law.
+continuous one (a box, a ball and their boundaries) draws fresh points from the uniform distribution.
+
+The axes of a domain may have names, by which residuals differentiate: with ``Box([0, 0], [1, 1], axes="tx")``
+``u.d("tt")`` is ∂²Φ/∂t².
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,7 +20,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Samples:
-    """Points of a domain ``(n, d)`` and, by name, the targets there, each ``(n, …)``."""
+    """Points of a domain and the targets there.
+
+    Args:
+        points: coordinates, ``(n, d)``.
+        targets: values a(x) by name, each ``(n, …)``.
+    """
 
     points: Tensor
     targets: Mapping[str, Tensor] = field(default_factory=dict)
@@ -34,12 +42,17 @@ class FiniteDomain(ABC):
     @property
     @abstractmethod
     def size(self) -> int:
-        """How many points there are."""
+        """n, the number of points."""
 
     @property
     @abstractmethod
     def dimension(self) -> int:
         """d, the dimension of the points."""
+
+    @property
+    def axes(self) -> Sequence[str] | None:
+        """The names of the axes, a tuple of d strings; None where they have none."""
+        return None
 
     @property
     @abstractmethod
@@ -52,13 +65,13 @@ class FiniteDomain(ABC):
 
     @property
     def granule(self) -> int:
-        """Of how many points batches are multiples."""
+        """The number of points that every batch is a multiple of."""
         return 1
 
 
 @dataclass(frozen=True, eq=False)
 class ContinuousDomain(ABC):
-    """A domain of infinitely many points, drawn from the uniform law. It carries no targets: a(x) is a formula."""
+    """A domain of infinitely many points, drawn from the uniform distribution; its a(x) is a formula, not a target."""
 
     @property
     @abstractmethod
@@ -66,35 +79,76 @@ class ContinuousDomain(ABC):
         """d, the dimension of the points."""
 
     @property
+    def axes(self) -> Sequence[str] | None:
+        """The names of the axes, a tuple of d strings; None where they have none."""
+        return None
+
+    @property
     def granule(self) -> int:
-        """Of how many points batches are multiples: any number."""
+        """The number of points that every batch is a multiple of: 1, as any number can be drawn."""
         return 1
 
     @abstractmethod
-    def draw(self, count: int, generator: torch.Generator) -> Samples:
-        """Return ``count`` points drawn uniformly."""
+    def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
+        """Return ``count`` points from the uniform distribution, ``(count, d)``.
+
+        Args:
+            count: number of points.
+            generator: source of randomness on the CPU; equal generators give equal points.
+            dtype: precision that the points are drawn and returned in.
+        """
 
 
 Domain = FiniteDomain | ContinuousDomain
 
 
 class Lookup(Protocol):
-    """Targets that are looked up, as those of a file larger than memory: ``lookup[index]`` is ``(n, …)``."""
+    """Targets that are read when they are needed, as from a file larger than memory: ``lookup[index]``, ``(n, …)``."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of rows."""
         ...
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
-        """Return those numbered ``index``, ``(n,)`` integers."""
+        """Return the rows numbered ``index``, ``(n,)`` integers."""
         ...
 
 
-def check_targets(targets: Mapping[str, Tensor | Lookup], size: int, what: str) -> None:
-    """Check that targets have a finite row for each point.
+def check_axes(axes: Sequence[str] | None, dimension: int, what: str) -> tuple[str, ...] | None:
+    """Return the names of the axes of a domain as a tuple.
+
+    Args:
+        axes: one name for each axis, in order; a text gives one letter to each. None: no names.
+        dimension: number of axes, d.
+        what: name of the domain in errors.
 
     Raises:
-        ValueError: they do not.
+        ValueError: the number of names is not ``dimension``, one is empty, or two are the same.
+
+    >>> check_axes("tx", 2, "the box")
+    ('t', 'x')
+    """
+    if axes is None:
+        return None
+    names = tuple(axes)
+    if len(names) != dimension or len(set(names)) < len(names) or "" in names:
+        raise ValueError(
+            f"{what} needs {dimension} different names for its axes, got {', '.join(map(repr, names)) or 'none'}; "
+            "give one letter for each axis, as axes='tx', or words in a tuple, as axes=('time',)"
+        )
+    return names
+
+
+def check_targets(targets: Mapping[str, Tensor | Lookup], size: int, what: str) -> None:
+    """Check that targets have one row of finite values for each point.
+
+    Args:
+        targets: values or lookups by name.
+        size: number of points, n.
+        what: name of the domain in errors.
+
+    Raises:
+        ValueError: a target has another number of rows, has no axis for channels, or holds NaN or infinity.
     """
     for name, values in targets.items():
         if not isinstance(values, Tensor):

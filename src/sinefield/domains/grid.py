@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from sinefield.domains.domain import FiniteDomain, Lookup, Samples, check_targets
+from sinefield.domains.domain import FiniteDomain, Lookup, Samples, check_axes, check_targets
 
 
 @final
@@ -22,13 +22,15 @@ class Grid(FiniteDomain):
     the array, and points are numbered in C order.
 
     Args:
-        shape: how many samples there are along each axis.
-        targets: by name, arrays ``(prod(shape), …)`` in C order, or what looks them up.
+        shape: number of samples along each axis.
+        targets: arrays ``(prod(shape), …)`` in C order, or lookups of such rows, by name.
         extent: half the length of each axis; None: cells are square, and the longest axis spans [−1, 1].
-        dtype: of the points; single precision tells some ten million samples along an axis apart.
+        dtype: precision of the points; single precision tells some ten million samples along an axis apart.
+        axes: name of each axis, as ``"tyx"``; see :class:`sinefield.domains.FiniteDomain`.
 
     Raises:
-        ValueError: an empty axis, an extent that is not positive, or a target of another length or with NaN.
+        ValueError: an empty axis, an extent that is not positive, a target of another length or with NaN, or names
+            that do not fit the axes.
 
     >>> Grid((2, 4)).at(torch.tensor([0, 7])).points.tolist()
     [[-0.25, -0.75], [0.25, 0.75]]
@@ -38,9 +40,10 @@ class Grid(FiniteDomain):
     targets: Mapping[str, Tensor | Lookup] = field(default_factory=dict)
     extent: Sequence[float] | None = None
     dtype: torch.dtype = torch.float32
+    axes: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an empty grid and targets that do not fit it.
+        """Check the shape, the extent, the targets and the names of the axes.
 
         Raises:
             ValueError: as the class says.
@@ -54,10 +57,11 @@ class Grid(FiniteDomain):
                 f"the extent of a grid is a positive number for each of {len(self.shape)} axes, got {self.extent}"
             )
         check_targets(self.targets, self.size, f"the grid {tuple(self.shape)}")
+        object.__setattr__(self, "axes", check_axes(self.axes, self.dimension, f"the grid {tuple(self.shape)}"))
 
     @property
     def size(self) -> int:
-        """How many samples there are."""
+        """n, the number of samples."""
         return math.prod(self.shape)
 
     @property
@@ -72,7 +76,7 @@ class Grid(FiniteDomain):
 
     @property
     def _resolution(self) -> tuple[float, ...]:
-        """How many samples half an axis has for each unit of it."""
+        """The number of samples in half an axis for each unit of length."""
         if self.extent is None:
             return (float(max(self.shape)),) * len(self.shape)
         return tuple(count / each for count, each in zip(self.shape, self.extent, strict=True))

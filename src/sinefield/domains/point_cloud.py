@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
 from torch import Tensor
 
-from sinefield.domains.domain import FiniteDomain, Samples, check_targets
+from sinefield.domains.domain import FiniteDomain, Samples, check_axes, check_targets
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class PointCloud(FiniteDomain):
-    """Points given one by one ``(n, d)``, with targets ``(n, …)`` by name.
+    """Points given one by one.
+
+    Args:
+        points: coordinates, ``(n, d)``.
+        targets: values at the points by name, each ``(n, …)``.
+        axes: name of each axis, as ``"xy"``; see :class:`sinefield.domains.FiniteDomain`.
 
     Raises:
-        ValueError: no points, another shape, NaN, or a target of another length.
+        ValueError: no points, another shape, NaN, a target of another length, or names that do not fit the axes.
+
+    >>> import torch
+    >>> cloud = PointCloud(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), {"value": torch.tensor([[5.0], [6.0]])}, axes="xy")
+    >>> cloud.at(torch.tensor([1])).targets["value"].tolist()
+    [[6.0]]
     """
 
     points: Tensor
     targets: Mapping[str, Tensor] = field(default_factory=dict)
+    axes: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse points and targets that do not fit together.
+        """Check that points, targets and names of axes fit together.
 
         Raises:
             ValueError: as the class says.
@@ -32,10 +43,11 @@ class PointCloud(FiniteDomain):
         if self.points.ndim != 2 or len(self.points) == 0:
             raise ValueError(f"a point cloud needs points of shape (n, d) with n ≥ 1, got {tuple(self.points.shape)}")
         check_targets({"points": self.points, **self.targets}, len(self.points), "the point cloud")
+        object.__setattr__(self, "axes", check_axes(self.axes, self.dimension, "the point cloud"))
 
     @property
     def size(self) -> int:
-        """How many points there are."""
+        """n, the number of points."""
         return len(self.points)
 
     @property

@@ -1,10 +1,12 @@
 """Fields Φ: networks with sine activations, those they are compared with, and fields made of others."""
 
+from sinefield.fields.siren import Siren, siren_initialisation  # before the others: it is the first of the networks
+
+# isort: split
 from sinefield.fields.activations import Activation, Pointwise, Sine, activation
 from sinefield.fields.chain import Affine, Chain, SquaredDistances
 from sinefield.fields.field import NETWORKS, Field, Network, build, evaluating, register
-from sinefield.fields.perceptron import Perceptron  # in this order: `siren` is the first of the networks by name
-from sinefield.fields.siren import Siren, siren_initialisation
+from sinefield.fields.perceptron import Perceptron
 from sinefield.fields.tiled import TiledSiren
 
 __all__ = [

@@ -10,7 +10,7 @@ batch axes: a chain with weights ``(B, m, n)`` is B fields of one shape side by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -37,6 +37,11 @@ class Affine:
     def in_features(self) -> int:
         """How many features it takes, n."""
         return self.weight.shape[-1]
+
+    @property
+    def out_features(self) -> int:
+        """How many features it gives, m."""
+        return self.weight.shape[-2]
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return W x + b, from ``(…, k, n)`` to ``(…, k, m)``.
@@ -190,6 +195,10 @@ class Chain:
             if isinstance(each, Affine | SquaredDistances):
                 yield from each.tensors()
 
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Chain:
+        """Return this chain with each of its weights changed: moved, cast, or replaced."""
+        return Chain([_mapped(each, change) for each in self.links])
+
     def then(self, *links: Link) -> Chain:
         """Return this chain with links after it."""
         return Chain([*self.links, *links])
@@ -214,6 +223,15 @@ class Chain:
 
     def _features(self, position: int) -> tuple[int, int]:
         return self._maps()[position]
+
+
+def _mapped(link: Link, change: Callable[[Tensor], Tensor]) -> Link:
+    match link:
+        case Affine():
+            return Affine(change(link.weight), None if link.bias is None else change(link.bias))
+        case SquaredDistances():
+            return SquaredDistances(change(link.centres), change(link.inverse_widths))
+    return link
 
 
 def _matrix(link: Link) -> Tensor | None:

@@ -284,7 +284,7 @@ class AffineMap(Composite):
             case LaplacianAlong():
                 some = self.matrix[:, list(need.axes)]
                 return (found["hessian"] * (some @ some.mT)).sum((-2, -1))
-        total = torch.zeros_like(next(iter(found.values()))) if not need.axes else None
+        total: Tensor | None = None
         for old in itertools.product(range(len(self.matrix)), repeat=len(need.axes)):
             factor = math.prod((self.matrix[i, j] for i, j in zip(old, need.axes, strict=True)), start=1.0)
             term = factor * found[Partial.by(old)]
@@ -369,7 +369,8 @@ class Periodic(nn.Module):
     """Φ(x) = Ψ(sin(2πx_i/T_i), cos(2πx_i/T_i), …): a field of period T_i along axis i, by construction.
 
     Args:
-        field: Ψ, of 2d inputs: the sines of all axes, then the cosines.
+        field: Ψ, of 2d inputs: the sines of all axes, then the cosines. With a chain its jets are fast; without one,
+            those of Φ are found by nested differentiation.
         periods: T, for each of d axes.
     """
 
@@ -388,8 +389,12 @@ class Periodic(nn.Module):
         self.field = field
         angular = torch.diag(2 * math.pi / torch.tensor(periods, dtype=torch.float64))
         phases = torch.cat([torch.zeros(len(periods)), torch.full((len(periods),), math.pi / 2, dtype=torch.float64)])
-        self.register_buffer("angular", torch.cat([angular, angular]).to(torch.get_default_dtype()))
-        self.register_buffer("phases", phases.to(torch.get_default_dtype()))
+        # In double precision whatever the field's: a period that is rounded is another one.
+        self.register_buffer("angular", torch.cat([angular, angular]))
+        self.register_buffer("phases", phases)
+
+    def _phases(self, like: Tensor) -> Affine:
+        return Affine(self.angular.to(like), self.phases.to(like))
 
     def chain(self) -> Chain:
         """Return the chain of the field, after the sines of the coordinates.
@@ -399,11 +404,12 @@ class Periodic(nn.Module):
         """
         if not isinstance(self.field, Field):
             raise TypeError(f"a {type(self.field).__name__} has no chain")
-        return self.field.chain().after(Affine(self.angular, self.phases), Sine())
+        chain = self.field.chain()
+        return chain.after(self._phases(next(chain.tensors())), Sine())
 
     def forward(self, points: Tensor) -> Tensor:
         """Return Φ at points ``(n, d)`` as values ``(n, c)``."""
-        values: Tensor = self.field(Sine()(Affine(self.angular, self.phases)(points)))
+        values: Tensor = self.field(Sine()(self._phases(points)(points)))
         return values
 
 
@@ -437,7 +443,8 @@ class Constant(Composite):
 
     def derivatives(self, points: Tensor, needs: Set[Derivative], evaluate: Evaluate) -> dict[Derivative, Tensor]:  # noqa: ARG002
         """Return θ, and zeros for its derivatives."""
-        value = self.theta.expand(*points.shape[:-1], self.out_features)
+        # No view of θ, which would ask for a gradient where none is recorded.
+        value = self.theta + self.theta.new_zeros(*points.shape[:-1], self.out_features)
         axes = {"jacobian": 1, "hessian": 2}
         found: dict[Derivative, Tensor] = {}
         for need in needs:

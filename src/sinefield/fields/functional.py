@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sinefield.fields.chain import Chain
 from sinefield.fields.compose import Composite, Evaluate
 from sinefield.fields.derivatives import Derivative
-from sinefield.fields.field import Field
+from sinefield.fields.field import Field, Network
 
 
 @final
@@ -23,13 +23,8 @@ class _ChainOf(nn.Module):
         self.field = field
 
     def forward(self) -> Chain:
-        """Return the chain.
-
-        Raises:
-            TypeError: the field has none.
-        """
-        if not isinstance(self.field, Field):
-            raise TypeError(f"a {type(self.field).__name__} has no chain, so that it cannot take other weights")
+        """Return the chain."""
+        assert isinstance(self.field, Field), "only fields with a chain are called so"
         return self.field.chain()
 
 
@@ -49,6 +44,12 @@ def chain_with(field: nn.Module, weights: Mapping[str, Tensor]) -> Chain:
     >>> chain_with(field, many)(torch.zeros(3, 2)).shape
     torch.Size([5, 3, 1])
     """
+    if not isinstance(field, Field):
+        raise TypeError(f"a {type(field).__name__} has no chain, so that it cannot take other weights")
+    chain, names = field.chain(), {id(each): name for name, each in field.named_parameters()}
+    if {names.get(id(each)) for each in chain.tensors()} >= weights.keys():
+        return chain.mapped(lambda each: weights.get(names.get(id(each), ""), each))
+    # Some weights of the chain are functions of parameters, as those of a parametrised layer: these are computed anew.
     found: Chain = torch.func.functional_call(
         _ChainOf(field), {f"field.{name}": each for name, each in weights.items()}, (), strict=False
     )
@@ -106,6 +107,14 @@ class Batched(Composite):
         """
         found = evaluate(self.chain(), by_member(points, len(self)), needs)
         return {need: in_turn(each) for need, each in found.items()}
+
+    def member_at(self, number: int) -> nn.Module:
+        """Return one of the networks by itself, with weights that are a copy."""
+        field = Network.of(self.member).blank()
+        field.load_state_dict(
+            {name: each.detach()[number].clone() for name, each in self.weights().items()}, assign=True
+        )
+        return field.train(self.training)
 
     def part(self, start: int, stop: int) -> Batched:
         """Return the members from ``start`` to ``stop``; what is learnt in their place is learnt here."""

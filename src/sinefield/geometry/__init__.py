@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sinefield.geometry.extraction import Extraction, extracted
-from sinefield.geometry.level_sets import contoured
+from sinefield.geometry.extraction import Extraction, extract
+from sinefield.geometry.level_sets import draw_contours
 from sinefield.geometry.mesh import Mesh
-from sinefield.geometry.projection import projected
-from sinefield.geometry.sphere_tracing import Camera, traced, turntable
+from sinefield.geometry.projection import project
+from sinefield.geometry.sphere_tracing import Camera, trace, trace_turntable
 
-__all__ = ["Camera", "Extraction", "Mesh", "contoured", "extracted", "projected", "traced", "turntable"]
+__all__ = ["Camera", "Extraction", "Mesh", "draw_contours", "extract", "project", "trace", "trace_turntable"]

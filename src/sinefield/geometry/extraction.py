@@ -9,7 +9,7 @@ middle of the smallest blocks tells which of their cells the surface may cross.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as attribute
 
@@ -17,10 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from sinefield.domains import Box
 from sinefield.geometry import marching_cubes
-from sinefield.geometry.evaluation import Floats, Region, jets_at, steepness, values_at
 from sinefield.geometry.mesh import Mesh
-from sinefield.geometry.projection import approached, unit
+from sinefield.geometry.projection import move_to_level, normalise
+from sinefield.geometry.scalar_field import (
+    Floats,
+    estimate_lipschitz_bound,
+    evaluate,
+    evaluate_with_gradients,
+    find_corners,
+)
 from sinefield.io import SignalWarning
 from sinefield.io.allocation import check_memory
 
@@ -75,12 +82,12 @@ class _Tally:
     )
 
     def values(self, field: nn.Module, points: Floats) -> NDArray[np.float32]:
-        found = values_at(field, points) - np.float32(self.level)
+        found = evaluate(field, points) - np.float32(self.level)
         self._seen(found)
         return found
 
     def jets(self, field: nn.Module, points: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        values, gradients = jets_at(field, points)
+        values, gradients = evaluate_with_gradients(field, points)
         values = values - np.float32(self.level)
         self._seen(values)
         return values, gradients
@@ -100,11 +107,12 @@ class _Lattice:
     cells: Keys  # (3,)
 
     @classmethod
-    def over(cls, region: Region, resolution: int) -> _Lattice:
-        sides = region.upper - region.lower
+    def over(cls, box: Box, resolution: int) -> _Lattice:
+        lower, upper = find_corners(box)
+        sides = upper - lower
         cell = float(sides.max()) / resolution
         # A side that is a whole number of cells but for rounding gets no further cell.
-        return cls(region.lower, cell, np.maximum(1, np.ceil(sides / cell - 1e-6)).astype(np.int64))
+        return cls(lower, cell, np.maximum(1, np.ceil(sides / cell - 1e-6)).astype(np.int64))
 
     def points(self, places: Keys | Floats) -> Floats:
         found: Floats = self.lower + places * self.cell
@@ -121,10 +129,9 @@ class _Lattice:
         return np.stack([keys // (m * n), keys // n % m, keys % n], -1)
 
 
-def extracted(
+def extract(
     field: nn.Module,
-    lower: Sequence[float],
-    upper: Sequence[float],
+    box: Box,
     resolution: int,
     *,
     level: float = 0.0,
@@ -134,13 +141,12 @@ def extracted(
     """Return the surface Φ = level of a field as a mesh.
 
     Marching cubes over a grid of cubic cells, of which only those near the surface are evaluated, each node once; then
-    steps of Newton's method, see :func:`sinefield.geometry.projection.approached`. Normals are ∇Φ / ‖∇Φ‖. A surface that
-    leaves the box is cut there, and the mesh is open.
+    steps of Newton's method, see :func:`sinefield.geometry.projection.move_to_level`. Normals are ∇Φ / ‖∇Φ‖. A surface
+    that leaves the box is cut there, and the mesh is open.
 
     Args:
         field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
-        lower: the corner of the box with the least coordinates.
-        upper: the corner with the greatest; the grid may end up to a cell beyond it along shorter sides.
+        box: the part of space that is searched; the grid may end up to a cell beyond its upper sides.
         resolution: cells along the longest side, 8 to 4096.
         level: of a signed distance, how far outside the surface lies: an offset surface, or 0 for the surface itself.
         polish: steps of Newton's method.
@@ -151,7 +157,6 @@ def extracted(
         ValueError: the resolution or the box is out of range, Φ does not vanish in the box or is not finite, or memory
             cannot hold the mesh.
     """
-    region = Region.of(lower, upper)
     if not RESOLUTIONS[0] <= resolution <= RESOLUTIONS[1] or resolution != int(resolution):
         raise ValueError(
             f"the resolution is {resolution}; expected a whole number of cells, {RESOLUTIONS[0]} to {RESOLUTIONS[1]}"
@@ -161,15 +166,15 @@ def extracted(
     if lipschitz is not None and not 0 < lipschitz < np.inf:
         raise ValueError(f"the Lipschitz bound is {lipschitz:g}; expected a positive number, about 1 of a distance")
     tally = _Tally(level)
-    lattice = _Lattice.over(region, int(resolution))
+    lattice = _Lattice.over(box, int(resolution))
     closely = lipschitz is None
     if lipschitz is None:
-        lipschitz, tally.evaluated = steepness(field, region)
+        lipschitz, tally.evaluated = estimate_lipschitz_bound(field, box)
     for _ in range(_ATTEMPTS):
-        blocks, cells = _near(field, lattice, lipschitz, tally, closely=closely)
+        blocks, cells = _find_blocks(field, lattice, lipschitz, tally, closely=closely)
         check_memory(f"a mesh of resolution {resolution}", (len(blocks),), _PER_BLOCK)
-        edges, vertices, faces = _welded(_marched(field, lattice, blocks, cells, tally))
-        if not _ends_inside(lattice, edges, Mesh(vertices, faces, vertices).open_edges()):
+        edges, vertices, faces = _weld(_march(field, lattice, blocks, cells, tally))
+        if not _has_holes(lattice, edges, Mesh(vertices, faces, vertices).open_edges()):
             break
         lipschitz *= 1.0 if closely else _STEEPER
         closely = False
@@ -181,18 +186,18 @@ def extracted(
         )
     if len(faces) == 0:
         raise ValueError(
-            f"the field has no {'zero set' if level == 0 else f'level {level:.4g}'} in {region}: its values there go "
-            f"from {tally.low + level:.4g} to {tally.high + level:.4g}; choose a box that the surface passes through, "
-            "or fit the field anew"
+            f"the field has no {'zero set' if level == 0 else f'level {level:.4g}'} in the box from "
+            f"{list(box.lower)} to {list(box.upper)}: its values there go from {tally.low + level:.4g} to "
+            f"{tally.high + level:.4g}; choose a box that the surface passes through, or fit the field anew"
         )
-    vertices, _, gradients = approached(
+    vertices, _, gradients = move_to_level(
         field, vertices, level=level, steps=polish, reach=lattice.cell / 2, tolerance=_CONVERGED * lattice.cell
     )
     total = int(np.prod(lattice.cells + 1))
-    return Extraction(Mesh(vertices, faces, unit(gradients)), tally.evaluated, total, lipschitz)
+    return Extraction(Mesh(vertices, faces, normalise(gradients)), tally.evaluated, total, lipschitz)
 
 
-def _near(
+def _find_blocks(
     field: nn.Module, lattice: _Lattice, lipschitz: float, tally: _Tally, *, closely: bool
 ) -> tuple[Keys, NDArray[np.bool_]]:
     """Return the blocks of 2³ cells that may hold surface, ``(m, 3)``, in order, and which of their cells, ``(m, 8)``.
@@ -223,7 +228,7 @@ def _near(
             continue
         if closely:
             values, gradients = tally.jets(field, middle)
-            cells = _crossed(values, gradients, lattice.cell) | (high - low < 2).any(1, keepdims=True)
+            cells = _find_crossed_cells(values, gradients, lattice.cell) | (high - low < 2).any(1, keepdims=True)
         else:
             values = tally.values(field, middle)
             cells = np.ones((len(blocks), 8), bool)
@@ -232,7 +237,7 @@ def _near(
         return blocks[kept][order], cells[kept][order]
 
 
-def _crossed(values: NDArray[np.float32], gradients: NDArray[np.float32], cell: float) -> NDArray[np.bool_]:
+def _find_crossed_cells(values: NDArray[np.float32], gradients: NDArray[np.float32], cell: float) -> NDArray[np.bool_]:
     """Return which cells of blocks of 2³ the surface may cross, ``(m, 8)``, by Φ and ∇Φ in the middle of the blocks.
 
     In a cell around x, Φ differs from Φ(x) by up to ‖∇Φ‖₁ h / 2, as far as Φ is linear. It is the less so the more
@@ -244,7 +249,7 @@ def _crossed(values: NDArray[np.float32], gradients: NDArray[np.float32], cell: 
     return np.asarray(np.abs(there) <= (change + bent) * cell)
 
 
-def _marched(
+def _march(
     field: nn.Module, lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], tally: _Tally
 ) -> Iterator[tuple[Keys, Floats, NDArray[np.int64]]]:
     """Yield the surface slab by slab: the edges that its vertices lie on, the vertices, the faces."""
@@ -256,11 +261,11 @@ def _marched(
         fitting = layers[np.searchsorted(layers, start + _SLAB, side="right") - 1]
         stop = int(fitting if fitting > start else layers[np.searchsorted(layers, start, side="right")])
         some, used = blocks[start:stop], cells[start:stop]
-        yield _triangles(lattice, some, used, _nodal(field, lattice, some, used, tally))
+        yield _triangulate(lattice, some, used, _evaluate_nodes(field, lattice, some, used, tally))
         start = stop
 
 
-def _nodal(
+def _evaluate_nodes(
     field: nn.Module, lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], tally: _Tally
 ) -> NDArray[np.float32]:
     """Return Φ at the 27 nodes of each block, ``(m, 27)``; NaN at those that are no corner of a cell that is used.
@@ -285,7 +290,7 @@ def _nodal(
     return found
 
 
-def _triangles(
+def _triangulate(
     lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], values: NDArray[np.float32]
 ) -> tuple[Keys, Floats, NDArray[np.int64]]:
     """Return the surface in some blocks: the edges its vertices lie on, in order, the vertices, the faces."""
@@ -317,7 +322,7 @@ def _triangles(
     return keys, lattice.points(places), inverse.reshape(-1, 3)
 
 
-def _welded(parts: Iterator[tuple[Keys, Floats, NDArray[np.int64]]]) -> tuple[Keys, Floats, NDArray[np.int64]]:
+def _weld(parts: Iterator[tuple[Keys, Floats, NDArray[np.int64]]]) -> tuple[Keys, Floats, NDArray[np.int64]]:
     """Return the parts of a surface as one: vertices are the same that lie on the same edge of the grid."""
     edges, vertices, faces, count = [np.empty(0, np.int64)], [np.empty((0, 3))], [np.empty((0, 3), np.int64)], 0
     for some_edges, some_vertices, some_faces in parts:
@@ -329,7 +334,7 @@ def _welded(parts: Iterator[tuple[Keys, Floats, NDArray[np.int64]]]) -> tuple[Ke
     return found, np.concatenate(vertices)[first], inverse[np.concatenate(faces)]
 
 
-def _ends_inside(lattice: _Lattice, edges: Keys, borders: NDArray[np.int64]) -> bool:
+def _has_holes(lattice: _Lattice, edges: Keys, borders: NDArray[np.int64]) -> bool:
     """Return whether a surface ends elsewhere than at the sides of the grid.
 
     Args:

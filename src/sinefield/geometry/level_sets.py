@@ -16,10 +16,10 @@ _INK = np.array([0.13, 0.13, 0.13])
 _FAINT = 0.55  # how much of a thin line is ink
 
 
-def spacing_of(values: NDArray[np.floating]) -> float:
+def choose_spacing(values: NDArray[np.floating]) -> float:
     """Return the distance between lines: 1, 2 or 5 times a power of ten, so that there are at most 12 to a side.
 
-    >>> spacing_of(np.array([-0.4, 1.1]))
+    >>> choose_spacing(np.array([-0.4, 1.1]))
     0.1
     """
     largest = float(np.abs(values).max(initial=0.0))
@@ -29,7 +29,7 @@ def spacing_of(values: NDArray[np.floating]) -> float:
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power * _LINES >= largest)
 
 
-def contoured(values: NDArray[np.floating]) -> Pixels:
+def draw_contours(values: NDArray[np.floating]) -> Pixels:
     """Return a picture of distances ``(height, width)``, ``(height, width, 3)``.
 
     Lines are drawn by the distance from them that the values themselves tell, |Φ − c| / ‖∇Φ‖ in pixels, and so are
@@ -43,7 +43,7 @@ def contoured(values: NDArray[np.floating]) -> Pixels:
     slopes = np.maximum(np.hypot(*np.gradient(values.astype(float))), 1e-30)  # Φ a pixel
     largest = max(float(np.abs(values).max()), 1e-30)
     pixels: NDArray[np.floating] = np.asarray(mpl.colormaps[_PALETTE](0.5 + 0.35 * values / largest))[:, :, :3]
-    spacing, width = spacing_of(values), max(values.shape) / 512
+    spacing, width = choose_spacing(values), max(values.shape) / 512
     off = np.abs(values - spacing * np.round(values / spacing)) / slopes
     for distance, half, ink in ((off, _THIN * width, _FAINT), (np.abs(values) / slopes, _BOLD * width, 1.0)):
         covered = ink * np.clip(half + 0.5 - distance, 0, 1)[:, :, None]

@@ -27,7 +27,7 @@ AXES, STARTS, ENDS = (np.array(each) for each in zip(*_EDGES, strict=True))
 _NAMES = {pair: edge for edge, (_, start, end) in enumerate(_EDGES) for pair in ((start, end), (end, start))}
 
 
-def _faces() -> Iterator[list[int]]:
+def _list_faces() -> Iterator[list[int]]:
     """Yield the corners around each face, counter-clockwise as seen from outside."""
     for axis in range(3):
         normal, u, v = 4 >> axis, 4 >> (axis + 1) % 3, 4 >> (axis + 2) % 3
@@ -35,11 +35,11 @@ def _faces() -> Iterator[list[int]]:
         yield [0, v, u | v, u]
 
 
-_FACES = list(_faces())
+_FACES = list(_list_faces())
 _EDGE_FACES = [{k for k, face in enumerate(_FACES) if start in face and end in face} for _, start, end in _EDGES]
 
 
-def _loops(case: int) -> Iterator[list[int]]:
+def _trace_loops(case: int) -> Iterator[list[int]]:
     """Yield the loops of edges around the negative corners, counter-clockwise as seen from the positive side."""
     follows: dict[int, int] = {}
     for face in _FACES:
@@ -60,7 +60,7 @@ def _loops(case: int) -> Iterator[list[int]]:
         yield loop
 
 
-def _triangles(loop: Sequence[int]) -> list[tuple[int, int, int]] | None:
+def _triangulate(loop: Sequence[int]) -> list[tuple[int, int, int]] | None:
     """Return the triangles that fill a loop, or None if that needs a diagonal along a face.
 
     There the neighbouring cube may draw the same diagonal, which four triangles would then share.
@@ -93,8 +93,8 @@ def table() -> NDArray[np.int8]:
     cases: list[list[tuple[int, int, int]]] = []
     for case in range(256):
         filled: list[tuple[int, int, int]] = []
-        for loop in _loops(case):
-            triangles = _triangles(loop)
+        for loop in _trace_loops(case):
+            triangles = _triangulate(loop)
             assert triangles is not None, f"the loop {loop} of case {case} cannot be filled"
             filled += triangles
         cases.append(filled)

@@ -73,9 +73,9 @@ class Mesh:
 
     def components(self) -> int:
         """Return into how many parts the faces fall that share no vertex."""
-        return int(self._parts().max(initial=-1)) + 1
+        return int(self._label_parts().max(initial=-1)) + 1
 
-    def _parts(self) -> NDArray[np.int32]:
+    def _label_parts(self) -> NDArray[np.int32]:
         """Return the number of the part that each face is of, ``(f,)``."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
@@ -89,14 +89,14 @@ class Mesh:
         labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
         return labels[faces[:, 0]]
 
-    def without_specks(self, part: float = 1e-3) -> Mesh:
+    def remove_specks(self, part: float = 1e-3) -> Mesh:
         """Return the mesh without its smallest components.
 
         Args:
             part: of the faces of the largest component: those with fewer are left out. Faces of one grid are of about
                 one size.
         """
-        parts = self._parts()
+        parts = self._label_parts()
         counts = np.bincount(parts)
         kept = (counts >= part * counts.max(initial=0))[parts]
         if kept.all():
@@ -131,7 +131,7 @@ class Mesh:
             "volume": self.volume if closed else None,
         }
 
-    def transformed(self, scale: float, offset: Sequence[float] = (0.0, 0.0, 0.0)) -> Mesh:
+    def transform(self, scale: float, offset: Sequence[float] = (0.0, 0.0, 0.0)) -> Mesh:
         """Return the mesh scaled, then moved: x ↦ scale · x + offset.
 
         Args:

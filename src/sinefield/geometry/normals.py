@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from sinefield.geometry.winding import Doubles, spacing_of
+from sinefield.geometry.winding import Doubles, estimate_spacing
 
 _CELLS = {2: 256, 3: 64}  # along each side of the box
 _NEIGHBOURS = {2: (8, 24, 72), 3: (16, 48, 144)}
@@ -30,18 +30,18 @@ _ENOUGH = 20_000  # points, to see whether anything is wrong with their normals
 _STEP = 2.0  # spacings to either side of a point, where the outside is looked for
 
 
-def oriented_normals(points: Doubles) -> Doubles:
+def estimate_normals(points: Doubles) -> Doubles:
     """Return normals ``(n, d)`` of points ``(n, d)`` in the box [−1, 1]^d, outwards.
 
     Raises:
         ValueError: the points enclose nothing.
     """
     tree = cKDTree(points)
-    normals = _planes(points, tree)
-    return np.asarray(_outwards(points, normals, tree)[:, None] * normals)
+    normals = _estimate_planes(points, tree)
+    return np.asarray(_orient(points, normals, tree)[:, None] * normals)
 
 
-def repaired_normals(points: Doubles, normals: Doubles) -> tuple[Doubles, int]:
+def repair_normals(points: Doubles, normals: Doubles) -> tuple[Doubles, int]:
     """Return normals ``(n, d)`` that point outwards, and how many of those given did not and were turned.
 
     Normals are turned where that ends a contradiction between neighbours, or if all of them point inwards. Others are
@@ -57,13 +57,13 @@ def repaired_normals(points: Doubles, normals: Doubles) -> tuple[Doubles, int]:
     """
     # Some of the points tell whether anything is wrong; a good scan of many points need not be looked at further.
     step = max(1, len(points) // _ENOUGH)
-    if step > 1 and repaired_normals(points[::step], normals[::step])[1] == 0:
+    if step > 1 and repair_normals(points[::step], normals[::step])[1] == 0:
         return normals, 0
     tree = cKDTree(points)
     _, near = tree.query(points, k=min(_VOTES // 2 + 1, len(points)), workers=-1)
-    before = _contradictions(normals, near)
+    before = _measure_contradictions(normals, near)
     try:
-        signs = _outwards(points, normals, tree)
+        signs = _orient(points, normals, tree)
     except ValueError as error:
         if before < _CONTRADICTORY:
             return normals, 0
@@ -72,30 +72,30 @@ def repaired_normals(points: Doubles, normals: Doubles) -> tuple[Doubles, int]:
         ) from error
     inwards = signs < 0
     repaired = signs[:, None] * normals
-    after = _contradictions(repaired, near)
+    after = _measure_contradictions(repaired, near)
     if inwards.mean() > _ALL and before < _CONTRADICTORY:
         return -normals, len(normals)
     part = 0.5 if inwards.mean() < _PATCH else 0.9
     return (np.asarray(repaired), int(inwards.sum())) if after < part * before else (normals, 0)
 
 
-def _contradictions(normals: Doubles, near: NDArray[np.int64]) -> float:
+def _measure_contradictions(normals: Doubles, near: NDArray[np.int64]) -> float:
     """Return the part of neighbouring normals that point to opposite sides."""
     return float((np.einsum("nkd,nd->nk", normals[near[:, 1:]], normals) < 0).mean())
 
 
-def _outwards(points: Doubles, normals: Doubles, tree: cKDTree) -> Doubles:
+def _orient(points: Doubles, normals: Doubles, tree: cKDTree) -> Doubles:
     """Return 1 for each normal that points to where the outside is nearer, and −1 for the others.
 
     Raises:
         ValueError: the points enclose nothing.
     """
-    spacing = spacing_of(points, tree)
+    spacing = estimate_spacing(points, tree)
     dimension = points.shape[1]
     cells = _CELLS[dimension]
-    away = ndimage.distance_transform_edt(~_outside(points, tree, spacing)) * (2 / cells)
+    away = ndimage.distance_transform_edt(~_flood_outside(points, tree, spacing)) * (2 / cells)
     step = max(_STEP * spacing, 1.0 / cells)
-    there, back = (_at(away, points + side * step * normals) for side in (1, -1))
+    there, back = (_interpolate(away, points + side * step * normals) for side in (1, -1))
     sure = (back - there) / (2 * step)  # 1 where the outside is straight ahead, 0 where both sides are as near
     # Where a part is thinner than a cell the grid does not tell, but the neighbours along the surface do. Those across
     # a thin part, to which the way is along a normal, do not count.
@@ -112,21 +112,21 @@ def _outwards(points: Doubles, normals: Doubles, tree: cKDTree) -> Doubles:
     return np.where(votes >= 0, 1.0, -1.0)
 
 
-def _planes(points: Doubles, tree: cKDTree) -> Doubles:
+def _estimate_planes(points: Doubles, tree: cKDTree) -> Doubles:
     """Return the unit normals of the planes through the neighbours of each point, of either sign.
 
     Of noisy points more neighbours are taken, until they lie in a plane rather than in a ball.
     """
     for count in _NEIGHBOURS[points.shape[1]]:
         starts = range(0, len(points), _CHUNK)
-        parts = [_plane(points, tree, slice(start, start + _CHUNK), min(count, len(points))) for start in starts]
+        parts = [_fit_planes(points, tree, slice(start, start + _CHUNK), min(count, len(points))) for start in starts]
         normals, flatness = (np.concatenate(each) for each in zip(*parts, strict=True))
         if np.median(flatness) < _FLAT or count >= len(points):
             break
     return np.asarray(normals)
 
 
-def _plane(points: Doubles, tree: cKDTree, some: slice, count: int) -> tuple[Doubles, Doubles]:
+def _fit_planes(points: Doubles, tree: cKDTree, some: slice, count: int) -> tuple[Doubles, Doubles]:
     """Return the normals of some points, and how thick their neighbourhoods are: the ratio of the least variances."""
     _, near = tree.query(points[some], k=count, workers=-1)
     spread = points[near] - points[near].mean(1, keepdims=True)
@@ -134,7 +134,7 @@ def _plane(points: Doubles, tree: cKDTree, some: slice, count: int) -> tuple[Dou
     return directions[:, :, 0], variances[:, 0] / np.maximum(variances[:, 1], 1e-300)
 
 
-def _outside(points: Doubles, tree: cKDTree, spacing: float) -> NDArray[np.bool_]:
+def _flood_outside(points: Doubles, tree: cKDTree, spacing: float) -> NDArray[np.bool_]:
     """Return which cells can be reached from the edge of the box.
 
     Raises:
@@ -159,7 +159,7 @@ def _outside(points: Doubles, tree: cKDTree, spacing: float) -> NDArray[np.bool_
     )
 
 
-def _at(values: Doubles, points: Doubles) -> Doubles:
+def _interpolate(values: Doubles, points: Doubles) -> Doubles:
     """Return values of cells at points, interpolated."""
     cells = values.shape[0]
     return np.asarray(ndimage.map_coordinates(values, ((points + 1) * (cells / 2) - 0.5).T, order=1, mode="nearest"))

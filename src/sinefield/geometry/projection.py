@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from sinefield.geometry.evaluation import Floats, jets_at, values_at
+from sinefield.geometry.scalar_field import Floats, evaluate, evaluate_with_gradients
 
 _STEPS, _TOLERANCE = 20, 1e-6
 _SMALLEST = 1e-12  # of ‖∇Φ‖²: flatter than this no direction is known
 
 
-def projected(field: nn.Module, points: Floats) -> tuple[Floats, Floats]:
+def project(field: nn.Module, points: Floats) -> tuple[Floats, Floats]:
     """Return points on Φ = 0 near points ``(n, d)``, and the normals ∇Φ / ‖∇Φ‖ there, both ``(n, d)``.
 
     Of a signed distance these are the nearest points. No point is moved farther than twice what Φ says, so that one
@@ -25,19 +25,19 @@ def projected(field: nn.Module, points: Floats) -> tuple[Floats, Floats]:
     Raises:
         ValueError: the field has several outputs, or answers NaN or infinity.
     """
-    reach = 2 * np.abs(values_at(field, points)).astype(float)
-    found, _, gradients = approached(field, points, steps=_STEPS, reach=reach, tolerance=_TOLERANCE)
-    return found, unit(gradients)
+    reach = 2 * np.abs(evaluate(field, points)).astype(float)
+    found, _, gradients = move_to_level(field, points, steps=_STEPS, reach=reach, tolerance=_TOLERANCE)
+    return found, normalise(gradients)
 
 
-def unit(vectors: NDArray[np.floating]) -> Floats:
+def normalise(vectors: NDArray[np.floating]) -> Floats:
     """Return vectors ``(n, d)`` scaled to the length 1; what has none stays."""
     found = vectors.astype(np.float64)
     found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-30)
     return found
 
 
-def approached(
+def move_to_level(
     field: nn.Module,
     points: Floats,
     *,
@@ -65,7 +65,7 @@ def approached(
     found = points.copy()
     farthest = np.broadcast_to(np.asarray(reach, float), len(points))
     part = np.ones(len(points))
-    values, gradients = jets_at(field, found)
+    values, gradients = evaluate_with_gradients(field, found)
     values = values - np.float32(level)
     for _ in range(steps):
         some = np.flatnonzero(np.abs(values) > tolerance)
@@ -76,7 +76,7 @@ def approached(
         length = np.linalg.norm(moved, axis=1)
         moved *= np.minimum(1, farthest[some] / np.maximum(length, 1e-30))[:, None]
         candidates = points[some] + moved
-        new_values, new_gradients = jets_at(field, candidates)
+        new_values, new_gradients = evaluate_with_gradients(field, candidates)
         new_values = new_values - np.float32(level)
         better = np.abs(new_values) < np.abs(values[some])
         taken = some[better]

@@ -24,7 +24,7 @@ _CHUNK = 16_384
 _ROUNDS = 4
 
 
-def smoothed(points: Doubles, normals: Doubles) -> tuple[Doubles, Doubles]:
+def smooth(points: Doubles, normals: Doubles) -> tuple[Doubles, Doubles]:
     """Return points and normals ``(n, d)`` as they are where they lie on a surface, and smoothed where they are noisy.
 
     Args:
@@ -38,14 +38,14 @@ def smoothed(points: Doubles, normals: Doubles) -> tuple[Doubles, Doubles]:
         if roughness(points, normals, tree) < _NOISY[dimension] / (1 if round_ == 0 else 2):
             break
         parts = [
-            _averaged(points, normals, tree, slice(start, start + _CHUNK), count)
+            _average(points, normals, tree, slice(start, start + _CHUNK), count)
             for start in range(0, len(points), _CHUNK)
         ]
         points, normals = (np.concatenate(each) for each in zip(*parts, strict=True))
     return points, normals
 
 
-def _averaged(points: Doubles, normals: Doubles, tree: cKDTree, part: slice, count: int) -> tuple[Doubles, Doubles]:
+def _average(points: Doubles, normals: Doubles, tree: cKDTree, part: slice, count: int) -> tuple[Doubles, Doubles]:
     """Return some points at the mean height of their neighbours, and the mean normals of these."""
     some, across = points[part], normals[part]
     _, near = tree.query(some, k=count, workers=-1)

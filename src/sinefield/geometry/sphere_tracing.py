@@ -7,7 +7,7 @@ allows Φ / L. (Hart, 1996: Sphere tracing, The Visual Computer 12.)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -15,8 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from sinefield.geometry.evaluation import Floats, Region, curvatures_at, jets_at, steepness, values_at
-from sinefield.geometry.projection import unit
+from sinefield.domains import Box
+from sinefield.geometry.projection import normalise
+from sinefield.geometry.scalar_field import (
+    Floats,
+    compute_mean_curvatures,
+    estimate_lipschitz_bound,
+    evaluate,
+    evaluate_with_gradients,
+    find_corners,
+)
 
 Colouring = Literal["shaded", "curvature"]
 Pixels = NDArray[np.uint8]
@@ -97,13 +105,12 @@ class Camera:
         return found
 
 
-def traced(
+def trace(
     field: nn.Module,
     camera: Camera,
     size: tuple[int, int],
+    box: Box,
     *,
-    lower: Sequence[float],
-    upper: Sequence[float],
     colouring: Colouring = "shaded",
     lipschitz: float | None = None,
     scale: float | None = None,
@@ -115,8 +122,7 @@ def traced(
         field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
         camera: where the picture is taken from.
         size: width and height in pixels.
-        lower: the corner with the least coordinates of the box that is looked into.
-        upper: the corner with the greatest.
+        box: the part of space whose surface is seen.
         colouring: "shaded", light grey, or "curvature", the mean curvature from blue, concave, to red, convex.
         lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid, and at least 1.2.
         scale: the curvature at the ends of the colours, in 1/unit of length; None: the 95th percentile of its size.
@@ -126,26 +132,24 @@ def traced(
         ValueError: the size or the box is none, the colouring unknown, or Φ is not finite.
     """
     _check(size, colouring, samples)
-    region = Region.of(lower, upper)
-    lipschitz = lipschitz or steepness(field, region)[0]
+    lipschitz = lipschitz or estimate_lipschitz_bound(field, box)[0]
     fine = (size[0] * samples, size[1] * samples)
-    hit, points = _hits(field, camera, fine, region, lipschitz)
+    hit, points = _find_hits(field, camera, fine, box, lipschitz)
     light = np.ones((fine[0] * fine[1], 3))
     if len(points):
-        light[hit] = _colours(field, camera, points, region, scale, colouring)
+        light[hit] = _light(field, camera, points, box, scale, colouring)
     mean = light.reshape(size[1], samples, size[0], samples, 3).mean((1, 3))
     # Means are of light, pixels of what screens make it from.
     found: Pixels = np.round(255 * mean.clip(0, 1) ** (1 / _GAMMA)).astype(np.uint8)
     return found
 
 
-def turntable(
+def trace_turntable(
     field: nn.Module,
     camera: Camera,
     size: tuple[int, int],
+    box: Box,
     *,
-    lower: Sequence[float],
-    upper: Sequence[float],
     frames: int = 60,
     colouring: Colouring = "shaded",
     lipschitz: float | None = None,
@@ -157,35 +161,32 @@ def turntable(
         field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
         camera: where the first picture is taken from.
         size: width and height in pixels.
-        lower: the corner with the least coordinates of the box that is looked into.
-        upper: the corner with the greatest.
+        box: the part of space whose surface is seen.
         frames: how many; after the last one the first follows.
         colouring: "shaded" or "curvature", its scale that of the first picture.
-        lipschitz: as in :func:`traced`.
-        samples: as in :func:`traced`.
+        lipschitz: as in :func:`trace`.
+        samples: as in :func:`trace`.
 
     Yields:
         pictures ``(height, width, 3)``.
 
     Raises:
-        ValueError: as in :func:`traced`, or there shall be no frame.
+        ValueError: as in :func:`trace`, or there shall be no frame.
     """
     if frames < 1:
         raise ValueError(f"a turn of {frames} frames is none; give at least 1")
     _check(size, colouring, samples)
-    region = Region.of(lower, upper)
-    lipschitz = lipschitz or steepness(field, region)[0]
+    lipschitz = lipschitz or estimate_lipschitz_bound(field, box)[0]
     scale = None
     if colouring == "curvature":
-        scale = _scale(curvatures_at(field, _hits(field, camera, size, region, lipschitz)[1]))
+        scale = _choose_scale(compute_mean_curvatures(field, _find_hits(field, camera, size, box, lipschitz)[1]))
     for k in range(frames):
         turned = replace(camera, azimuth=camera.azimuth + 360 * k / frames)
-        yield traced(
+        yield trace(
             field,
             turned,
             size,
-            lower=lower,
-            upper=upper,
+            box,
             colouring=colouring,
             lipschitz=lipschitz,
             scale=scale,
@@ -202,32 +203,32 @@ def _check(size: tuple[int, int], colouring: str, samples: int) -> None:
         raise ValueError(f"a pixel of {samples} samples has no colour; give at least 1")
 
 
-def _hits(
-    field: nn.Module, camera: Camera, size: tuple[int, int], region: Region, lipschitz: float
+def _find_hits(
+    field: nn.Module, camera: Camera, size: tuple[int, int], box: Box, lipschitz: float
 ) -> tuple[NDArray[np.int64], Floats]:
     """Return which rays of a camera meet the surface, and where, ``(h,)`` and ``(h, 3)``."""
     rays = camera.rays(size)
     pixel = 2 * math.tan(math.radians(camera.field_of_view) / 2) / size[1]  # at the distance 1
     hits, points = [np.empty(0, np.int64)], [np.empty((0, 3))]
     for start in range(0, len(rays), _STRIP):
-        which, where = _march(field, camera.position(), rays[start : start + _STRIP], region, lipschitz, pixel)
+        which, where = _march(field, camera.position(), rays[start : start + _STRIP], box, lipschitz, pixel)
         hits.append(which + start)
         points.append(where)
     return np.concatenate(hits), np.concatenate(points)
 
 
 def _march(
-    field: nn.Module, origin: Floats, rays: Floats, region: Region, lipschitz: float, pixel: float
+    field: nn.Module, origin: Floats, rays: Floats, box: Box, lipschitz: float, pixel: float
 ) -> tuple[NDArray[np.int64], Floats]:
     """Return which rays meet the surface, in order, and where."""
-    near, far = _inside(origin, rays, region)
+    near, far = _clip_rays(origin, rays, box)
     active = np.flatnonzero(near < far)
     at, before = near[active], near[active]  # the distance along each active ray, and that before the last step
     found = np.full(len(rays), np.nan)
     for _ in range(_STEPS):
-        values = values_at(field, origin + at[:, None] * rays[active]).astype(float)
+        values = evaluate(field, origin + at[:, None] * rays[active]).astype(float)
         crossed = values < 0
-        found[active[crossed]] = _between(field, origin, rays[active[crossed]], before[crossed], at[crossed])
+        found[active[crossed]] = _bisect(field, origin, rays[active[crossed]], before[crossed], at[crossed])
         arrived = ~crossed & (values < _NEAR * pixel * at)
         found[active[arrived]] = at[arrived]
         before, at = at, at + np.maximum(values / lipschitz, _LEAST * pixel * at)
@@ -239,17 +240,17 @@ def _march(
     return met, origin + found[met, None] * rays[met]
 
 
-def _inside(origin: Floats, rays: Floats, region: Region) -> tuple[Floats, Floats]:
+def _clip_rays(origin: Floats, rays: Floats, box: Box) -> tuple[Floats, Floats]:
     """Return between which distances each ray is in a box; nowhere where the first is not less than the second."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        one, other = (region.lower - origin) / rays, (region.upper - origin) / rays
+        one, other = ((corner - origin) / rays for corner in find_corners(box))
     # A ray within a side of the box has 0/0 there, and is taken not to be limited by it.
     near = np.fmin(one, other).max(1, initial=0.0, where=~np.isnan(one) & ~np.isnan(other))
     far = np.fmax(one, other).min(1, initial=np.inf, where=~np.isnan(one) & ~np.isnan(other))
     return near, far
 
 
-def _between(field: nn.Module, origin: Floats, rays: Floats, outside: Floats, inside: Floats) -> Floats:
+def _bisect(field: nn.Module, origin: Floats, rays: Floats, outside: Floats, inside: Floats) -> Floats:
     """Return where on each ray the sign of Φ changes, by bisection.
 
     A ray that starts inside, where the box cuts the surface open, has both ends the same, and stays there.
@@ -258,28 +259,29 @@ def _between(field: nn.Module, origin: Floats, rays: Floats, outside: Floats, in
     if len(rays) and (low < high).any():
         for _ in range(_REFINEMENTS):
             middle = (low + high) / 2
-            within = values_at(field, origin + middle[:, None] * rays) < 0
+            within = evaluate(field, origin + middle[:, None] * rays) < 0
             low, high = np.where(within, low, middle), np.where(within, middle, high)
     return (low + high) / 2
 
 
-def _scale(curvatures: NDArray[np.floating[Any]]) -> float:
+def _choose_scale(curvatures: NDArray[np.floating[Any]]) -> float:
     return float(np.percentile(np.abs(curvatures), _PERCENTILE)) if len(curvatures) else 1.0
 
 
-def _colours(
-    field: nn.Module, camera: Camera, points: Floats, region: Region, scale: float | None, colouring: Colouring
+def _light(
+    field: nn.Module, camera: Camera, points: Floats, box: Box, scale: float | None, colouring: Colouring
 ) -> Floats:
     """Return the light that points of the surface send to a camera, ``(n, 3)``, linear.
 
     Where a side of the box cuts the inside open it is that side which is seen, flat.
     """
-    gradients = jets_at(field, points)[1].astype(float)
-    close = _ON_SIDE * (region.upper - region.lower)
-    sides = (np.abs(points - region.upper) < close).astype(float) - (np.abs(points - region.lower) < close)
+    gradients = evaluate_with_gradients(field, points)[1].astype(float)
+    lower, upper = find_corners(box)
+    close = _ON_SIDE * (upper - lower)
+    sides = (np.abs(points - upper) < close).astype(float) - (np.abs(points - lower) < close)
     cut = (sides != 0).any(1)
     gradients[cut] = sides[cut]
-    seen = unit(gradients) @ camera.frame().T  # in the frame of the camera
+    seen = normalise(gradients) @ camera.frame().T  # in the frame of the camera
     strength = np.full(len(points), _AMBIENT)
     for direction, strong in _LIGHTS:
         towards = np.asarray(direction) / np.linalg.norm(direction)
@@ -289,9 +291,9 @@ def _colours(
         return np.repeat((_GREY * strength)[:, None], 3, axis=1)
     import matplotlib as mpl
 
-    curvatures = np.where(cut, 0, curvatures_at(field, points))
+    curvatures = np.where(cut, 0, compute_mean_curvatures(field, points))
     # Of a plane all curvatures are rounding, which shall not be told apart.
-    limit = max(scale or _scale(curvatures[~cut]), 1e-6)
+    limit = max(scale or _choose_scale(curvatures[~cut]), 1e-6)
     colours = np.asarray(mpl.colormaps[_PALETTE](0.5 + 0.5 * (curvatures / limit).clip(-1, 1)))[:, :3]
     # Half of the light comes from everywhere, so that colours keep their meaning.
     found: Floats = colours**_GAMMA * (0.5 + 0.5 * strength[:, None])

@@ -30,7 +30,7 @@ _WINDING = 2048  # points that stand for all of them in winding numbers
 _CHUNK = 1 << 22  # pairs at a time
 
 
-def spacing_of(points: Doubles, tree: cKDTree) -> float:
+def estimate_spacing(points: Doubles, tree: cKDTree) -> float:
     """Return the typical distance of a point from its nearest neighbours, up to the size of a sample of them."""
     some = points[:: max(1, len(points) // 10_000)]
     near, _ = tree.query(some, k=min(4, len(points)))
@@ -46,7 +46,7 @@ def signed_distances(points: Doubles, normals: Doubles, places: Doubles) -> Doub
         places: where.
     """
     tree = cKDTree(points)
-    spacing = spacing_of(points, tree)
+    spacing = estimate_spacing(points, tree)
     # Far off the nearest of a sample of the points is hardly farther than that of all, and found ten times sooner.
     distance, _ = cKDTree(points[:: max(1, len(points) // _SAMPLE)]).query(places, workers=-1)
     near = distance < _ALL_OF_THEM
@@ -71,7 +71,7 @@ def winding_numbers(points: Doubles, normals: Doubles, places: Doubles) -> Doubl
     dimension = points.shape[1]
     step = max(1, math.ceil(len(points) / _WINDING))
     chosen = np.random.default_rng(0).permutation(len(points))[::step]
-    areas = _areas(points, chosen)
+    areas = _estimate_areas(points, chosen)
     some = torch.from_numpy(np.concatenate([points[chosen], normals[chosen] * areas[:, None]], axis=1)).float()
     anchors, weighted = some[:, :dimension], some[:, dimension:]
     found = []
@@ -84,7 +84,7 @@ def winding_numbers(points: Doubles, normals: Doubles, places: Doubles) -> Doubl
     return (torch.cat(found).double() / total).numpy() if found else np.empty(0)
 
 
-def _areas(points: Doubles, chosen: NDArray[np.int64]) -> Doubles:
+def _estimate_areas(points: Doubles, chosen: NDArray[np.int64]) -> Doubles:
     """Return the area (the length, in the plane) that each chosen point stands for: that of the points nearest to it.
 
     Each point stands for the disc of its own spacing, all of them scaled alike.

@@ -1,5 +1,5 @@
-"""Files and arrays to tensors and back; the only place that knows pixels."""
+"""Files to arrays and back, one module for each family of formats; metadata that changes their meaning is read too."""
 
 
 class SignalWarning(UserWarning):
-    """A signal can be fitted, but is not what it may be taken for."""
+    """Warns that a signal can be fitted, but is not what it may be taken for: clipped, repaired, or read in part."""

@@ -1,4 +1,4 @@
-"""Room for arrays: in memory, or mapped from a temporary file where they are large."""
+"""Allocation of arrays: in memory, or mapped from a temporary file where they are large."""
 
 from __future__ import annotations
 
@@ -14,21 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 IN_MEMORY = 256 << 20
-"""Up to how many bytes an array is held in memory; more are mapped from a temporary file."""
+"""The largest number of bytes of an array in memory; larger ones are mapped from a temporary file."""
 
-_NEGLIGIBLE = 2**25  # bytes: less than a tenth of what PyTorch has taken by then, so that nobody need ask
-_SLAB = 1 << 24  # bytes looked at together
+_NEGLIGIBLE = 2**25  # bytes: a tenth of the memory that PyTorch takes, too little to ask the system about
+_SLAB = 1 << 24  # bytes of a slab
 
 
 class TooLargeError(ValueError):
-    """What neither memory nor the disk can hold."""
+    """Raised for an array that neither memory nor the disk can hold."""
 
 
 def check_memory(what: str | Path, shape: tuple[int, ...], bytes_per_value: int) -> None:
-    """Check that memory can hold what is about to be made.
+    """Check that memory can hold an array that is about to be made.
+
+    Args:
+        what: name of the array, or its file, in the error.
+        shape: shape of the array.
+        bytes_per_value: bytes of memory that each value takes until it has been used.
 
     Raises:
-        TooLargeError: it cannot.
+        TooLargeError: less memory than that is free.
     """
     needed = float(np.prod(shape, dtype=float)) * bytes_per_value
     if needed < _NEGLIGIBLE:
@@ -47,22 +52,27 @@ def _check(what: str | Path, shape: tuple[int, ...], needed: float, available: f
 
 
 def check_disk(what: str | Path, shape: tuple[int, ...], dtype: Any) -> None:
-    """Check that a temporary file can hold what is about to be made.
+    """Check that a temporary file can hold an array that is about to be made.
+
+    Args:
+        what: name of the array, or its file, in the error.
+        shape: shape of the array.
+        dtype: type of its values.
 
     Raises:
-        TooLargeError: it cannot.
+        TooLargeError: less of the disk than that is free.
     """
     needed = float(np.prod(shape, dtype=float)) * np.dtype(dtype).itemsize
     _check(what, shape, needed, shutil.disk_usage(tempfile.gettempdir()).free, "on the disk for temporary files")
 
 
-def room(what: str | Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return an array to fill, its values undefined; the temporary file is gone with the last view of it.
+def allocate(what: str | Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return an array of undefined values; where a temporary file holds it, this is deleted with its last view.
 
     Args:
-        what: it is for, as errors name it.
-        shape: of the array.
-        dtype: of its values.
+        what: purpose of the array, as the error names it.
+        shape: shape of the array.
+        dtype: type of its values.
 
     Raises:
         TooLargeError: the disk cannot hold it.
@@ -77,7 +87,7 @@ def room(what: str | Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 
 
 def release(array: NDArray[Any]) -> None:
-    """Give back the memory that pages of a mapped array take; what was written into it is on the disk then."""
+    """Free the memory of the pages of a mapped array, after saving to the disk what was written to them."""
     mapped = getattr(array, "_mmap", None)
     if mapped is None or not hasattr(mapped, "madvise"):
         return
@@ -86,35 +96,35 @@ def release(array: NDArray[Any]) -> None:
     mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def slabs(array: NDArray[Any]) -> Iterator[slice]:
-    """Yield the slabs of an array along its first axis, each of a few megabytes; mapped ones are released behind."""
+def iterate_slabs(array: NDArray[Any]) -> Iterator[slice]:
+    """Yield slices of an array along its first axis, each of a few megabytes, and release the pages of mapped ones."""
     rows = max(1, _SLAB // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
         yield slice(start, start + rows)
         release(array)
 
 
-def ends(array: NDArray[Any]) -> tuple[float, float]:
-    """Return the least and the greatest value of an array; NaN where there is one.
+def find_extremes(array: NDArray[Any]) -> tuple[float, float]:
+    """Return the least and the greatest value of an array; both are NaN if a value is.
 
-    >>> ends(np.arange(6.0).reshape(2, 3))
+    >>> find_extremes(np.arange(6.0).reshape(2, 3))
     (0.0, 5.0)
     """
-    lows, highs = np.array([(float(array[some].min()), float(array[some].max())) for some in slabs(array)]).T
+    lows, highs = np.array([(float(array[some].min()), float(array[some].max())) for some in iterate_slabs(array)]).T
     return float(lows.min()), float(highs.max())
 
 
 class Spool:
-    """Gathers blocks of samples ``(n, c)``: in memory, or in a temporary file where they are many. Used as a context.
+    """A temporary file that blocks of samples ``(n, c)`` are appended to, and become one array of; used as a context.
 
     Args:
-        channels: c.
-        dtype: of the samples.
+        channels: number of channels, c.
+        dtype: type of the samples.
     """
 
     def __init__(self, channels: int, dtype: Any) -> None:
         self._channels, self._dtype = channels, np.dtype(dtype)
-        # The file has no name by the time it is mapped: whatever happens, it is gone with the process.
+        # The file has no name, so that it is deleted when the process ends, however that happens.
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="sinefield-")
 
     def __enter__(self) -> Self:
@@ -133,8 +143,8 @@ class Spool:
         """
         self._file.write(np.ascontiguousarray(block, dtype=self._dtype).tobytes())
 
-    def gathered(self) -> NDArray[Any]:
-        """Return all samples ``(n, c)``; nothing can be added afterwards."""
+    def gather(self) -> NDArray[Any]:
+        """Return all samples ``(n, c)``, mapped where they are many; nothing can be added afterwards."""
         file = self._file
         size = file.tell()
         file.seek(0)

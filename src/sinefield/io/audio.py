@@ -1,7 +1,7 @@
 """Recordings: files and arrays to samples ``(n, channels)``, and back, block by block.
 
-libsndfile, by way of soundfile, reads WAV, FLAC, OGG, MP3 and the rest. Decoded samples are held as they were
-recorded, 16-bit integers where they suffice, so that an hour takes no more memory than a minute.
+soundfile, by way of libsndfile, reads WAV, FLAC, OGG, MP3 and other formats. Decoded samples keep their type, 16-bit
+integers where these suffice, and long recordings are kept in a file: an hour takes no more memory than a minute.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sinefield.io import SignalWarning
-from sinefield.io.allocation import Spool, slabs
+from sinefield.io.allocation import Spool, iterate_slabs
 from sinefield.io.files import replacing
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
 """The endings of recordings that can be read."""
 
-_WRITTEN = {  # what libsndfile calls each format, and its subtypes of 16 bits, of more, and of floats
+_WRITTEN = {  # libsndfile's name of each format, and of its subtypes with 16 bits, with more, and with floats
     ".wav": ("WAV", "PCM_16", "PCM_24", "FLOAT"),
     ".flac": ("FLAC", "PCM_16", "PCM_24", "PCM_24"),
     ".ogg": ("OGG", "VORBIS", "VORBIS", "VORBIS"),
@@ -32,9 +32,9 @@ _WRITTEN = {  # what libsndfile calls each format, and its subtypes of 16 bits, 
     ".aiff": ("AIFF", "PCM_16", "PCM_24", "FLOAT"),
 }
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 32, "DOUBLE": 32}
-_CLIPPED = 1e-3  # the part of the samples at full scale from which on a recording is said to be clipped
-_SHORT = re.compile(r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)")  # how libsndfile tells of missing bytes
-_UNKNOWN = 0x7FFF0000  # bytes that a header claims where it was written before their number was known
+_CLIPPED = 1e-3  # fraction of samples at full scale: a recording with more is clipped
+_SHORT = re.compile(r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)")  # libsndfile's words for missing bytes
+_UNKNOWN = 0x7FFF0000  # bytes: headers written before the number was known claim at least so many
 _RATES = (1, 2**24)  # Hz: from a thermometer's to a radio's
 _BLOCK = 1 << 18  # samples
 
@@ -44,13 +44,13 @@ class Recording:
     """A recording.
 
     Args:
-        values: ``(n, channels)`` as stored: 16-bit integers or floats.
-        full: the stored value of full scale: 32,768 or 1.
-        rate: samples a second.
-        peak: the largest absolute sample, full scale 1.
-        clipped: which part of the samples are at full scale, and next to another such one.
-        bits: of a sample: 8, 16, 24, or 32 for floats.
-        name: what to call it.
+        values: samples ``(n, channels)`` as stored, 16-bit integers or floats.
+        full: stored value of full scale, 32,768 or 1.
+        rate: samples per second.
+        peak: largest absolute sample, as a fraction of full scale.
+        clipped: fraction of samples that are at full scale and next to another one there.
+        bits: bits of a sample: 8, 16, 24, or 32 for floats.
+        name: name of the recording in messages.
     """
 
     values: NDArray[Any]
@@ -63,7 +63,7 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """The duration in seconds."""
         return len(self.values) / self.rate
 
 
@@ -72,17 +72,17 @@ def read(source: str | Path | NDArray[Any] | Tensor, rate: int | None = None) ->
 
     Args:
         source: a path, an array or a tensor.
-        rate: samples a second, of an array.
+        rate: samples per second of an array; files tell theirs.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a recording, is damaged, ends early, is silent, has fewer than two samples, an
-            implausible rate, or NaN or infinity in it.
+        ValueError: the source is not a recording, is damaged, ends early, is silent, has fewer than two samples or an
+            implausible rate, or holds NaN or infinity.
     """
     if isinstance(source, Tensor):
         source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
-        return _of_array(source, rate)
+        return _from_array(source, rate)
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a recording, such as a WAV or FLAC file")
@@ -109,7 +109,7 @@ def read(source: str | Path | NDArray[Any] | Tensor, rate: int | None = None) ->
                     )
                 if count < file.frames:
                     raise ValueError(f"{path} ends early: {count} of {file.frames} samples are there; get another copy")
-                return _recording(spool.gathered(), file.samplerate, exact, str(path))
+                return _make_recording(spool.gather(), file.samplerate, exact, str(path))
     except soundfile.LibsndfileError as error:
         reason = " ".join(error.error_string.split()).rstrip(".")
         raise ValueError(
@@ -117,7 +117,7 @@ def read(source: str | Path | NDArray[Any] | Tensor, rate: int | None = None) ->
         ) from error
 
 
-def _of_array(array: NDArray[Any], rate: int | None) -> Recording:
+def _from_array(array: NDArray[Any], rate: int | None) -> Recording:
     name = f"an array of shape {array.shape}"
     if rate is None:
         raise ValueError(f"{name} does not say how many samples a second has; give rate=")
@@ -129,7 +129,7 @@ def _of_array(array: NDArray[Any], rate: int | None) -> Recording:
             f"{name} of {array.dtype} is no recording; expected (n,) or (n, channels) of floats or 16-bit integers"
         )
     integers = array.dtype == np.int16
-    return _recording(array if integers else array.astype(np.float32), rate, 16 if integers else 32, name)
+    return _make_recording(array if integers else array.astype(np.float32), rate, 16 if integers else 32, name)
 
 
 def _check_rate(rate: int, name: str) -> None:
@@ -140,18 +140,18 @@ def _check_rate(rate: int, name: str) -> None:
         )
 
 
-def _recording(values: NDArray[Any], rate: int, bits: int, name: str) -> Recording:
+def _make_recording(values: NDArray[Any], rate: int, bits: int, name: str) -> Recording:
     if len(values) < 2:
         raise ValueError(f"{name} has {len(values)} samples; a recording needs at least 2")
     full = 32768.0 if values.dtype == np.int16 else 1.0
     peak, clipped = 0.0, 0
-    for some in slabs(values):
+    for some in iterate_slabs(values):
         size = np.abs(values[some].astype(np.float32)) / full
         peak = max(peak, float(size.max()))
         if not np.isfinite(size).all():
             raise ValueError(f"{name} holds NaN or infinity; replace those samples by numbers first")
-        most = (size >= 32767 / 32768) & (size <= 1)  # floats beyond full scale are loud, not clipped
-        beside = np.zeros_like(most)  # a peak may just reach full scale; what is clipped stays there
+        most = (size >= 32767 / 32768) & (size <= 1)  # floats beyond full scale are loud rather than clipped
+        beside = np.zeros_like(most)  # a peak may just reach full scale, clipped samples stay there
         beside[1:] |= most[:-1]
         beside[:-1] |= most[1:]
         clipped += int((most & beside).sum())
@@ -168,10 +168,10 @@ def _recording(values: NDArray[Any], rate: int, bits: int, name: str) -> Recordi
 
 
 def check_suffix(path: str | Path) -> None:
-    """Check the ending of a recording to write.
+    """Check that a recording can be written to a file of this name.
 
     Raises:
-        ValueError: :func:`write` knows no such format.
+        ValueError: the ending is none that :func:`write` knows.
     """
     if Path(path).suffix.lower() not in _WRITTEN:
         raise ValueError(f"cannot write {path}: a recording's ending must be one of {', '.join(_WRITTEN)}")
@@ -181,18 +181,18 @@ def write(path: str | Path, blocks: Iterator[NDArray[np.float32]], rate: int, ch
     """Write a recording, whole or not at all.
 
     Args:
-        path: where; the ending chooses the format.
-        blocks: samples ``(n, channels)``, full scale 1; what is beyond is clipped, but for floats.
-        rate: samples a second.
-        channels: how many.
-        bits: 16 or less, 24, or 32 for floats, where the format has them.
+        path: file to write; its ending chooses the format.
+        blocks: samples ``(n, channels)``, full scale 1; larger ones are clipped unless the file holds floats.
+        rate: samples per second.
+        channels: number of channels.
+        bits: bits of a sample: up to 16, 24, or 32 for floats; a format without them gets the nearest it has.
 
     Returns:
-        which part of the samples was clipped.
+        The fraction of samples that were clipped.
 
     Raises:
         ValueError: the format is not known, or cannot hold such a recording.
-        OSError: the place cannot be written to.
+        OSError: the file cannot be written.
     """
     check_suffix(path)
     import soundfile

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary file beside ``path`` to write to, and move it there if nothing fails.
+    """Open a temporary file beside ``path``, and give it this name when the block ends without an error.
 
-    The file is flushed to the disk before it takes its place; whatever ``path`` held stays until then, and
-    stays if the block raises.
+    The temporary file is flushed to the disk first. A file that ``path`` named before stays until then, and stays if
+    the block raises.
 
     Args:
-        path: where the file is to be.
+        path: name of the file to write.
 
     Yields:
-        the temporary file's path, which has the suffix of ``path``.
+        The path of the temporary file, which has the suffix of ``path``.
 
     Raises:
         OSError: the folder does not exist or cannot be written to.
@@ -32,7 +32,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files private; what the user asked for has the mode any new file would have.
+        # mkstemp makes files private; the finished file has the mode of any new file.
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
@@ -48,10 +48,10 @@ def check_writable(path: str | Path) -> None:
     """Check that a file could be written at ``path``.
 
     Raises:
-        IsADirectoryError: it is a folder.
-        FileExistsError: it is no ordinary file.
-        FileNotFoundError: its folder does not exist.
-        PermissionError: its folder cannot be written to.
+        IsADirectoryError: ``path`` is a folder.
+        FileExistsError: ``path`` is a device or another special file.
+        FileNotFoundError: the folder of ``path`` does not exist.
+        PermissionError: the folder of ``path`` cannot be written to.
     """
     target = Path(path)
     folder = target.parent

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.io import decoding
-from sinefield.io.allocation import check_memory, ends, release, room, slabs
-from sinefield.io.decoding import LARGE
+from sinefield.io import image_decoding
+from sinefield.io.allocation import allocate, check_memory, find_extremes, iterate_slabs, release
 from sinefield.io.files import replacing
-from sinefield.io.resampling import resampled
-from sinefield.io.sample_pictures import file_of
+from sinefield.io.image_decoding import LARGE
+from sinefield.io.resampling import resample
+from sinefield.io.sample_images import find_file
 
 Floats = NDArray[np.float32]
 
@@ -27,8 +26,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 """The endings of pictures."""
 
 _WRITTEN = (*SUFFIXES, ".npy")
-_TILE = (256, 256)  # of a large TIFF
-_LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # pixels a side that their encoders take
+_TILE = (256, 256)  # pixels of a tile in large TIFFs
+_LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # pixels of the longest side that encoders accept
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +35,12 @@ class Picture:
     """A picture in memory.
 
     Args:
-        values: ``(height, width, channels)``; 1 channel is grey, 3 RGB, 4 RGBA. Floats; of a :data:`LARGE` picture
-            the numbers as they are stored.
-        low: the value of black.
-        high: the value of white.
+        values: pixels ``(height, width, channels)``; 1 channel is grey, 3 are RGB, 4 RGBA. They are floats; those of
+            a :data:`LARGE` picture keep their stored type.
+        low: value of black.
+        high: value of white.
         bits: 8 or 16 for integers, 32 for floats.
-        name: what to call it.
+        name: name of the picture in messages.
     """
 
     values: NDArray[Any]
@@ -52,7 +51,7 @@ class Picture:
 
     @property
     def large(self) -> bool:
-        """Whether it is held as it is stored."""
+        """Whether the values keep their stored type."""
         return self.values.size >= LARGE
 
 
@@ -60,37 +59,37 @@ def read(source: str | Path | NDArray[Any] | Tensor) -> Picture:
     """Return the picture in a file, an array or a tensor.
 
     Args:
-        source: a path; ``"sample:NAME"`` for a picture of :data:`sinefield.io.sample_pictures.SAMPLES`; or an array
+        source: a path; ``"sample:NAME"`` for a picture of :data:`sinefield.io.sample_images.SAMPLES`; or an array
             ``(height, width)`` or ``(height, width, channels)`` of 8- or 16-bit integers, booleans or floats.
-            Floats within [0, 1] have that range, others the one they span.
+            Black and white are 0 and 1 for floats within [0, 1], and the least and the greatest of other floats.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a picture, is damaged, is empty, constant, one pixel wide or too large for memory,
-            has other than 1, 3 or 4 channels, or holds NaN, infinity or what 32-bit floats cannot hold.
+        ValueError: the source is not a picture, is damaged, empty, constant, one pixel wide or too large for memory,
+            has a number of channels other than 1, 3 or 4, or holds NaN, infinity or numbers beyond 32-bit floats.
     """
     if isinstance(source, Tensor):
         tensor = source.detach().cpu()  # NumPy has no bfloat16
         source = (tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor).numpy()
     if isinstance(source, np.ndarray):
-        return _picture(source, f"an array of shape {source.shape}")
+        return _make_picture(source, f"an array of shape {source.shape}")
     name = str(source)
     if name.startswith("sample:"):
-        return _picture(_sample(name.removeprefix("sample:")), name)
-    return _picture(decoding.read_file(Path(source)), name)
+        return _make_picture(_read_sample(name.removeprefix("sample:")), name)
+    return _make_picture(image_decoding.read_file(Path(source)), name)
 
 
-def _sample(name: str) -> NDArray[Any]:
-    path = file_of(name)
+def _read_sample(name: str) -> NDArray[Any]:
+    path = find_file(name)
     if path is not None:
-        return decoding.decode(path)
+        return image_decoding.decode(path)
     import skimage.data
 
     array: NDArray[Any] = getattr(skimage.data, name)()
     return array
 
 
-def _picture(array: NDArray[Any], name: str) -> Picture:
+def _make_picture(array: NDArray[Any], name: str) -> Picture:
     if array.ndim == 2:
         array = array[:, :, None]
     _check_shape(array, name)
@@ -98,7 +97,7 @@ def _picture(array: NDArray[Any], name: str) -> Picture:
         raise ValueError(f"{name} holds {array.dtype}; expected 8- or 16-bit integers, booleans or floats")
     with np.errstate(over="ignore", invalid="ignore"):
         values = array if array.size >= LARGE else np.ascontiguousarray(array, dtype=np.float32)
-        low, high = ends(array)
+        low, high = find_extremes(array)
         spread = float(np.float32(high) - np.float32(low))
     if not math.isfinite(spread):
         raise ValueError(f"{name} holds NaN, infinity or numbers too large; replace those pixels by numbers first")
@@ -106,7 +105,7 @@ def _picture(array: NDArray[Any], name: str) -> Picture:
         raise ValueError(
             f"{name} is constant: every pixel is {values.flat[0]:g}; there is nothing to fit, give another picture"
         )
-    return Picture(values, *_value_range(array, low, high), name)
+    return Picture(values, *_find_range(array, low, high), name)
 
 
 def _check_shape(array: NDArray[Any], name: str) -> None:
@@ -121,8 +120,8 @@ def _check_shape(array: NDArray[Any], name: str) -> None:
         )
 
 
-def _value_range(array: NDArray[Any], low: float, high: float) -> tuple[float, float, int]:
-    """Return the values of black and white, and the bits of a channel, of an array with these ends."""
+def _find_range(array: NDArray[Any], low: float, high: float) -> tuple[float, float, int]:
+    """Return the values of black and white, and the bits of a channel, of an array with these extremes."""
     if array.dtype == bool:
         return 0.0, 1.0, 8
     if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
@@ -130,7 +129,7 @@ def _value_range(array: NDArray[Any], low: float, high: float) -> tuple[float, f
     return (0.0, 1.0, 32) if array.dtype.kind == "f" and low >= 0 and high <= 1 else (low, high, 32)
 
 
-def resized(picture: Picture, longest: int) -> Picture:
+def resize(picture: Picture, longest: int) -> Picture:
     """Return a picture scaled so that its longest side is ``longest`` pixels, without aliasing.
 
     Raises:
@@ -141,79 +140,14 @@ def resized(picture: Picture, longest: int) -> Picture:
     size = (round(height * factor), round(width * factor))
     if min(size) < 2:
         raise ValueError(f"{picture.name} resized to {size[1]} x {size[0]} pixels is too small; 2 are needed each way")
-    return Picture(resampled(picture.values, *size), picture.low, picture.high, picture.bits, picture.name)
-
-
-@dataclass(frozen=True)
-class PixelMap:
-    """The mapping between pixels and the coordinates and values of a field.
-
-    A picture's pixel (row r, column c), whose centre is at (r + ½, c + ½) pixels from the upper left corner,
-    lies at y = (2r + 1 − height) / L and x = (2c + 1 − width) / L with L = max(height, width); points are (y, x),
-    in the order of the array's axes. Values low … high become −1 … 1.
-
-    Args:
-        height: in pixels.
-        width: in pixels.
-        channels: 1, 3 or 4.
-        low: the value of black.
-        high: the value of white.
-        bits: 8, 16 or 32 (floats).
-    """
-
-    height: int
-    width: int
-    channels: int
-    low: float
-    high: float
-    bits: int
-
-    @classmethod
-    def of(cls, picture: Picture) -> PixelMap:
-        """Return the mapping of a picture."""
-        height, width, channels = picture.values.shape
-        return cls(height, width, channels, picture.low, picture.high, picture.bits)
-
-    @property
-    def spacing(self) -> float:
-        """The size of a pixel in field coordinates, 2/L."""
-        return 2 / max(self.height, self.width)
-
-    @property
-    def contrast(self) -> float:
-        """How much a pixel value changes when the field's value changes by 1: (high − low) / 2."""
-        return (self.high - self.low) / 2
-
-    def to_field(self, values: Floats) -> Tensor:
-        """Return pixel values as field values, ``(height · width, channels)`` in C order."""
-        scaled = (values - self.low) / self.contrast - 1
-        return torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32)).flatten(0, 1)
-
-    def to_pixels(self, values: Tensor) -> Tensor:
-        """Return field values as pixel values."""
-        return (values + 1) * self.contrast + self.low
-
-    def axes(self, height: int, width: int, region: tuple[float, float, float, float] | None) -> tuple[Tensor, Tensor]:
-        """Return y ``(height,)`` and x ``(width,)`` of the sample centres of a region.
-
-        Args:
-            height: how many rows of samples.
-            width: how many columns.
-            region: left, top, right, bottom in pixels of the picture; None for all of it.
-        """
-        left, top, right, bottom = region or (0.0, 0.0, float(self.width), float(self.height))
-        longest = max(self.height, self.width)
-        rows = top + (torch.arange(height, dtype=torch.float64) + 0.5) * (bottom - top) / height
-        columns = left + (torch.arange(width, dtype=torch.float64) + 0.5) * (right - left) / width
-        y, x = (2 * rows - self.height) / longest, (2 * columns - self.width) / longest
-        return y.to(torch.float32), x.to(torch.float32)
+    return Picture(resample(picture.values, *size), picture.low, picture.high, picture.bits, picture.name)
 
 
 def check_suffix(path: str | Path) -> None:
-    """Check the ending of a picture to write.
+    """Check that a picture can be written to a file of this name.
 
     Raises:
-        ValueError: :func:`write` knows no such format.
+        ValueError: the ending is none that :func:`write` knows.
     """
     if Path(path).suffix.lower() not in _WRITTEN:
         raise ValueError(f"cannot write {path}: its ending must be one of {', '.join(_WRITTEN)}")
@@ -226,15 +160,15 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
     to integers of 8 bits, or of 16 where ``bits`` is more than 8 and the format has them (PNG, TIFF).
 
     Args:
-        path: where; the ending chooses the format.
-        values: ``(height, width, channels)``.
-        low: the value of black.
-        high: the value of white.
+        path: file to write; its ending chooses the format.
+        values: pixels, ``(height, width, channels)``.
+        low: value of black.
+        high: value of white.
         bits: 8, 16 or 32.
 
     Raises:
         ValueError: the ending is of no known format, or the format cannot hold the picture.
-        OSError: the place cannot be written to.
+        OSError: the file cannot be written.
     """
     check_suffix(path)
     suffix = Path(path).suffix.lower()
@@ -247,16 +181,16 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
         values = values[:, :, 0]
     with replacing(path) as temporary:
         if suffix == ".npy":
-            with temporary.open("wb") as file:  # given a name, NumPy appends .npy to .NPY
+            with temporary.open("wb") as file:  # NumPy would append .npy to a name that ends in .NPY
                 np.save(file, values, allow_pickle=False)
             return
         if suffix in (".tif", ".tiff") and bits == 32:
             _write_tiff(temporary, values)
             return
         depth = np.uint16 if bits > 8 and suffix in (".png", ".tif", ".tiff") else np.uint8
-        if not all(map(math.isfinite, ends(values))):
+        if not all(map(math.isfinite, find_extremes(values))):
             raise ValueError(f"cannot write {path}: the values hold NaN or infinity; choose .npy, which keeps them")
-        pixels = _integers(values, low, high, depth)
+        pixels = _quantise(values, low, high, depth)
         if suffix in (".tif", ".tiff"):
             _write_tiff(temporary, pixels)
         elif suffix == ".png":
@@ -266,18 +200,18 @@ def write(path: str | Path, values: Floats, low: float, high: float, bits: int) 
             PIL.Image.fromarray(pixels).save(temporary, **options)
 
 
-def _integers(values: Floats, low: float, high: float, depth: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
-    """Return values as integers of a depth, low … high becoming 0 … its largest."""
+def _quantise(values: Floats, low: float, high: float, depth: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
+    """Return values as integers, low … high becoming 0 … the largest integer of the type."""
     peak = float(np.iinfo(depth).max)
-    found = room("the picture to write", values.shape, depth)
-    for some in slabs(found):
+    found = allocate("the picture to write", values.shape, depth)
+    for some in iterate_slabs(found):
         found[some] = np.clip(np.rint((values[some] - low) * (peak / (high - low))), 0, peak)
         release(values)
     return found
 
 
 def _write_png(path: Path, pixels: NDArray[Any]) -> None:
-    """Write integers; many of them through pyvips, where it is there, which does not hold the file in memory."""
+    """Write integers; large pictures through pyvips if it is installed, as this does not hold the file in memory."""
     if pixels.dtype == np.uint8 and pixels.size < LARGE:
         PIL.Image.fromarray(pixels).save(path, format="png")
     elif pixels.size >= LARGE and importlib.util.find_spec("pyvips") is not None:

@@ -1,4 +1,4 @@
-"""Outlines in the plane: of a picture's dark or light part, and of polygons, as points with normals."""
+"""Outlines in the plane as points with normals: of the dark or the light part of a picture, and of polygons."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinefield.io.image import Picture
-from sinefield.io.points import Cloud, Doubles, checked
+from sinefield.io.points import Cloud, Doubles, clean_points
 
 
-def outline(picture: Picture, samples: int = 20_000) -> Cloud:
+def trace_outline(picture: Picture, samples: int = 20_000) -> Cloud:
     """Return the outline between the dark and the light parts of a picture, in pixels (row, column).
 
-    Inside is what holds less of the picture's edge: a glyph on paper, dark or light.
+    The part that touches less of the picture's edge is the inside: a glyph on paper, whichever of them is dark.
 
     Args:
-        picture: of any kind; of colours the mean.
-        samples: about how many points, evenly spaced.
+        picture: picture; its colours are averaged to grey.
+        samples: approximate number of points, which are evenly spaced.
 
     Raises:
-        ValueError: there is no outline.
+        ValueError: the picture has no outline.
     """
     from scipy import ndimage  # these take long to import
     from skimage.measure import find_contours
@@ -33,23 +33,27 @@ def outline(picture: Picture, samples: int = 20_000) -> Cloud:
     curves = [curve for curve in find_contours(height, 0.0) if len(curve) > 3]
     if not curves:
         raise ValueError(f"{picture.name} has no outline between dark and light; give a glyph or a silhouette")
-    places, across = _walked([curve[:-1] for curve in curves], samples)
+    places, across = _walk([curve[:-1] for curve in curves], samples)
     ahead, behind = (
         ndimage.map_coordinates(height, (places + side * across).T, order=1, mode="nearest") for side in (0.75, -0.75)
     )
     normals = np.where(ahead < behind, 1.0, -1.0)[:, None] * across
-    return checked(places - 0.5, normals, picture.name)  # of the padded picture's pixel centres, in pixels
+    return clean_points(places - 0.5, normals, picture.name)  # the padding moved pixel centres from ½ to 1
 
 
-def polygon(corners: NDArray[np.float64], samples: int = 20_000) -> Cloud:
+def sample_polygon(corners: NDArray[np.float64], samples: int = 20_000) -> Cloud:
     """Return points on a closed polygon, with normals outwards.
 
     Args:
-        corners: ``(n, 2)``, in order, either way round; the last is joined to the first.
-        samples: about how many points, evenly spaced.
+        corners: corners ``(n, 2)`` in order, either way round; the last is joined to the first.
+        samples: approximate number of points, which are evenly spaced.
 
     Raises:
-        ValueError: fewer than three corners, or no area.
+        ValueError: there are fewer than three corners, or they enclose no area.
+
+    >>> cloud = sample_polygon(np.array([[0, 0], [2, 0], [2, 2], [0, 2]]), samples=40)
+    >>> len(cloud.points), bool((np.abs(cloud.points - 1).max(axis=1) == 1).all())
+    (40, True)
     """
     corners = np.asarray(corners, dtype=np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3 or not np.isfinite(corners).all():
@@ -58,12 +62,12 @@ def polygon(corners: NDArray[np.float64], samples: int = 20_000) -> Cloud:
     area = float((corners[:, 0] * after[:, 1] - corners[:, 1] * after[:, 0]).sum() / 2)
     if area == 0:
         raise ValueError("the corners of the polygon all lie in a line; a shape needs an inside")
-    places, across = _walked([corners], samples)
-    return checked(places, np.sign(area) * across, f"a polygon of {len(corners)} corners")
+    places, across = _walk([corners], samples)
+    return clean_points(places, np.sign(area) * across, f"a polygon of {len(corners)} corners")
 
 
-def _walked(curves: Sequence[Doubles], samples: int) -> tuple[Doubles, Doubles]:
-    """Return points evenly spaced along closed curves, and the unit vectors across, to the right of the way."""
+def _walk(curves: Sequence[Doubles], samples: int) -> tuple[Doubles, Doubles]:
+    """Return points evenly spaced along closed curves, and unit vectors to the right of the direction of travel."""
     closed = [np.concatenate([curve, curve[:1]]) for curve in curves]
     lengths = [np.linalg.norm(np.diff(curve, axis=0), axis=1) for curve in closed]
     spacing = sum(float(each.sum()) for each in lengths) / samples

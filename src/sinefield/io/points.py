@@ -1,7 +1,7 @@
 """Shapes as points: scans and meshes in space, outlines in the plane, from files or arrays.
 
-trimesh, the extra ``mesh``, reads files. A mesh is sampled uniformly by area. What is wrong with points is repaired
-where it can be, with a warning, and refused where it cannot.
+trimesh, the extra ``mesh``, reads files. A mesh is sampled uniformly by area. Faults of points are repaired with a
+warning where that is possible, and refused elsewhere.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _SCANS = (".xyz", ".pts")  # of rows that begin with x y z
 _Y_UP = (".obj", ".glb", ".gltf")
 
 FEWEST = 10
-"""How many different points a shape needs."""
+"""The least number of different points that a shape needs."""
 
-_EQUAL = 0.05  # lengths of normals that differ by less, as parts of the largest, shall be the same
-_LARGEST = 1e100  # a coordinate, so that squares of differences are finite
+_EQUAL = 0.05  # of the largest length of a normal: lengths that differ by less count as equal
+_LARGEST = 1e100  # coordinate, so that squares of differences are finite
 
 Doubles = NDArray[np.float64]
 
@@ -38,10 +38,10 @@ class Cloud:
     """Points on a surface in space, or on a curve in the plane.
 
     Args:
-        points: ``(n, d)``, in the units of the file.
-        normals: ``(n, d)``, of unit length and outwards; None: not known.
-        name: what to call it.
-        up: the axis that is upright by the convention of its format: y of OBJ and glTF, z of others.
+        points: coordinates ``(n, d)``, in the units of the file.
+        normals: outward normals ``(n, d)`` of unit length; None: not known.
+        name: name of the shape in messages.
+        up: vertical axis by the convention of the file's format: y in OBJ and glTF, z in others.
     """
 
     points: Doubles
@@ -58,21 +58,22 @@ class Cloud:
 def read(source: str | Path | NDArray[Any] | Tensor, samples: int = 100_000) -> Cloud:
     """Return the shape in a file, or in an array of points ``(n, d)`` or of points and normals ``(n, 2d)``.
 
-    Arrays of 2 columns are points in the plane, of 3 points in space, of 4 and 6 those with normals.
+    Arrays of 2 columns hold points in the plane, of 3 columns points in space, and of 4 and 6 columns points and
+    normals.
 
     Args:
         source: a path, an array or a tensor.
-        samples: how many points a mesh is sampled at.
+        samples: number of points that a mesh is sampled at.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no shape, is damaged, has fewer than :data:`FEWEST` different points, a mesh without faces,
-            points that all lie in a plane, NaN, infinity, or trimesh is missing.
+        ValueError: the source is no shape, is damaged, has fewer than :data:`FEWEST` different points, points that all
+            lie in a plane, a mesh without area, NaN or infinity, or trimesh is missing.
     """
     if isinstance(source, Tensor):
         source = source.detach().cpu().double().numpy()
     if isinstance(source, np.ndarray):
-        return _of_array(source, f"an array of shape {source.shape}")
+        return _from_array(source, f"an array of shape {source.shape}")
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a shape, such as a PLY or OBJ file")
@@ -85,22 +86,24 @@ def read(source: str | Path | NDArray[Any] | Tensor, samples: int = 100_000) -> 
             array: NDArray[Any] = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{path} cannot be read as points; it may be damaged, or no NPY file") from error
-        return _of_array(array, str(path))
+        return _from_array(array, str(path))
     if path.suffix.lower() in (*_SCANS, ".txt", ".csv"):
-        array = _table(path)
-        if path.suffix.lower() in _SCANS and array.ndim == 2 and array.shape[1] in (4, 7):  # an intensity, and colours
+        array = _read_table(path)
+        if (
+            path.suffix.lower() in _SCANS and array.ndim == 2 and array.shape[1] in (4, 7)
+        ):  # an intensity, and colours, follow x y z
             _warn(str(path), f"of {array.shape[1]} columns the first three are used, as x y z")
             array = array[:, :3]
-        return _of_array(array, str(path))
-    cloud = _of_mesh_file(path, samples)
+        return _from_array(array, str(path))
+    cloud = _read_mesh_file(path, samples)
     return replace(cloud, up="y") if path.suffix.lower() in _Y_UP else cloud
 
 
-def _table(path: Path) -> NDArray[Any]:
-    """Return the numbers of a text file of rows.
+def _read_table(path: Path) -> NDArray[Any]:
+    """Return the numbers in the rows of a text file.
 
     Raises:
-        ValueError: it holds something else.
+        ValueError: the file holds something else.
     """
     try:
         lines = [line.replace(",", " ").split() for line in path.read_text().splitlines()]
@@ -114,7 +117,7 @@ def _table(path: Path) -> NDArray[Any]:
         ) from error
 
 
-def _of_array(array: NDArray[Any], name: str) -> Cloud:
+def _from_array(array: NDArray[Any], name: str) -> Cloud:
     if array.ndim != 2 or array.shape[1] not in (2, 3, 4, 6) or array.dtype.kind not in "fiu":
         raise ValueError(
             f"{name} of {array.dtype} is no shape; expected points (n, 2) or (n, 3), or with normals (n, 4) or (n, 6)"
@@ -125,7 +128,7 @@ def _of_array(array: NDArray[Any], name: str) -> Cloud:
     if normals is not None and _are_colours(normals):
         _warn(name, "the last three columns are taken for colours, as none is negative, and left out")
         normals = None
-    return checked(numbers[:, :dimension], normals, name)
+    return clean_points(numbers[:, :dimension], normals, name)
 
 
 def _are_colours(columns: Doubles) -> bool:
@@ -134,7 +137,7 @@ def _are_colours(columns: Doubles) -> bool:
     return columns.shape[1] == 3 and bool((columns >= 0).all() and np.ptp(lengths) > _EQUAL * lengths.max(initial=0.0))
 
 
-def _of_mesh_file(path: Path, samples: int) -> Cloud:
+def _read_mesh_file(path: Path, samples: int) -> Cloud:
     if importlib.util.find_spec("trimesh") is None:
         raise ValueError(f"reading {path} needs trimesh; install it with: pip install 'sinefield[mesh]'")
     import trimesh
@@ -143,41 +146,46 @@ def _of_mesh_file(path: Path, samples: int) -> Cloud:
         found = trimesh.load(path, process=False)
         if isinstance(found, trimesh.Scene):
             found = found.to_geometry()
-    except Exception as error:  # its readers raise whatever they like
+    except Exception as error:  # the readers of trimesh raise any kind of error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
             f"{path} cannot be read as a shape ({reason}); it may be damaged, or of another format"
         ) from error
     if isinstance(found, trimesh.PointCloud):
         normals = found.metadata.get("_ply_raw", {}).get("vertex", {}).get("data")
-        return checked(np.asarray(found.vertices, dtype=np.float64), _ply_normals(normals), str(path))
+        return clean_points(np.asarray(found.vertices, dtype=np.float64), _read_ply_normals(normals), str(path))
     if not isinstance(found, trimesh.Trimesh):
         raise ValueError(f"{path} holds a {type(found).__name__}, not points or a mesh")
     if len(found.faces) == 0:
-        return checked(np.asarray(found.vertices, dtype=np.float64), None, str(path))
+        return clean_points(np.asarray(found.vertices, dtype=np.float64), None, str(path))
     if not np.isfinite(found.vertices).all():
         raise ValueError(f"{path} holds NaN or infinity; remove those vertices first")
     if not found.area > 0:
         raise ValueError(f"{path} has {len(found.faces)} faces and no area; give a surface")
     points, faces = trimesh.sample.sample_surface(found, samples, seed=0)
-    return checked(
+    return clean_points(
         np.asarray(points, dtype=np.float64), np.asarray(found.face_normals[faces], dtype=np.float64), str(path)
     )
 
 
-def _ply_normals(data: Any) -> Doubles | None:
-    """Return the normals of the vertices of a PLY file, where it has them."""
+def _read_ply_normals(data: Any) -> Doubles | None:
+    """Return the normals of the vertices of a PLY file; None if it has none."""
     try:
         return np.stack([np.asarray(data[each], dtype=np.float64).ravel() for each in ("nx", "ny", "nz")], axis=1)
     except (KeyError, TypeError, ValueError, IndexError):
         return None
 
 
-def checked(points: Doubles, normals: Doubles | None, name: str) -> Cloud:
-    """Return the cloud of the points that can be used: of equal ones the first, of normals those that have a direction.
+def clean_points(points: Doubles, normals: Doubles | None, name: str) -> Cloud:
+    """Return the cloud of the points that can be used: the first of equal points, without points of zero normals.
+
+    Args:
+        points: coordinates, ``(n, d)``.
+        normals: normals ``(n, d)`` of any length; None: not known.
+        name: name of the shape in messages.
 
     Raises:
-        ValueError: they are no shape.
+        ValueError: the points are no shape: they hold NaN or infinity, are too few, or all lie in a plane or a line.
     """
     if not np.isfinite(points).all():
         raise ValueError(

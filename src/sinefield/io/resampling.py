@@ -1,4 +1,4 @@
-"""Pictures at other sizes, without aliasing."""
+"""Resampling of pictures to other sizes without aliasing."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def resampled(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+def resample(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """Return a picture at another size, as ``skimage.transform.resize(…, anti_aliasing=True)`` does.
 
     Along an axis of n samples that become m, with f = n/m, the new sample k is read at f (k + ½) − ½ by linear
     interpolation from the old ones convolved with a Gaussian of σ = max(0, (f − 1)/2), cut off at 4σ. Beyond
     its ends the axis is mirrored about its outermost samples. No value leaves the range of the old ones.
 
-    Published figures refer to pictures that scikit-image resized. It takes long to import, and smooths all old
-    samples where only those around the new ones are needed.
+    Published figures refer to pictures that scikit-image resized. scikit-image itself takes long to import, and smooths
+    all old samples where only those around the new ones are needed.
 
     Args:
-        values: ``(rows, columns, channels)``, at least 2 rows and columns.
-        height: how many rows there shall be.
-        width: how many columns.
+        values: picture ``(rows, columns, channels)`` of at least 2 rows and columns.
+        height: new number of rows.
+        width: new number of columns.
 
     Returns:
         ``(height, width, channels)``.
 
-    >>> resampled(np.float32([[[0], [6]], [[0], [6]]]), height=2, width=3)[0, :, 0].tolist()
+    >>> resample(np.float32([[[0], [6]], [[0], [6]]]), height=2, width=3)[0, :, 0].tolist()
     [1.0, 3.0, 5.0]
     """
-    rows = _along_first(values, height)
-    both = _along_first(rows.swapaxes(0, 1), width).swapaxes(0, 1)
+    rows = _resample_first_axis(values, height)
+    both = _resample_first_axis(rows.swapaxes(0, 1), width).swapaxes(0, 1)
     return np.ascontiguousarray(np.clip(both, values.min(), values.max()), dtype=np.float32)
 
 
-def _along_first(values: NDArray[Any], size: int) -> NDArray[np.float64]:
+def _resample_first_axis(values: NDArray[Any], size: int) -> NDArray[np.float64]:
+    """Return values ``(count, …)`` at ``size`` places along the first axis; see :func:`resample`."""
     count = len(values)
     step = count / size
     sigma = max(0.0, (step - 1) / 2)
@@ -44,7 +45,7 @@ def _along_first(values: NDArray[Any], size: int) -> NDArray[np.float64]:
     place = step * (np.arange(size) + 0.5) - 0.5
     before = np.floor(place).astype(np.intp)
     part = place - before
-    # Smoothed samples before and after the place, weighted by nearness: one kernel of one tap more.
+    # Linear interpolation between the smoothed samples before and after a place is one kernel with one tap more.
     weights = np.outer(1 - part, np.append(gaussian, 0)) + np.outer(part, np.insert(gaussian, 0, 0))
     result = np.zeros((size, *values.shape[1:]))
     period = 2 * (count - 1)

@@ -1,7 +1,8 @@
 """Clips: files and arrays to frames of 8-bit samples, and back, frame by frame.
 
-PyAV, the extra ``video``, reads what FFmpeg reads. Frames are decoded one at a time and held as bytes, in memory or in
-a temporary file where they are many. More than 8 bits are rounded, alpha is left out, and frames are turned upright.
+PyAV, the extra ``video``, reads the formats of FFmpeg. Frames are decoded one at a time and held as bytes, in memory or
+in a temporary file where they are many. Samples of more than 8 bits are rounded, alpha is left out, and frames are
+turned upright.
 """
 
 from __future__ import annotations
@@ -25,23 +26,27 @@ from torch import Tensor
 from sinefield.io import SignalWarning
 from sinefield.io.allocation import Spool
 from sinefield.io.files import replacing
+from sinefield.io.video_encoding import encode
 
-SUFFIXES = (
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".mpg",
-    ".mpeg",
-    ".ts",
-    ".ogv",
-    ".wmv",
-    ".flv",
-    ".3gp",
-    ".mjpeg",
-    ".gif",
+SUFFIXES = tuple(
+    f".{each}"
+    for each in [
+        "mp4",
+        "m4v",
+        "mov",
+        "mkv",
+        "webm",
+        "avi",
+        "mpg",
+        "mpeg",
+        "ts",
+        "ogv",
+        "wmv",
+        "flv",
+        "3gp",
+        "mjpeg",
+        "gif",
+    ]
 )
 """The endings of clips that can be read."""
 
@@ -51,8 +56,8 @@ WRITTEN = (".mp4", ".gif")
 Pixels = NDArray[np.uint8]
 Frames = tuple[int, int | None, int]
 
-_RATES = (1e-6, 1e5)  # frames a second: from a glacier's to a bullet's
-_MISSING = 0.02  # the part of the frames a file promises whose absence is no sign of damage, as trimming hides some
+_RATES = (1e-6, 1e5)  # frames per second: from clips of glaciers to clips of bullets
+_MISSING = 0.02  # fraction of the promised frames that may be missing from a file without damage: trimming hides some
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +65,12 @@ class Clip:
     """A clip.
 
     Args:
-        values: ``(frames · height · width, channels)`` of 0 to 255, in C order; 1 channel is grey, 3 RGB.
-        frames: how many.
-        height: in pixels.
-        width: in pixels.
-        rate: frames a second.
-        name: what to call it.
+        values: samples ``(frames · height · width, channels)`` of 0 to 255, in C order; 1 channel is grey, 3 are RGB.
+        frames: number of frames.
+        height: number of rows of pixels.
+        width: number of columns of pixels.
+        rate: frames per second.
+        name: name of the clip in messages.
     """
 
     values: NDArray[Any]
@@ -77,18 +82,18 @@ class Clip:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """The duration in seconds."""
         return self.frames / self.rate
 
     def frame(self, number: int) -> NDArray[Any]:
-        """Return a frame ``(height, width, channels)``."""
+        """Return one frame, ``(height, width, channels)``."""
         area = self.height * self.width
         return self.values[number * area : (number + 1) * area].reshape(self.height, self.width, -1)
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """What of a clip is wanted: which frames, the size and the part of each."""
+class _Selection:
+    """The part of a clip that is read: the frames, the size of each, and the region of each."""
 
     start: int
     stop: int | None
@@ -97,13 +102,13 @@ class _Wanted:
     crop: tuple[int, int, int, int] | None
 
     @classmethod
-    def checked(
+    def of(
         cls, frames: Frames | None, size: tuple[int, int] | None, crop: tuple[int, int, int, int] | None
-    ) -> _Wanted:
-        """Return what is wanted.
+    ) -> _Selection:
+        """Return a selection by the arguments of :func:`read`.
 
         Raises:
-            ValueError: it makes no sense for any clip.
+            ValueError: no clip has such frames or such a size.
         """
         start, stop, step = frames or (0, None, 1)
         if start < 0 or step < 1 or (stop is not None and stop <= start):
@@ -122,27 +127,27 @@ def read(
 ) -> Clip:
     """Return the clip in a file, or in an array ``(t, h, w)`` or ``(t, h, w, c)`` of bytes, with c = 1 or 3.
 
-    Where the time between frames varies they are counted evenly, at the average rate, with a warning. A file cut short
-    is refused where it tells how many frames it had; of MKV and TS, which do not, what is there is used.
+    Frames with varying times between them are counted evenly, at the average rate, with a warning. A file that was cut
+    short is refused if its header tells the number of frames; the headers of MKV and TS do not, and the frames that are
+    there are used.
 
     Args:
         source: a path, an array or a tensor.
-        frames: the first, the one after the last (None: the end) and the step; every step-th divides the rate.
+        frames: first frame, the frame after the last (None: the end) and the step, which divides the rate.
         size: width and height that every frame is scaled to, without aliasing.
-        crop: left, top, right, bottom in pixels, before scaling.
-        rate: frames a second; None: the file's own average, which an array does not have.
+        crop: left, top, right and bottom in pixels, before scaling.
+        rate: frames per second; None: the average of the file. An array needs it.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no clip, is damaged, protected or ends early, its frames change their size, it has fewer than
-            two frames or pixels a side, every sample is the same, what is asked for lies outside it, or PyAV is
-            missing.
+        ValueError: the source is no clip, is damaged, protected, constant or ends early, its frames change their size,
+            it has fewer than two frames or pixels a side, the frames or the crop lie outside it, or PyAV is missing.
     """
-    wanted = _Wanted.checked(frames, size, crop)
+    selection = _Selection.of(frames, size, crop)
     if isinstance(source, Tensor):
         source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
-        return _of_array(source, rate, wanted)
+        return _from_array(source, rate, selection)
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a clip, such as an MP4 file")
@@ -156,12 +161,12 @@ def read(
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise ValueError(f"{path} has no pictures in it, only {_kinds(container)}; give a clip")
+                raise ValueError(f"{path} has no pictures in it, only {_list_streams(container)}; give a clip")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             rate = rate or float(stream.average_rate or stream.guessed_rate or 0)
-            return _gathered(_decoded(container, stream, path), rate, str(path), wanted)
-    except (av.FFmpegError, UnicodeDecodeError) as error:  # a damaged file may name its parts in no encoding
+            return _gather(_decode(container, stream, path), rate, str(path), selection)
+    except (av.FFmpegError, UnicodeDecodeError) as error:  # names in a damaged file may be in no encoding
         reason = getattr(error, "strerror", None) or "its names are in no known encoding"
         raise ValueError(
             f"{path} cannot be read as a clip ({' '.join(str(reason).split())}); it may be damaged, protected, or of "
@@ -169,16 +174,17 @@ def read(
         ) from error
 
 
-def _kinds(container: Any) -> str:
+def _list_streams(container: Any) -> str:
+    """Return the kinds of streams in a file, for messages."""
     return " and ".join(sorted({str(each.type) for each in container.streams})) or "nothing"
 
 
-def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Pixels]:
+def _decode(container: Any, stream: Any, path: Path) -> Iterator[Pixels]:
     """Yield the frames of a stream, upright, ``(height, width, channels)``.
 
     Raises:
-        av.FFmpegError: nothing can be decoded.
-        ValueError: it is damaged or ends early.
+        av.FFmpegError: no frame can be decoded.
+        ValueError: the file is damaged or ends early.
     """
     import av
 
@@ -212,7 +218,7 @@ def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Pixels]:
 
 
 def _warn_of_gaps(times: Sequence[float], path: Path) -> None:
-    """Tell where the time between frames varies by more than rounding."""
+    """Warn if the time between frames varies by more than rounding."""
     gaps = np.diff(np.sort(times))
     if len(gaps) and gaps.max() > 1.5 * np.median(gaps) + 2e-3:
         warnings.warn(
@@ -223,7 +229,7 @@ def _warn_of_gaps(times: Sequence[float], path: Path) -> None:
         )
 
 
-def _of_array(array: NDArray[Any], rate: float | None, wanted: _Wanted) -> Clip:
+def _from_array(array: NDArray[Any], rate: float | None, selection: _Selection) -> Clip:
     name = f"an array of shape {array.shape}"
     if rate is None:
         raise ValueError(f"{name} does not say how many frames a second has; give rate=")
@@ -233,14 +239,14 @@ def _of_array(array: NDArray[Any], rate: float | None, wanted: _Wanted) -> Clip:
         raise ValueError(
             f"{name} of {array.dtype} is no clip; expected (t, h, w) or (t, h, w, c) of bytes, with 1 or 3 channels"
         )
-    return _gathered(iter(array), rate, name, wanted)
+    return _gather(iter(array), rate, name, selection)
 
 
-def _gathered(frames: Iterator[Pixels], rate: float, name: str, wanted: _Wanted) -> Clip:
-    """Return the clip of some frames, each cropped and scaled as it comes.
+def _gather(frames: Iterator[Pixels], rate: float, name: str, selection: _Selection) -> Clip:
+    """Return the clip of a sequence of frames, each cropped and scaled as it comes.
 
     Raises:
-        ValueError: they make no clip.
+        ValueError: the frames or the rate make no clip.
     """
     least, most = _RATES
     if not least <= rate <= most:
@@ -248,12 +254,12 @@ def _gathered(frames: Iterator[Pixels], rate: float, name: str, wanted: _Wanted)
     kept, low, high = 0, 255, 0
     shape: tuple[int, ...] = ()
     with ExitStack() as stack:
-        for frame in _some(frames, name, wanted):
-            pixels = _scaled(_cut(frame, wanted.crop, name), wanted.size)
+        for frame in _select(frames, name, selection):
+            pixels = _resize(_crop(frame, selection.crop, name), selection.size)
             if kept == 0:
                 shape = pixels.shape
                 if min(shape[:2]) < 2:
-                    raise ValueError(f"{name} is {_size(pixels)}; a clip needs at least 2 pixels each way")
+                    raise ValueError(f"{name} is {_describe(pixels)}; a clip needs at least 2 pixels each way")
                 spool = stack.enter_context(Spool(shape[2], np.uint8))
             low, high = min(low, int(pixels.min())), max(high, int(pixels.max()))
             spool.add(pixels)
@@ -262,14 +268,14 @@ def _gathered(frames: Iterator[Pixels], rate: float, name: str, wanted: _Wanted)
             raise ValueError(f"{name} gives {kept} frame; a clip needs at least 2, and one is of kind image")
         if low == high:
             raise ValueError(f"{name} is constant: every sample is {low}; there is nothing to fit, give another clip")
-        return Clip(spool.gathered(), kept, shape[0], shape[1], rate / wanted.step, name)
+        return Clip(spool.gather(), kept, shape[0], shape[1], rate / selection.step, name)
 
 
-def _some(frames: Iterator[Pixels], name: str, wanted: _Wanted) -> Iterator[Pixels]:
-    """Yield the frames that are wanted, all of one size.
+def _select(frames: Iterator[Pixels], name: str, selection: _Selection) -> Iterator[Pixels]:
+    """Yield the selected frames.
 
     Raises:
-        ValueError: there are none, some are outside, or their size changes.
+        ValueError: there are no frames, some that are selected do not exist, or the size of frames changes.
     """
     shape: tuple[int, ...] = ()
     seen = 0
@@ -277,26 +283,26 @@ def _some(frames: Iterator[Pixels], name: str, wanted: _Wanted) -> Iterator[Pixe
         if seen and frame.shape != shape:
             raise ValueError(
                 f"{name} changes its size at frame {seen}: from {shape[1]} x {shape[0]} pixels of {shape[2]} channels "
-                f"to {_size(frame)}; use the frames before with --frames 0:{seen}, or convert it to one size"
+                f"to {_describe(frame)}; use the frames before with --frames 0:{seen}, or convert it to one size"
             )
         shape = frame.shape
-        if seen >= wanted.start and (seen - wanted.start) % wanted.step == 0:
+        if seen >= selection.start and (seen - selection.start) % selection.step == 0:
             yield frame
         seen += 1
-        if seen == wanted.stop:
+        if seen == selection.stop:
             return
     if seen == 0:
         raise ValueError(f"{name} has no frames; give another clip")
-    if seen <= wanted.start or wanted.stop is not None:
-        asked = f"{wanted.start}:{'' if wanted.stop is None else wanted.stop}"
+    if seen <= selection.start or selection.stop is not None:
+        asked = f"{selection.start}:{'' if selection.stop is None else selection.stop}"
         raise ValueError(f"{name} has {seen} frames, and {asked} is outside; they are 0:{seen}")
 
 
-def _size(frame: Pixels) -> str:
+def _describe(frame: Pixels) -> str:
     return f"{frame.shape[1]} x {frame.shape[0]} pixels of {frame.shape[2]} channels"
 
 
-def _cut(frame: Pixels, crop: tuple[int, int, int, int] | None, name: str) -> Pixels:
+def _crop(frame: Pixels, crop: tuple[int, int, int, int] | None, name: str) -> Pixels:
     if crop is None:
         return frame
     left, top, right, bottom = crop
@@ -308,7 +314,7 @@ def _cut(frame: Pixels, crop: tuple[int, int, int, int] | None, name: str) -> Pi
     return frame[top:bottom, left:right]
 
 
-def _scaled(frame: Pixels, size: tuple[int, int] | None) -> Pixels:
+def _resize(frame: Pixels, size: tuple[int, int] | None) -> Pixels:
     if size is None or size == (frame.shape[1], frame.shape[0]):
         return frame
     picture = Image.fromarray(frame[:, :, 0] if frame.shape[2] == 1 else frame)
@@ -321,10 +327,10 @@ def _check_installed(what: str) -> None:
 
 
 def check_suffix(path: str | Path) -> None:
-    """Check the ending of a clip to write.
+    """Check that a clip can be written to a file of this name.
 
     Raises:
-        ValueError: :func:`write` knows no such format, or PyAV is missing.
+        ValueError: the ending is none of :data:`WRITTEN`, or PyAV is missing.
     """
     if Path(path).suffix.lower() not in WRITTEN:
         raise ValueError(
@@ -336,17 +342,17 @@ def check_suffix(path: str | Path) -> None:
 def write(path: str | Path, frames: Iterator[Pixels], rate: float) -> None:
     """Write a clip, whole or not at all, frame by frame.
 
-    MP4 holds H.264 of constant quality (crf 16); odd sizes get their last row or column twice, as its colours have half
-    the resolution. GIF gets a palette for every frame, and times in hundredths of a second.
+    MP4 holds H.264 of constant quality (crf 16), whose colours have half the resolution: the last row or column of an
+    odd size is repeated. GIF holds a palette for every frame, and times in hundredths of a second.
 
     Args:
-        path: where; the ending chooses the format.
-        frames: each ``(height, width, channels)``, 1 or 3 channels.
-        rate: frames a second.
+        path: file to write; its ending chooses the format.
+        frames: frames ``(height, width, channels)``, of 1 or 3 channels.
+        rate: frames per second.
 
     Raises:
         ValueError: the format is not known or cannot hold such a clip, or there is no frame.
-        OSError: the place cannot be written to.
+        OSError: the file cannot be written.
     """
     check_suffix(path)
     least, most = _RATES
@@ -359,51 +365,9 @@ def write(path: str | Path, frames: Iterator[Pixels], rate: float) -> None:
 
     with replacing(path) as temporary:
         try:
-            _encode(
-                temporary, itertools.chain([first], frames), first.shape[:2], Fraction(rate).limit_denominator(1001)
-            )
+            encode(temporary, itertools.chain([first], frames), first.shape[:2], Fraction(rate).limit_denominator(1001))
         except av.FFmpegError as error:
             raise ValueError(
                 f"cannot write {path}: {first.shape[1]} x {first.shape[0]} pixels at {rate:g} frames a second are not "
                 f"taken ({error.strerror})"
             ) from error
-
-
-def _encode(path: Path, frames: Iterator[Pixels], shape: tuple[int, ...], rate: Fraction) -> None:
-    import av
-
-    gif = path.suffix.lower() == ".gif"
-    pad = [(0, 0) if gif else (0, side % 2) for side in shape]
-    rate = rate or Fraction(1, 1001)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("gif" if gif else "libx264", rate=rate, options={} if gif else {"crf": "16"})
-        stream.height, stream.width = (side + after for side, (_, after) in zip(shape, pad, strict=True))
-        stream.pix_fmt = "pal8" if gif else "yuv420p"
-        graph = _palettes(stream, rate) if gif else None
-        for number, each in enumerate(frames):
-            colours = np.repeat(each, 3, axis=2) if each.shape[2] == 1 else each
-            padded = np.pad(colours, (*pad, (0, 0)), mode="edge")
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24")
-            frame.pts, frame.time_base = number, 1 / rate
-            if graph is not None:
-                graph.push(frame)
-                frame = graph.pull()
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-
-
-def _palettes(stream: Any, rate: Fraction) -> Any:
-    """Return the filter that makes a palette for every frame."""
-    import av
-
-    graph = av.filter.Graph()
-    source = graph.add_buffer(width=stream.width, height=stream.height, format="rgb24", time_base=1 / rate)
-    split, palette = graph.add("split"), graph.add("palettegen", "stats_mode=single")
-    use, sink = graph.add("paletteuse", "new=1"), graph.add("buffersink")
-    source.link_to(split)
-    split.link_to(use, 0, 0)
-    split.link_to(palette, 1, 0)
-    palette.link_to(use, 0, 1)
-    use.link_to(sink)
-    graph.configure()
-    return graph

@@ -1,7 +1,7 @@
-"""Volumes: 3-D arrays, from NPY and NIfTI files or from memory, to samples, with the sizes of their voxels.
+"""Volumes: arrays with three axes, from NPY and NIfTI files or from memory, with the sizes of their voxels.
 
-Arrays are ``(z, y, x)``. A NIfTI file numbers its voxels x first, and is read so that x is last here too; its turn in
-space is not applied. nibabel, the extra ``nifti``, reads it.
+Arrays are ``(z, y, x)``. A NIfTI file stores x as the first axis, which is reversed here; its rotation in scanner space
+is not applied. nibabel, the extra ``nifti``, reads it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.io.allocation import TooLargeError, check_memory, ends
+from sinefield.io.allocation import TooLargeError, check_memory, find_extremes
 from sinefield.io.files import replacing
 
 SUFFIXES = (".nii", ".nii.gz")
-"""The endings of files that hold nothing but volumes."""
+"""The endings of files that always hold volumes."""
 
-_SIZES = (1e-9, 1e9)  # of a voxel
+_SIZES = (1e-9, 1e9)  # millimetres: the least and the greatest size of a voxel
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +29,13 @@ class Volume:
     """A volume.
 
     Args:
-        values: ``(z · y · x, 1)`` as stored, in C order.
-        shape: how many voxels there are along z, y and x.
-        sizes: of a voxel along z, y and x, in ``unit``.
-        low: the least value.
-        high: the greatest value.
-        unit: of the sizes: ``"mm"``, or ``"voxel"`` where they are not known.
-        name: what to call it.
+        values: values ``(z · y · x, 1)`` as stored, in C order.
+        shape: number of voxels along z, y and x.
+        sizes: size of a voxel along z, y and x, in ``unit``.
+        low: least value.
+        high: greatest value.
+        unit: unit of the sizes: ``"mm"``, or ``"voxel"`` where they are not known.
+        name: name of the volume in messages.
     """
 
     values: NDArray[Any]
@@ -50,7 +50,7 @@ class Volume:
 def is_volume(path: str | Path) -> bool:
     """Return whether a file holds a volume: NIfTI by its ending, NPY by its shape.
 
-    An NPY file does if its array has three axes, of which the last is not the 1, 3 or 4 channels of a picture.
+    An NPY file holds one if its array has three axes and the last is not the 1, 3 or 4 channels of a picture.
     """
     name = str(path).lower()
     if name.endswith(SUFFIXES):
@@ -59,7 +59,7 @@ def is_volume(path: str | Path) -> bool:
         return False
     try:
         shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
-    except (OSError, ValueError, EOFError):  # who reads it tells what is wrong with it
+    except (OSError, ValueError, EOFError):  # the reader of the file will tell what is wrong with it
         return False
     return len(shape) == 3 and shape[2] not in (1, 3, 4)
 
@@ -68,19 +68,19 @@ def read(source: str | Path | NDArray[Any] | Tensor, sizes: tuple[float, float, 
     """Return the volume in a file, or in an array ``(z, y, x)`` of integers, booleans or floats.
 
     Args:
-        source: a path, an array or a tensor. NPY files are mapped, not loaded.
-        sizes: of a voxel along z, y and x, in millimetres; None: those of a NIfTI file, else all the same.
+        source: a path, an array or a tensor. NPY files are mapped rather than loaded.
+        sizes: size of a voxel along z, y and x, in millimetres; None: those that a NIfTI file tells, or cubes.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no volume, is damaged, constant, has fewer than two voxels along an axis, is too large for
-            memory, holds NaN or infinity, has sizes that are not positive, or nibabel is missing.
+        ValueError: the source is no volume, is damaged, constant or too large for memory, has fewer than two voxels
+            along an axis, NaN, infinity or sizes that are not positive, or nibabel is missing.
     """
     if isinstance(source, Tensor):
         tensor = source.detach().cpu()  # NumPy has no bfloat16
         source = (tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor).numpy()
     if isinstance(source, np.ndarray):
-        return _volume(source, sizes, f"an array of shape {source.shape}")
+        return _make_volume(source, sizes, f"an array of shape {source.shape}")
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a volume, as NPY or NIfTI")
@@ -88,20 +88,20 @@ def read(source: str | Path | NDArray[Any] | Tensor, sizes: tuple[float, float, 
         raise ValueError(f"{path} is a folder; give one volume in it")
     if path.name.lower().endswith(SUFFIXES):
         array, found = _read_nifti(path)
-        return _volume(array, sizes or found, str(path))
+        return _make_volume(array, sizes or found, str(path))
     try:
         mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as a volume; it may be damaged, or no NPY or NIfTI file") from error
-    return _volume(mapped, sizes, str(path))
+    return _make_volume(mapped, sizes, str(path))
 
 
 def _read_nifti(path: Path) -> tuple[NDArray[Any], tuple[float, float, float]]:
     """Return the array ``(z, y, x)`` of a file and the sizes of its voxels in millimetres.
 
     Raises:
-        TooLargeError: memory cannot hold it.
-        ValueError: it cannot be read.
+        TooLargeError: memory cannot hold the array.
+        ValueError: the file cannot be read.
     """
     if importlib.util.find_spec("nibabel") is None:
         raise ValueError(f"reading {path} needs nibabel; install it with: pip install 'sinefield[nifti]'")
@@ -115,14 +115,14 @@ def _read_nifti(path: Path) -> tuple[NDArray[Any], tuple[float, float, float]]:
         check_memory(path, shape, 8)
         raw = image.dataobj
         plain = (raw.slope, raw.inter) == (1.0, 0.0)
-        # Integers that mean themselves are held as they are, in a half or a quarter of the memory.
+        # Integers without a scale and an offset keep their type, which takes a half or a quarter of the memory.
         array = np.asarray(raw.get_unscaled()) if plain else np.asarray(raw, dtype=np.float32)
         spatial = image.header.get_xyzt_units()[0]
         factor = {"meter": 1e3, "micron": 1e-3}.get(spatial, 1.0)
         x, y, z = (float(each) * factor for each in image.header.get_zooms()[:3])
     except TooLargeError:
         raise
-    except Exception as error:  # nibabel and the decompressors raise whatever they like
+    except Exception as error:  # nibabel and the decompressors raise any kind of error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
             f"{path} cannot be read as a volume ({reason}); it may be damaged, or no NIfTI file"
@@ -130,7 +130,7 @@ def _read_nifti(path: Path) -> tuple[NDArray[Any], tuple[float, float, float]]:
     return array.reshape(shape[:3]).T, (z, y, x)
 
 
-def _volume(array: NDArray[Any], sizes: tuple[float, float, float] | None, name: str) -> Volume:
+def _make_volume(array: NDArray[Any], sizes: tuple[float, float, float] | None, name: str) -> Volume:
     if array.ndim != 3:
         raise ValueError(f"{name} is no volume: expected (z, y, x), got {array.ndim} axes of shape {array.shape}")
     if array.dtype.kind not in "buif":
@@ -140,7 +140,7 @@ def _volume(array: NDArray[Any], sizes: tuple[float, float, float] | None, name:
     if sizes is not None and not (len(sizes) == 3 and all(_SIZES[0] <= each <= _SIZES[1] for each in sizes)):
         raise ValueError(f"the voxels of {name} have sizes {sizes}; expected three positive lengths in millimetres")
     flat = np.ascontiguousarray(array).reshape(-1, 1)
-    low, high = ends(flat)
+    low, high = find_extremes(flat)
     largest = float(np.finfo(np.float32).max)
     if not -largest <= low <= high <= largest:
         raise ValueError(f"{name} holds NaN, infinity or numbers too large; replace those voxels by numbers first")
@@ -155,8 +155,8 @@ def write(path: str | Path, values: NDArray[np.float32]) -> None:
     """Write a volume ``(z, y, x)`` as NPY, whole or not at all.
 
     Raises:
-        ValueError: another ending.
-        OSError: the place cannot be written to.
+        ValueError: the ending is not .npy.
+        OSError: the file cannot be written.
     """
     if Path(path).suffix.lower() != ".npy":
         raise ValueError(f"cannot write {path}: a volume's ending must be .npy; give --axis and --at for a picture")

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sinefield.geometry import Camera
-from sinefield.geometry.evaluation import values_at
+from sinefield.geometry.scalar_field import evaluate
 from sinefield.history import Record
 from sinefield.plots.style import INK, STYLE, short
 from sinefield.signals.shape import ShapeSignal
@@ -54,20 +54,20 @@ def shape_figure(solution: Solution) -> Figure:
             views = {"in front": Camera(), "behind": Camera(azimuth=210.0)}
             for column, (name, camera) in enumerate(views.items()):
                 axes = figure.add_subplot(grid[0, column])
-                axes.imshow(signal.render(field, (420, 420), camera=camera))
+                axes.imshow(signal.sample(field, (420, 420), camera=camera))
                 axes.set_title(f"from {name}" if name == "behind" else name)
                 axes.set_axis_off()
             axes = figure.add_subplot(grid[1, 0])
-            axes.imshow(signal.render(field, (420, 420), colouring="curvature"))
+            axes.imshow(signal.sample(field, (420, 420), colouring="curvature"))
             axes.set_title("mean curvature: convex red, concave blue")
             axes.set_axis_off()
             ticks = np.linspace(-1, 1, 201)
             points = np.stack([*np.meshgrid(ticks, ticks, indexing="xy"), np.zeros((201, 201))], -1).reshape(-1, 3)
-            values: NDArray[Any] = values_at(field, points).reshape(201, 201)
+            values: NDArray[Any] = evaluate(field, points).reshape(201, 201)
             axes = figure.add_subplot(grid[1, 1])
             axes.set_title("Φ in the middle, across z")
         else:
-            values = signal.render(field, (401, 401)) / signal.scale
+            values = signal.sample(field, (401, 401)) / signal.scale
             ticks = (2 * np.arange(401) + 1) / 401 - 1
             axes = figure.add_subplot(grid[:, :2])
             axes.set_title("Φ: distance, negative inside")

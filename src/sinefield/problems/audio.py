@@ -25,13 +25,13 @@ from sinefield import metrics
 from sinefield.domains import Grid
 from sinefield.fields.frequency import mean_frequency
 from sinefield.io import audio as recordings
-from sinefield.io.lookup import Stored
+from sinefield.io.scaled_array import ScaledArray
 from sinefield.problem import Problem
 from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
 from sinefield.recipe import Changes
 from sinefield.signals.audio import AudioSignal
 from sinefield.signals.lattice import Lattice
-from sinefield.signals.resampling import compared
+from sinefield.signals.sampling import compare
 
 OMEGA = 0.3
 """ω₀ of the first layer over the mean frequency of a recording."""
@@ -83,7 +83,7 @@ def audio(
     count, channels = recording.values.shape
     counts = chosen_tiles((count,), tiles, tile_size, network, usual=(TILE,), large=count >= LONG)
     full = recording.peak * recording.full
-    grid = stored_grid(Stored(recording.values, -full, full), (count,), (1.0,), in_tiles=counts is not None)
+    grid = stored_grid(ScaledArray(recording.values, -full, full), (count,), (1.0,), in_tiles=counts is not None)
     lattice = Lattice((count,), (1.0,), channels, -recording.peak, recording.peak)
     return sampled(
         AudioSignal(lattice, recording.rate, recording.bits),
@@ -108,7 +108,7 @@ def _measure(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float
     error = power = spectral = 0.0
     seen = 0
     waiting: list[tuple[Tensor, Tensor]] = []
-    for value, target in compared(field, grid, count):
+    for value, target in compare(field, grid, count):
         error += float((value - target).double().square().sum())
         power += float(target.double().square().sum())
         seen += len(target)

@@ -21,13 +21,12 @@ from sinefield.fields.field import build, evaluating
 from sinefield.io import SignalWarning
 from sinefield.io import image as pictures
 from sinefield.io import points as shapes
-from sinefield.io.outlines import outline
+from sinefield.io.outlines import trace_outline
 from sinefield.io.points import Doubles
-from sinefield.jet import jet
+from sinefield.jet import CHUNK, jet
 from sinefield.problem import Problem
 from sinefield.problems.shape_terms import TERMS, box, constraints_of
 from sinefield.recipe import Changes
-from sinefield.signals.resampling import CHUNK
 from sinefield.signals.shape import ShapeSignal
 from sinefield.solvers import Adam
 
@@ -50,7 +49,7 @@ _OF_TERMS: Mapping[str, Changes] = {
 _PUBLISHED: Changes = {"batch": 8000, "clip": 1.0}
 
 
-def sdf(
+def shape(
     source: str | Path | NDArray[Any] | Tensor | shapes.Cloud,
     *,
     terms: str = "distance",
@@ -67,7 +66,7 @@ def sdf(
 
     Args:
         source: a scan or a mesh: a file, or an array, see :func:`sinefield.io.points.read`; a picture, whose outline is
-            taken, see :func:`sinefield.io.outlines.outline`; or points that were read already.
+            taken, see :func:`sinefield.io.outlines.trace_outline`; or points that were read already.
         terms: what is asked of the field, one of :data:`sinefield.problems.shape_terms.TERMS`.
         samples: how many points a mesh is sampled at.
         estimate_normals: do not use the normals that there are; the terms ``"digs"`` use none in any case.
@@ -90,7 +89,7 @@ def sdf(
     build(network, cloud.dimension, 1, **settings)
     targets = {} if normals is None else {"normal": torch.from_numpy(normals).float()}
     return Problem.of_one(
-        name="sdf",
+        name="shape",
         constraints=constraints_of(terms, points, normals),
         network=partial(_network, network, cloud.dimension, settings),
         signal=signal,
@@ -104,16 +103,16 @@ def _cloud_of(source: str | Path | NDArray[Any] | Tensor | shapes.Cloud, samples
     if isinstance(source, shapes.Cloud):
         return source
     if isinstance(source, str | Path) and str(source).lower().endswith(pictures.SUFFIXES):
-        return outline(pictures.read(source))
+        return trace_outline(pictures.read(source))
     return shapes.read(source, samples)
 
 
 def _normals_of(cloud: shapes.Cloud, points: Doubles, *, estimate: bool) -> Doubles:
-    from sinefield.geometry.normals import oriented_normals, repaired_normals  # SciPy takes long to import
+    from sinefield.geometry.normals import estimate_normals, repair_normals  # SciPy takes long to import
 
     if cloud.normals is None or estimate:
-        return oriented_normals(points)
-    normals, turned = repaired_normals(points, cloud.normals)
+        return estimate_normals(points)
+    normals, turned = repair_normals(points, cloud.normals)
     if turned:
         told = f"{cloud.name}: {turned} of {len(points)} normals point inwards; they are turned"
         warnings.warn(told, SignalWarning, stacklevel=3)
@@ -121,9 +120,9 @@ def _normals_of(cloud: shapes.Cloud, points: Doubles, *, estimate: bool) -> Doub
 
 
 def _smoothed(name: str, points: Doubles, normals: Doubles, scale: float) -> tuple[Doubles, Doubles]:
-    from sinefield.geometry.smoothing import smoothed  # SciPy takes long to import
+    from sinefield.geometry.smoothing import smooth  # SciPy takes long to import
 
-    found, across = smoothed(points, normals)
+    found, across = smooth(points, normals)
     moved = float(np.linalg.norm(found - points, axis=1).mean()) * scale
     if moved:
         told = f"{name}: the points are noisy; they are moved by {moved:.3g} on average, to the mean of others"

@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from sinefield.domains import Grid
 from sinefield.fields.frequency import mean_frequency
 from sinefield.io import video as clips
-from sinefield.io.lookup import Stored
+from sinefield.io.scaled_array import ScaledArray
 from sinefield.problem import Problem
 from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
 from sinefield.signals.lattice import Lattice
-from sinefield.signals.resampling import compared
+from sinefield.signals.sampling import compare
 from sinefield.signals.video import VideoSignal
 
 OMEGA = 4.0
@@ -80,7 +80,7 @@ def video(
     shape, extent = (clip.frames, clip.height, clip.width), (1.0, clip.height / longest, clip.width / longest)
     counts = chosen_tiles(shape, tiles, tile_size, network, usual=TILE, large=math.prod(shape) >= LARGE)
     lattice = Lattice(shape, extent, channels, 0.0, 255.0)
-    grid = stored_grid(Stored(clip.values, lattice.low, lattice.high), shape, extent, in_tiles=counts is not None)
+    grid = stored_grid(ScaledArray(clip.values, lattice.low, lattice.high), shape, extent, in_tiles=counts is not None)
     return sampled(
         VideoSignal(lattice, clip.rate),
         grid,
@@ -104,7 +104,7 @@ def _measure(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float
     area = grid.size // grid.shape[0]
     errors = torch.zeros(grid.shape[0] if everything else 1, dtype=torch.float64)
     seen = 0
-    for value, target in compared(field, grid, count):
+    for value, target in compare(field, grid, count):
         squares = (value - target).double().square().mean(1)
         frame = torch.arange(seen, seen + len(target)) // area if everything else torch.zeros(len(target)).long()
         errors.index_add_(0, frame, squares)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from sinefield.fields.frequency import mean_frequency
 from sinefield.io import volume as volumes
-from sinefield.io.lookup import Stored
+from sinefield.io.scaled_array import ScaledArray
 from sinefield.problem import Problem
 from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
 from sinefield.signals.lattice import Lattice
@@ -68,7 +68,7 @@ def volume(
     extent = tuple(each / max(lengths) for each in lengths)
     counts = chosen_tiles(scan.shape, tiles, tile_size, network, usual=TILE, large=math.prod(scan.shape) >= LARGE)
     lattice = Lattice(scan.shape, extent, 1, scan.low, scan.high)
-    stored = Stored(scan.values, scan.low, scan.high)
+    stored = ScaledArray(scan.values, scan.low, scan.high)
     bits = 8 if scan.values.dtype.itemsize == 1 else 16
     return sampled(
         VolumeSignal(lattice, scan.sizes, scan.unit, bits),

@@ -6,18 +6,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from sinefield.geometry import Camera, Extraction, Mesh, contoured, extracted, projected, traced, turntable
-from sinefield.geometry.evaluation import values_at
-from sinefield.geometry.level_sets import spacing_of
+from sinefield.domains import Box
+from sinefield.geometry import Camera, Extraction, Mesh, draw_contours, extract, project, trace, trace_turntable
+from sinefield.geometry.level_sets import choose_spacing
+from sinefield.geometry.scalar_field import evaluate
 from sinefield.geometry.sphere_tracing import Colouring
 from sinefield.io import image as pictures
 from sinefield.io import video as clips
+from sinefield.signals.signal import Axis, Signal
 
 MARGIN = 0.9
 """How far a shape reaches in field coordinates: its longest side spans [−0.9, 0.9]."""
@@ -27,8 +29,9 @@ _FRAMES_A_SECOND = 30.0
 _LONGEST = 512  # pixels, where no size is asked for
 
 
+@final
 @dataclass(frozen=True)
-class ShapeSignal:
+class ShapeSignal(Signal):
     """How a signed distance is read back in the units of a file.
 
     Field coordinates are (x − centre) / scale, in the order of the file's axes, and a distance is scale · Φ.
@@ -44,11 +47,17 @@ class ShapeSignal:
     scale: float
     extent: tuple[float, ...]
     up: str = "z"
+    kind: ClassVar[str] = "shape"
 
     @property
-    def kind(self) -> str:
-        """``"sdf"``."""
-        return "sdf"
+    def axes(self) -> tuple[Axis, ...]:
+        """x, y and z of a file, or the rows and columns of an outline, in its units."""
+        return tuple(Axis(name, "unit of the file", None) for name in ("yx" if self.dimension == 2 else "xyz"))
+
+    @property
+    def channels(self) -> int:
+        """1, the distance."""
+        return 1
 
     @property
     def dimension(self) -> int:
@@ -103,7 +112,7 @@ class ShapeSignal:
         Raises:
             ValueError: the points are not ``(n, d)``.
         """
-        return np.asarray(values_at(field, self._places(points)) * self.scale, dtype=np.float64)
+        return np.asarray(evaluate(field, self._places(points)) * self.scale, dtype=np.float64)
 
     def inside(self, field: nn.Module, points: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which points ``(n, d)``, in the units of the file, are inside.
@@ -111,7 +120,7 @@ class ShapeSignal:
         Raises:
             ValueError: the points are not ``(n, d)``.
         """
-        return np.asarray(values_at(field, self._places(points)) < 0)
+        return np.asarray(evaluate(field, self._places(points)) < 0)
 
     def projected(
         self, field: nn.Module, points: NDArray[np.float64]
@@ -121,10 +130,10 @@ class ShapeSignal:
         Raises:
             ValueError: the points are not ``(n, d)``.
         """
-        found, normals = projected(field, self._places(points))
+        found, normals = project(field, self._places(points))
         return self.to_signal(found), normals
 
-    def render(
+    def sample(
         self,
         field: nn.Module,
         size: tuple[int, int] | None = None,
@@ -166,9 +175,8 @@ class ShapeSignal:
             return self._slice(field, size, axis, at)
         if at is not None:
             raise ValueError(f"at is {at:g} along no axis; give the axis too, x, y or z")
-        lower, upper = self._box()
         pixels = size or (_LONGEST, _LONGEST)
-        return traced(field, self._upright(camera), pixels, lower=lower, upper=upper, colouring=colouring)
+        return trace(field, self._upright(camera), pixels, Box(*self._box()), colouring=colouring)
 
     def write(
         self,
@@ -185,7 +193,7 @@ class ShapeSignal:
         """Return in a few words what was written: a picture, or for MP4 and GIF a turn around the shape.
 
         Slices and shapes in the plane are drawn with lines of equal distance, blue inside and red outside; NPY and
-        32-bit TIFF keep the distances. The other arguments are those of :meth:`render`.
+        32-bit TIFF keep the distances. The other arguments are those of :meth:`sample`.
 
         Args:
             field: Φ.
@@ -198,20 +206,18 @@ class ShapeSignal:
             frames: of a turn; None: 60.
 
         Raises:
-            ValueError: as for :meth:`render`; an ending of no known format, or a turn around a slice or in the plane.
+            ValueError: as for :meth:`sample`; an ending of no known format, or a turn around a slice or in the plane.
         """
         if path.suffix.lower() in clips.WRITTEN:
             if self.dimension == 2 or axis is not None or at is not None:
                 raise ValueError(f"cannot write {path}: there is no turn around something flat; give a picture")
             clips.check_suffix(path)
             count = 60 if frames is None else frames
-            lower, upper = self._box()
-            turn = turntable(
+            turn = trace_turntable(
                 field,
                 self._upright(camera),
                 size or (_LONGEST, _LONGEST),
-                lower=lower,
-                upper=upper,
+                Box(*self._box()),
                 frames=count,
                 colouring=colouring,
             )
@@ -220,7 +226,7 @@ class ShapeSignal:
         pictures.check_suffix(path)
         if frames is not None:
             raise ValueError(f"cannot write {frames} frames to {path}; a turn is a .mp4 or .gif")
-        values = self.render(field, size, camera=camera, colouring=colouring, axis=axis, at=at)
+        values = self.sample(field, size, camera=camera, colouring=colouring, axis=axis, at=at)
         if values.ndim == 3:
             pictures.write(path, values.astype(np.float32), 0.0, 255.0, 8)
             return f"{values.shape[1]} x {values.shape[0]}, {colouring}"
@@ -228,8 +234,8 @@ class ShapeSignal:
         if path.suffix.lower() in (".npy", ".tif", ".tiff"):
             pictures.write(path, values[:, :, None].astype(np.float32), 0.0, 1.0, 32)
             return told
-        pictures.write(path, contoured(values).astype(np.float32), 0.0, 255.0, 8)
-        return f"{told}, a line each {spacing_of(values):g}"
+        pictures.write(path, draw_contours(values).astype(np.float32), 0.0, 255.0, 8)
+        return f"{told}, a line each {choose_spacing(values):g}"
 
     def mesh(
         self, field: nn.Module, resolution: int = 256, *, offset: float = 0.0, specks: bool = False
@@ -244,7 +250,7 @@ class ShapeSignal:
 
         Raises:
             ValueError: the shape lies in the plane, the offset surface leaves the box that Φ is known in; or as for
-                :func:`sinefield.geometry.extracted`.
+                :func:`sinefield.geometry.extract`.
         """
         if self.dimension != 3:
             raise ValueError("a shape in the plane has no mesh; render it instead")
@@ -253,10 +259,9 @@ class ShapeSignal:
             raise ValueError(
                 f"an offset of {offset:g} leaves the box that is known; at most {_FARTHEST * self.scale:.4g}"
             )
-        lower, upper = self._box(max(level, 0.0))
-        found = extracted(field, lower, upper, resolution, level=level)
-        mesh = found.mesh if specks else found.mesh.without_specks()
-        return mesh.transformed(self.scale, self.centre), found
+        found = extract(field, Box(*self._box(max(level, 0.0))), resolution, level=level)
+        mesh = found.mesh if specks else found.mesh.remove_specks()
+        return mesh.transform(self.scale, self.centre), found
 
     def _upright(self, camera: Camera | None) -> Camera:
         """Return a camera that knows what is upright."""
@@ -306,5 +311,5 @@ class ShapeSignal:
 
     def _grid(self, field: nn.Module, points: NDArray[np.float64]) -> NDArray[Any]:
         """Return the distances at a grid ``(height, width, d)`` of field coordinates, in the units of the file."""
-        values = values_at(field, points.reshape(-1, self.dimension))
+        values = evaluate(field, points.reshape(-1, self.dimension))
         return np.asarray(values.reshape(points.shape[:2]) * self.scale, dtype=np.float64)

@@ -13,14 +13,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sinefield import kernels
+from sinefield.fields.derivatives import WHOLE
 from sinefield.fields.field import build
 from sinefield.fields.siren import Siren
 from sinefield.jet import jet
-from sinefield.kernels import QUANTITIES, reference, taylor
-from sinefield.kernels.siren import fused, workspace
+from sinefield.kernels import Kernel, reference, taylor
+from sinefield.kernels.siren import fused, plan, workspace
 from sinefield.kernels.siren.workspace import Execution
 
-EVERYTHING = frozenset(QUANTITIES)
+EVERYTHING = frozenset(WHOLE)
 WAYS = [
     {"value"},
     {"jacobian"},
@@ -44,7 +46,7 @@ def points_of(count: int, inputs: int = 2) -> Tensor:
 def answers(field: nn.Module, points: Tensor, needs: set[str] | frozenset[str]) -> list[Tensor]:
     """Return quantities, and the gradient of their mean squares by points and parameters."""
     points = points.clone().requires_grad_()
-    found = fused.evaluate(field, points, needs)
+    found = fused.evaluate(field.chain(), points, needs)
     loss = torch.stack([each.square().mean() for each in found.values()]).sum()
     gradients = torch.autograd.grad(loss, [points, *field.parameters()], materialize_grads=True)
     return [*(found[name] for name in sorted(needs)), *gradients]
@@ -76,9 +78,9 @@ def test_layers_of_different_widths() -> None:
     pairs = itertools.zip_longest(plain, [*sines, sines[-1]])
     field.layers = nn.Sequential(*(each for pair in pairs for each in pair if each is not None)).double()
     points = points_of(7)
-    assert fused.supports(field)
+    assert fused.supports(field.chain())
     for needs in WAYS:
-        found, expected = fused.evaluate(field, points, needs), reference.evaluate(field, points, needs)
+        found, expected = fused.evaluate(field.chain(), points, needs), reference.evaluate(field, points, needs)
         assert all(relative_error(found[name], expected[name]) <= 1e-11 for name in needs)
 
 
@@ -86,13 +88,13 @@ def test_layers_of_different_widths() -> None:
 def test_results_do_not_depend_on_the_block(needs: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     field, points = siren(2, 2), points_of(200)
     whole = answers(field, points, needs)
-    monkeypatch.setattr(fused, "KEPT_BYTES", 1)
-    monkeypatch.setattr(fused, "BLOCK_BYTES", 1)  # as few points as there may be in a block: 64
-    assert fused.block_size(field, needs) == 64
+    monkeypatch.setattr(plan, "KEPT_BYTES", 1)
+    monkeypatch.setattr(plan, "BLOCK_BYTES", 1)  # as few points as there may be in a block: 64
+    assert kernels.block_size(field, needs) == 64
     for one, other in zip(answers(field, points, needs), whole, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-12)
     with torch.no_grad():
-        found = fused.evaluate(field, points, needs)
+        found = fused.evaluate(field.chain(), points, needs)
     for one, other in zip([found[name] for name in sorted(needs)], whole, strict=False):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-13)
 
@@ -103,7 +105,7 @@ def test_it_can_be_differentiated_twice(needs: set[str]) -> None:
     field = Siren(2, 1, 4, 1, 2.0, 1.5).double()
 
     def evaluate(points: Tensor, *_: Tensor) -> tuple[Tensor, ...]:
-        return tuple(fused.evaluate(field, points, needs).values())
+        return tuple(fused.evaluate(field.chain(), points, needs).values())
 
     assert torch.autograd.gradgradcheck(evaluate, (points_of(2).requires_grad_(), *field.parameters()))
 
@@ -111,7 +113,7 @@ def test_it_can_be_differentiated_twice(needs: set[str]) -> None:
 def test_nested_derivatives_of_a_jet_are_those_of_the_field() -> None:
     """∂(ΔΦ)/∂x is a third derivative: differentiating the Laplacian by the points gives it."""
     field, points = siren(), points_of(5).requires_grad_()
-    found = torch.autograd.grad(fused.evaluate(field, points, {"laplacian"})["laplacian"].sum(), points)[0]
+    found = torch.autograd.grad(fused.evaluate(field.chain(), points, {"laplacian"})["laplacian"].sum(), points)[0]
     expected = torch.autograd.grad(reference.evaluate(field, points, {"laplacian"})["laplacian"].sum(), points)[0]
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
@@ -122,7 +124,7 @@ def test_jets_that_live_together_do_not_share_memory(needs: set[str]) -> None:
     first, second = points_of(8), points_of(8).flip(0)
     expected = [answers(field, first, needs), answers(field, second, needs), answers(other, first, needs)]
     begun = [(one, x.clone().requires_grad_()) for one, x in ((field, first), (field, second), (other, first))]
-    jets = [fused.evaluate(one, x, needs) for one, x in begun]
+    jets = [fused.evaluate(one.chain(), x, needs) for one, x in begun]
     for (one, x), quantities, values in zip(begun, jets, expected, strict=True):
         loss = torch.stack([each.square().mean() for each in quantities.values()]).sum()
         for repeat in (True, False):  # and going back twice gives the same twice
@@ -133,7 +135,7 @@ def test_jets_that_live_together_do_not_share_memory(needs: set[str]) -> None:
 
 def test_a_parameter_that_was_changed_in_between_is_noticed() -> None:
     field = siren()
-    loss = fused.evaluate(field, points_of(4), {"value"})["value"].sum()
+    loss = fused.evaluate(field.chain(), points_of(4), {"value"})["value"].sum()
     with torch.no_grad():
         next(field.parameters()).add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
@@ -150,15 +152,15 @@ def test_memory_is_used_again_and_given_back() -> None:
         original(self, *arguments)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep, "_idle", [])
+        patch.setattr(workspace, "_idle", [])
         patch.setattr(workspace.Sweep, "__init__", counted)
         for _ in range(3):
-            fused.evaluate(field, points, {"value"})["value"].sum().backward()
+            fused.evaluate(field.chain(), points, {"value"})["value"].sum().backward()
         assert len(made) == 1
         gc.collect()
         assert [each for _, each in workspace._idle] == made
-        patch.setattr(sweep, "IDLE_BYTES", 0)
-        fused.evaluate(field, points, {"laplacian"})
+        patch.setattr(workspace, "IDLE_BYTES", 0)
+        fused.evaluate(field.chain(), points, {"laplacian"})
         gc.collect()
         assert workspace._idle == []
 
@@ -191,7 +193,7 @@ def test_inference_mode_does_not_spoil_memory_for_training() -> None:
     field, points = siren(), points_of(64)
     expected = answers(field, points, {"value"})
     with torch.inference_mode():
-        fused.evaluate(field, points, {"value"})
+        fused.evaluate(field.chain(), points, {"value"})
     for one, other in zip(answers(field, points, {"value"}), expected, strict=True):
         assert torch.equal(one, other)
 
@@ -208,18 +210,17 @@ def test_function_transforms_go_another_way() -> None:
 
 def test_dropout_and_final_activations_go_another_way() -> None:
     dropping = Siren(2, 1, 8, 1, dropout=0.5)
-    assert not fused.supports(dropping)
-    assert fused.supports(dropping.eval())
-    assert not fused.supports(build("siren", 2, 1, final_activation="tanh"))
-    assert not fused.supports(build("relu", 2, 1))
-    assert not fused.supports(nn.Linear(2, 1))
-    with pytest.raises(TypeError, match="takes a SIREN"):
-        fused.evaluate(build("relu", 2, 1), torch.zeros(1, 2), {"value"})
+    assert not fused.supports(dropping.chain())
+    assert fused.supports(dropping.eval().chain())
+    assert not fused.supports(build("siren", 2, 1, final_activation="tanh").chain())
+    assert not fused.supports(build("relu", 2, 1).chain())
+    with pytest.raises(TypeError, match="takes affine maps with sines between them, got a chain of other links"):
+        fused.evaluate(build("relu", 2, 1).chain(), torch.zeros(1, 2), {"value"})
 
 
 def test_fewest_rows_are_carried() -> None:
     def rows(inputs: int, outputs: int, *needs: str) -> int:
-        return fused.rows(siren(inputs, outputs), set(needs))
+        return fused.plan_of(siren(inputs, outputs).chain(), set(needs)).rows
 
     assert rows(3, 1, "value") == 1
     assert rows(3, 1, "jacobian") == 2  # one output: back from it
@@ -236,14 +237,14 @@ def test_float32_at_full_width_is_as_good_as_plain_torch(quantity: str) -> None:
     torch.manual_seed(0)
     field, points = Siren(2, 1), points_of(256).float()
 
-    def found(evaluate: type, one: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-        answer = evaluate(one, x, {quantity})[quantity]  # type: ignore[call-arg]
+    def found(evaluate: Kernel, one: Siren, x: Tensor) -> tuple[Tensor, Tensor]:
+        answer = evaluate(one.chain(), x, {quantity})[quantity]
         gradients = torch.autograd.grad(answer.square().mean(), list(one.parameters()), materialize_grads=True)
         return answer, torch.cat([each.flatten() for each in gradients])
 
-    exact = found(reference.evaluate, copy.deepcopy(field).double(), points.double())  # type: ignore[arg-type]
-    plain = found(taylor.evaluate, field, points)  # type: ignore[arg-type]
-    fast = found(fused.evaluate, field, points)  # type: ignore[arg-type]
+    exact = found(reference.evaluate, copy.deepcopy(field).double(), points.double())
+    plain = found(taylor.evaluate, field, points)
+    fast = found(fused.evaluate, field, points)
     for one, other, truth in zip(fast, plain, exact, strict=True):
         assert relative_error(one, truth) <= 2 * relative_error(other, truth) + torch.finfo(torch.float32).eps
 

@@ -31,9 +31,10 @@ def _partners(forms: Sequence[Form], axis: int) -> list[tuple[int, int, float]]:
     found = []
     for number, form in enumerate(forms):
         for i, j in form:
-            if i == j == axis:
+            # Compared one by one: of numbers that are arguments, PyTorch's compiler (2.13) finds no axis to be in (i, j).
+            if axis == i and axis == j:
                 found.append((number, axis, 1.0))
-            elif axis in (i, j):
+            elif axis == i or axis == j:  # noqa: SIM109
                 found.append((number, i + j - axis, 0.5))
     return found
 
@@ -140,12 +141,13 @@ def contract(
     mul(above, cosine, out=below)
     for g, found in zip(above, second, strict=True):
         weight = mul(g, sine, out=_part(scratch, 0))
-        last: int | None = None
-        for number, form in enumerate(forms):
-            for i, j in form:
-                if i != last:
-                    bent = mul(weight, slopes[i], out=_part(scratch, 1))
-                    last = i
+        # Axis by axis, so that g s P_i is computed once; a compiler does not follow a product that is kept from pair to
+        # pair of the forms.
+        for axis, slope in enumerate(slopes):
+            ends = [(number, j) for number, form in enumerate(forms) for i, j in form if i == axis]
+            if ends:
+                bent = mul(weight, slope, out=_part(scratch, 1))
+            for number, j in ends:
                 found[number].sub_(mul(bent, slopes[j], out=_part(scratch, 2)).sum(-1))
 
 

@@ -66,13 +66,22 @@ def plan_of(chain: Chain, needs: Set[Derivative]) -> Plan:
     Raises:
         TypeError: this kernel does not take such a chain.
     """
+    return _plan_of(chain, needs, chain.batch)
+
+
+def _plan_of(chain: Chain, needs: Set[Derivative], batch: Sequence[int]) -> Plan:
+    """Return how derivatives are computed of networks with these leading axes.
+
+    Raises:
+        TypeError: this kernel does not take such a chain.
+    """
     if _omegas(chain) is None:
         raise TypeError(
             "the fused kernel takes affine maps with sines between them, got a chain of other links; "
             "kernels.evaluate chooses a kernel that fits"
         )
     *hidden, last = chain.widths
-    networks = math.prod(chain.batch) if chain.batch else None
+    networks = math.prod(batch) if batch else None
     return Plan.of(Shape(chain.in_features, tuple(hidden), last, networks), needs)
 
 
@@ -82,27 +91,39 @@ def evaluate(chain: Chain, points: Tensor, needs: Set[Derivative]) -> dict[Deriv
     Raises:
         TypeError: this kernel does not take such a chain.
     """
-    plan, names = plan_of(chain, needs), in_order(needs)
-    affines, batch = chain.affines, chain.batch
+    extra, batch = _leading(chain.batch, points.shape[:-2])
+    plan, names = _plan_of(chain, needs, batch), in_order(needs)
     parameters: list[Tensor] = []
-    for each in affines:
+    for each in chain.affines:
         bias = each.weight.new_zeros(each.weight.shape[:-1]) if each.bias is None else each.bias
         parameters += (each.weight, bias) if not batch else (_flat(each.weight, batch, 2), _flat(bias, batch, 1))
-    ahead = torch.broadcast_shapes(batch, points.shape[:-2]) if batch else points.shape[:-2]
-    if batch:
-        points = _flat(points, batch, 2)
-    elif ahead:
+    count, front = points.shape[-2], tuple(range(len(extra)))
+    if batch:  # those axes of the points that no weights have are points of the same networks
+        points = points.expand(*extra, *batch, *points.shape[-2:])
+        points = points.movedim(front, tuple(len(batch) + axis for axis in front))
+        points = points.reshape(math.prod(batch), math.prod(extra) * count, -1)
+    elif extra:
         points = points.flatten(0, -2)
     omegas = _omegas(chain) or ()
     # Where nothing is recorded the function is called all the same: it is what transforms of torch.func see.
     recorded = torch.is_grad_enabled() and any(each.requires_grad for each in (points, *parameters))
     call = _Call(plan, names, omegas, execution(), keep=recorded)
     found: Sequence[Tensor] = _Derivatives.apply(points, call, *parameters)  # type: ignore[no-untyped-call]
-    if ahead and not batch:
-        found = [each.unflatten(0, (*ahead, -1)) for each in found]
-    elif len(batch) > 1:
-        found = [each.unflatten(0, batch) for each in found]
+    if extra:
+        found = [each.unflatten(min(len(batch), 1), (*extra, count)) for each in found]
+    if extra and batch:
+        found = [each.movedim(tuple(1 + axis for axis in front), front) for each in found]
+    if len(batch) > 1:
+        found = [each.unflatten(len(extra), batch) for each in found]
     return dict(zip(names, found, strict=True))
+
+
+def _leading(batch: torch.Size, points: torch.Size) -> tuple[torch.Size, torch.Size]:
+    """Return the leading axes that points have alone, and those of the networks, given those of weights and points."""
+    if not batch:
+        return points, batch
+    ahead = torch.broadcast_shapes(batch, points)
+    return ahead[: -len(batch)], ahead[-len(batch) :]
 
 
 def _flat(tensor: Tensor, batch: torch.Size, own: int) -> Tensor:
@@ -249,7 +270,7 @@ def _gradient(ctx: Any, gradients: dict[int, Tensor], points: Tensor) -> list[Te
             if by_points is not None:
                 by_points.narrow(axis, start, length).copy_(torch.matmul(phase, maps[0].weight))
     by_parameters = [
-        omega * each if omega != 1 else each
+        each.mul_(omega) if omega != 1 else each  # the sums are ours, and may become the gradient in place
         for phase, omega in zip(sums, call.omegas, strict=True)
         for each in (phase.weight, phase.bias)
     ]

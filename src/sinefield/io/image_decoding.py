@@ -1,6 +1,6 @@
-"""Files of pictures to arrays, as they are stored.
+"""Files of pictures to arrays, with the values that are stored.
 
-Pillow reads PNG, JPEG, WebP and the rest, tifffile reads TIFF, imagecodecs the 16-bit PNGs that Pillow would
+Pillow reads PNG, JPEG, WebP and other formats, tifffile reads TIFF, and imagecodecs the 16-bit PNGs that Pillow would
 cut to 8 bits. EXIF orientation is applied, palettes are expanded, CMYK becomes RGB.
 """
 
@@ -16,14 +16,15 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from sinefield.io.allocation import IN_MEMORY, Spool, TooLargeError, check_disk, check_memory, room, slabs
+from sinefield.io.allocation import IN_MEMORY, Spool, TooLargeError, allocate, check_disk, check_memory, iterate_slabs
 
 LARGE = 2**24
-"""From how many values on a picture stays as it is stored, and TIFFs are mapped where they can be."""
-_BAND = 128  # rows decoded at a time
-_BYTES_PER_VALUE = 24  # the picture as stored, as float32 and as targets of each kind, all alive at once
+"""The number of values from which on a picture keeps its stored type, and is mapped where its file allows that."""
 
-# EXIF orientation (tag 274): what puts an array of rows upright.
+_BAND = 128  # rows that are decoded together
+_BYTES_PER_VALUE = 24  # of the stored picture, its copy in float32 and the targets, which exist at the same time
+
+# The flips and turns that put an array of rows upright, by EXIF orientation (tag 274).
 _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -36,12 +37,12 @@ _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 
 def read_file(path: Path) -> NDArray[Any]:
-    """Return the array that a file holds, upright.
+    """Return the upright picture in a file, ``(height, width)`` or ``(height, width, channels)``.
 
     Raises:
         FileNotFoundError: there is no such file.
-        PermissionError: it cannot be read.
-        ValueError: it is no picture, damaged, or too large for memory.
+        PermissionError: the file cannot be read.
+        ValueError: the file is not a picture, is damaged, or is too large for memory.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a picture, or sample:camera for an example")
@@ -50,7 +51,7 @@ def read_file(path: Path) -> NDArray[Any]:
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes); give a picture")
     try:
-        with warnings.catch_warnings():  # of corrupt EXIF and the like, where the pixels may still be whole
+        with warnings.catch_warnings():  # the pixels may be whole where EXIF, say, is corrupt
             warnings.simplefilter("ignore")
             return decode(path)
     except PermissionError as error:
@@ -59,7 +60,7 @@ def read_file(path: Path) -> NDArray[Any]:
         raise ValueError(str(error)) from error
     except (PIL.Image.DecompressionBombError, MemoryError) as error:
         raise ValueError(f"{path} is too large to be read at once; crop it or make it smaller first") from error
-    except Exception as error:  # decoders raise whatever they like on damaged files
+    except Exception as error:  # decoders raise any kind of error on damaged files
         unknown = isinstance(error, PIL.UnidentifiedImageError)
         reason = "unknown format" if unknown else " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
@@ -68,7 +69,7 @@ def read_file(path: Path) -> NDArray[Any]:
 
 
 def decode(path: Path) -> NDArray[Any]:
-    """Return the array that a picture's file holds, upright; decoders raise whatever they like."""
+    """Return the upright picture in a file, with whatever errors the decoders raise."""
     with path.open("rb") as file:
         start = file.read(26)
     if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -82,8 +83,8 @@ def decode(path: Path) -> NDArray[Any]:
     return _read_raster(path, sixteen_bits=start[:4] == b"\x89PNG" and start[24:25] == b"\x10")
 
 
-def _check_read(path: Path, shape: tuple[int, ...]) -> None:
-    """Check that memory can hold a picture: a large one twice, as stored."""
+def _check_memory_for(path: Path, shape: tuple[int, ...]) -> None:
+    """Check that memory can hold a picture: a large one twice with its stored type, others in all their forms."""
     check_memory(path, shape, _BYTES_PER_VALUE if np.prod(shape, dtype=float) < LARGE else 4)
 
 
@@ -92,18 +93,18 @@ def _read_tiff(path: Path) -> NDArray[Any]:
 
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
-        if page.photometric not in (0, 1, 2):  # neither grey (MinIsWhite, MinIsBlack) nor RGB: Pillow converts it
+        if page.photometric not in (0, 1, 2):  # neither grey (MinIsWhite, MinIsBlack) nor RGB, so Pillow converts it
             return _read_raster(path, sixteen_bits=False)
         if page.size >= LARGE and page.is_memmappable and page.photometric != tifffile.PHOTOMETRIC.MINISWHITE:
             whole = path.stat().st_size >= page.dataoffsets[0] + page.nbytes
             plain = page.bitspersample == 8 * page.dtype.itemsize
             if whole and plain and page.planarconfig != tifffile.PLANARCONFIG.SEPARATE:
-                return _upright(tifffile.memmap(path, mode="r"), _orientation(page))
-        if page.nbytes > IN_MEMORY and page.photometric != tifffile.PHOTOMETRIC.MINISWHITE and _streams():
+                return _turn_upright(tifffile.memmap(path, mode="r"), _read_orientation(page))
+        if page.nbytes > IN_MEMORY and page.photometric != tifffile.PHOTOMETRIC.MINISWHITE and _can_stream():
             if max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))) > path.stat().st_size:
                 raise ValueError("it ends early")
-            return _streamed(path, _orientation(page))
-        _check_read(path, page.shape)
+            return _decode_in_bands(path, _read_orientation(page))
+        _check_memory_for(path, page.shape)
         array: NDArray[Any] = page.asarray()
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
             array = np.moveaxis(array, 0, -1)
@@ -111,40 +112,40 @@ def _read_tiff(path: Path) -> NDArray[Any]:
             array = np.rint(array * (np.iinfo(array.dtype).max / (2**page.bitspersample - 1))).astype(array.dtype)
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
             array = array.max() - array if array.dtype.kind == "f" else np.invert(array)
-        return _upright(array, _orientation(page))
+        return _turn_upright(array, _read_orientation(page))
 
 
-def _orientation(page: Any) -> int:
+def _read_orientation(page: Any) -> int:
     tag = page.tags.get(274)
     return int(tag.value) if tag else 1
 
 
 def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
-    # Given a name, Pillow maps some TIFFs into memory and then takes the sides of turned ones for each other.
+    # Pillow maps some TIFFs that are opened by name, and then confuses height and width of those that are turned.
     with path.open("rb") as file, PIL.Image.open(file) as picture:
         shape = (picture.height, picture.width, len(picture.getbands()))
-        if np.prod(shape, dtype=float) > IN_MEMORY and _streams():
-            return _streamed(path, picture.getexif().get(274, 1))
-        _check_read(path, shape)
+        if np.prod(shape, dtype=float) > IN_MEMORY and _can_stream():
+            return _decode_in_bands(path, picture.getexif().get(274, 1))
+        _check_memory_for(path, shape)
         if sixteen_bits:
             import imagecodecs
 
             array: NDArray[Any] = imagecodecs.png_decode(path.read_bytes())
         else:
-            array = np.asarray(picture.convert(_plain_mode(picture)))
-            if picture.mode == "I":  # 32-bit integers only ever hold 16 bits of a file
+            array = np.asarray(picture.convert(_choose_mode(picture)))
+            if picture.mode == "I":  # no file holds more than 16 bits of its 32-bit integers
                 array = array.astype(np.uint16)
-        orientation = picture.getexif().get(274, 1)  # Pillow turns some pictures itself, and then forgets this
-    return _upright(array, orientation)
+        orientation = picture.getexif().get(274, 1)  # absent if Pillow has turned the picture itself
+    return _turn_upright(array, orientation)
 
 
-def _streams() -> bool:
-    """Return whether pyvips is there, the extra ``vips``."""
+def _can_stream() -> bool:
+    """Return whether pyvips, the extra ``vips``, is installed."""
     return importlib.util.find_spec("pyvips") is not None
 
 
-def _streamed(path: Path, orientation: int) -> NDArray[Any]:
-    """Return the array that a picture's file holds, upright, decoded a band at a time into a temporary file."""
+def _decode_in_bands(path: Path, orientation: int) -> NDArray[Any]:
+    """Return the upright picture in a file, decoded band by band into a temporary file."""
     import pyvips
 
     picture = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated")
@@ -158,11 +159,11 @@ def _streamed(path: Path, orientation: int) -> NDArray[Any]:
         for top in range(0, picture.height, _BAND):
             rows = min(_BAND, picture.height - top)
             spool.add(np.frombuffer(region.fetch(0, top, picture.width, rows), dtype))
-        return _upright(spool.gathered().reshape(shape), orientation)
+        return _turn_upright(spool.gather().reshape(shape), orientation)
 
 
-def _plain_mode(picture: PIL.Image.Image) -> str:
-    """Return the mode that holds a picture without a palette or another colour space."""
+def _choose_mode(picture: PIL.Image.Image) -> str:
+    """Return the mode of Pillow, grey or RGB with or without alpha, that a picture is converted to."""
     if "transparency" in picture.info or picture.mode in ("LA", "La", "PA", "RGBa"):
         return "RGBA"
     if picture.mode == "1":
@@ -170,7 +171,7 @@ def _plain_mode(picture: PIL.Image.Image) -> str:
     return "RGB" if picture.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX") else picture.mode
 
 
-def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+def _turn_upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Return rows of pixels turned as EXIF tag 274 says, and grey with alpha as RGBA."""
     if array.ndim == 3 and array.shape[2] == 2:
         array = array[:, :, [0, 0, 0, 1]]
@@ -180,7 +181,9 @@ def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     turned = turn(array)
     if turned.size < LARGE:
         return turned
-    copy = room("the turned picture", turned.shape, turned.dtype)  # its samples are looked up one after the other
-    for some in slabs(copy):
+    copy = allocate(
+        "the turned picture", turned.shape, turned.dtype
+    )  # samples that are looked up in random order should be contiguous
+    for some in iterate_slabs(copy):
         copy[some] = turned[some]
     return copy

@@ -12,7 +12,7 @@ import pytest
 import skimage.data
 
 from sinefield.io.image import read
-from sinefield.io.sample_pictures import SAMPLES, file_of
+from sinefield.io.sample_images import SAMPLES, find_file
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -34,16 +34,16 @@ def test_camera_is_the_usual_one() -> None:
 
 
 def test_all_but_the_one_that_is_no_file_are_read_without_scikit_image() -> None:
-    assert [name for name in SAMPLES if file_of(name) is None] == ["horse"]
+    assert [name for name in SAMPLES if find_file(name) is None] == ["horse"]
 
 
 def test_files_that_have_moved_are_left_to_scikit_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     elsewhere = importlib.util.spec_from_file_location("skimage", tmp_path / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: elsewhere)
-    assert file_of("camera") is None
+    assert find_file("camera") is None
     assert np.array_equal(read("sample:camera").values[..., 0], skimage.data.camera())
 
 
 def test_unknown_name() -> None:
     with pytest.raises(ValueError, match=r"no sample 'nobody'; choose one of .*camera"):
-        file_of("nobody")
+        find_file("nobody")

@@ -1,4 +1,4 @@
-"""Pictures to try things on, which scikit-image ships, as ``sample:NAME``."""
+"""Sample pictures that scikit-image ships, by the name ``sample:NAME``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FILES = {
     "coins": "coins.png",
     "grass": "grass.png",
     "gravel": "gravel.png",
-    "horse": "",  # scikit-image thresholds the file
+    "horse": "",  # scikit-image thresholds this file, so that it is not the picture
     "hubble_deep_field": "hubble_deep_field.jpg",
     "immunohistochemistry": "ihc.png",
     "logo": "logo.png",
@@ -28,18 +28,18 @@ _FILES = {
 }
 
 SAMPLES = tuple(_FILES)
-"""The names of the pictures."""
+"""The names of the sample pictures."""
 
 
-def file_of(name: str) -> Path | None:
-    """Return the file that holds a picture as it is; None where only ``skimage.data`` can tell.
+def find_file(name: str) -> Path | None:
+    """Return the file of a sample picture; None where only ``skimage.data`` can read it.
 
     ``skimage.data`` reads the same files, but takes long to import.
 
     Raises:
         ValueError: there is no sample of that name.
 
-    >>> file_of("clock").name
+    >>> find_file("clock").name
     'clock_motion.png'
     """
     if name not in _FILES:
