@@ -19,6 +19,7 @@ from torch import nn
 
 from sinefield import checkpoint, kernels
 from sinefield.constraint import Constraint
+from sinefield.fields import Network
 from sinefield.fit import Fit, prepare
 from sinefield.history import Record, merge
 from sinefield.objective import Objective
@@ -300,10 +301,9 @@ class Search:
         """
         fields, header, snapshot = checkpoint.read_snapshot(path)
         about = describe(self.problem, self.recipe, self.seed) | {"source": self.source}
+        about["fields"] = {name: Network.of(each).to_json() for name, each in self.fields.items()}
         check_same(path, header | {"source": snapshot.source}, checkpoint.finite(about))
         for name, each in self.fields.items():
-            if name not in fields or fields[name].state_dict().keys() != each.state_dict().keys():
-                raise ValueError(f"cannot resume from {path}: its fields are not those of this problem")
             each.load_state_dict(fields[name].state_dict())
         self.histories = [list(each) for each in snapshot.history[: snapshot.part]]
         self.resumed = snapshot

@@ -178,11 +178,11 @@ class Chain:
     @property
     def batch(self) -> torch.Size:
         """The leading axes of the weights: how many fields there are side by side; empty for one."""
-        shapes = {shape for each in self.links for shape in _leading(each)}
-        if len(shapes) == 1:
-            return shapes.pop()
-        found: torch.Size = torch.broadcast_shapes(*shapes)  # for the first call of which torch imports SymPy
-        return found
+        shapes = [shape for each in self.links for shape in _leading(each)]
+        longest = max(map(len, shapes))
+        padded = [(1,) * (longest - len(each)) + tuple(each) for each in shapes]
+        # As torch.broadcast_shapes, which imports SymPy.
+        return torch.Size(next((size for size in sizes if size != 1), 1) for sizes in zip(*padded, strict=True))
 
     @property
     def products(self) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
+from functools import partial
 from typing import Any, Protocol, Self, final
 
 import torch
@@ -132,6 +133,8 @@ def _plain(value: Any) -> Any:
         return asdict(value)
     if isinstance(value, tuple):
         return list(value)
+    if isinstance(value, partial):
+        return [_plain(value.func), *map(_plain, value.args), {k: _plain(each) for k, each in value.keywords.items()}]
     return value if isinstance(value, str | int | float | bool | None) else getattr(value, "__name__", str(value))
 
 

@@ -68,6 +68,10 @@ class Clipped(Solver):
         """Return that of the solver."""
         return self.solver.answer(state)
 
+    def retreat(self, objective: Objective, state: Any) -> None:
+        """Have the solver put back what was good."""
+        self.solver.retreat(objective, state)
+
 
 @final
 class _ClippedObjective:
@@ -129,6 +133,10 @@ class Averaged(Solver):
     def answer(self, state: _Around) -> Mapping[str, Tensor]:
         """Return the averages."""
         return {name: each for name, each in state.own.tensors().items() if name != "steps"}
+
+    def retreat(self, objective: Objective, state: _Around) -> None:
+        """Have the solver put back what was good."""
+        self.solver.retreat(objective, state.inner)
 
 
 @final
