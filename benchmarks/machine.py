@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,18 @@ import torch
 import sinefield
 from sinefield.checkpoint import finite
 from sinefield.io.files import replacing
+from sinefield.kernels.matmul import trial
 
 RESULTS = Path(__file__).parent / "results"
 CPU_INFORMATION = Path("/proc/cpuinfo")
 
 
 def describe() -> dict[str, Any]:
-    """Return what speed depends on: processor, cores, memory, and what PyTorch was built with."""
+    """Return what speed depends on: processor, cores, memory, what PyTorch was built with.
+
+    Of float32 products there are the GFLOP/s of PyTorch's default, of oneDNN's (0 where it is not exact enough) and of
+    factors rounded to bfloat16, as :func:`sinefield.kernels.matmul.trial` finds them.
+    """
     return {
         "processor": _processor(),
         "architecture": platform.machine(),
@@ -42,16 +48,17 @@ def describe() -> dict[str, Any]:
         "torch": torch.__version__,
         "mkl": torch.backends.mkl.is_available(),
         "mkldnn": torch.backends.mkldnn.is_available(),
-        "mkldnn float32 products": torch.backends.mkldnn.matmul.fp32_precision,
+        "products": {name: round(each / 1e9, 1) for name, each in asdict(trial(torch.get_num_threads())).items()},
         "sinefield": sinefield.__version__,
     }
 
 
 def _processor() -> str:
     if CPU_INFORMATION.exists():
-        for line in CPU_INFORMATION.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        lines = [line.partition(":") for line in CPU_INFORMATION.read_text().splitlines()]
+        told = {name.strip(): value.strip() for name, _, value in lines}
+        if "model name" in told:  # clouds leave the number of the model out of its name
+            return f"{told['model name']} (family {told.get('cpu family')}, model {told.get('model')})"
     return platform.processor() or "unknown"
 
 

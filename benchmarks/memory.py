@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 import machine
 import sinefield
+from sinefield.fields.field import Network
 from sinefield.io import audio, video
 
 RATE, MEASURED = 44_100, 1 << 20
@@ -78,18 +79,18 @@ def fitted(path: Path, kind: str, tiles: str, seconds: float) -> dict[str, Any]:
     axes = {"recording": 1, "picture": 2, "clip": 3}[kind]
     count = TILES[tiles]
     with machine.own_mib() as peak:
-        problem = sinefield.problems.of(path, **({} if count is None else {"tiles": (count,) * axes}))
+        problem = sinefield.problems.of(path, tiles=None if count is None else (count,) * axes)
         # Metrics of a part: those of all samples take as much memory, and far longer than the fit.
         some = replace(problem, measure=lambda field, count: problem.measure(field, min(count or MEASURED, MEASURED)))
         solution = sinefield.solve(some, seconds=seconds)
     grid = problem.constraints[0].domain
-    assert isinstance(grid, sinefield.domains.domain.Grid)
-    channels = solution.field.out_features
+    assert isinstance(grid, sinefield.Grid)
+    channels = Network.of(solution.field).out_features
     size = 1 if kind != "recording" else 2
     return {
         "kind": kind,
         "tiles": tiles,
-        "decoded MiB": grid.size * int(channels) * size / 2**20,  # type: ignore[call-overload]
+        "decoded MiB": grid.size * channels * size / 2**20,
         "field MiB": sum(each.nbytes for each in solution.field.parameters()) / 2**20,
         "own MiB": peak[0],
     }

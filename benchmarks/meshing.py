@@ -30,10 +30,10 @@ from sinefield import checkpoint
 from sinefield.domains import Box
 from sinefield.geometry import extract
 from sinefield.geometry.scalar_field import evaluate
-from sinefield.problems import signal_from_json
+from sinefield.kinds import signal_from_json
 from sinefield.signals.shape import ShapeSignal
 
-RESOLUTIONS = (128, 256, 512, 1024, 2048)
+RESOLUTIONS: tuple[int, ...] = (128, 256, 512, 1024, 2048)
 DENSEST = 256
 LOWER, UPPER = [-1.0] * 3, [1.0] * 3
 
@@ -94,7 +94,7 @@ def main() -> None:
         if shape is None:
             parser.error("name the shape to mesh")
         field = Path(folder) / "field.safetensors"
-        sinefield.solve(sinefield.problems.sdf(shape), seconds=budget).save(field)
+        sinefield.solve(sinefield.problems.shape(shape), seconds=budget).save(field)
         rows = []
         for resolution in resolutions:
             found = {"resolution": resolution} | machine.alone(__file__, "--alone", "near", field, resolution)

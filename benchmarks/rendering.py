@@ -1,9 +1,11 @@
 """How long does it take to evaluate a field at many points, and how much memory?
 
-A 256 x 3 field is evaluated at the pixels of a large picture: in plain PyTorch, in chunks of 65,536 points, and by
-sinefield's ``render``, each in a process of its own whose largest resident size is noted, before and after.
+A 256 x 3 field is evaluated at the pixels of a large picture: in plain PyTorch, in chunks of 65,536 points as
+published; in plain PyTorch by the fair rival, in chunks of 4,096 with oneDNN's products; and by sinefield's
+``render``. Each is in a process of its own whose largest resident size is noted, before and after.
 
-    python benchmarks/rendering.py                   # ten minutes
+    python benchmarks/rendering.py                   # three minutes
+    python benchmarks/rendering.py --size 4096       # ten
     python benchmarks/rendering.py --smoke           # seconds, to see that it runs
 """
 
@@ -22,27 +24,33 @@ import torch
 import machine
 import peers
 import sinefield
-from sinefield.io.image import PixelMap
 from sinefield.signals.image import ImageSignal
+from sinefield.signals.lattice import Lattice
 
-CHUNK = 65_536
-PLAIN, OURS = "plain PyTorch in chunks", "sinefield"
+PLAIN, RIVAL, OURS = "plain PyTorch in chunks", "plain PyTorch, oneDNN, small chunks", "sinefield"
+Picture = np.ndarray[Any, np.dtype[np.float32]]
 
 
-def plain(size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def plain(size: int, chunk: int = 65_536) -> Picture:
     """Return the picture of a published network, all coordinates made as tutorials do."""
     torch.manual_seed(0)
     network = peers.published_network(2, 1)
     axis = torch.linspace(-1, 1, size)
     points = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1).reshape(-1, 2)
     with torch.no_grad():
-        return torch.cat([network(each) for each in points.split(CHUNK)]).reshape(size, size).numpy()
+        return torch.cat([network(each) for each in points.split(chunk)]).reshape(size, size).numpy()
 
 
-def ours(size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def rival(size: int) -> Picture:
+    """Return the same, by oneDNN's products."""
+    with peers.fast_products():
+        return plain(size, chunk=4096)
+
+
+def ours(size: int) -> Picture:
     """Return the picture of a field."""
     torch.manual_seed(0)
-    return ImageSignal(PixelMap(256, 256, 1, 0.0, 1.0, 8)).render(sinefield.Siren(2, 1), (size, size))
+    return ImageSignal(Lattice.of_cubes((256, 256), 1, 0.0, 1.0), 8).sample(sinefield.Siren(2, 1), (size, size))
 
 
 def measured(method: str, size: int) -> dict[str, float]:
@@ -54,7 +62,7 @@ def measured(method: str, size: int) -> dict[str, float]:
 
 def measure(method: str, size: int) -> None:
     """Print what :func:`measured` returns."""
-    evaluate = {PLAIN: plain, OURS: ours}[method]
+    evaluate = {PLAIN: plain, RIVAL: rival, OURS: ours}[method]
     evaluate(64)  # starting threads and libraries
     before = machine.peak_mib()
     start = time.perf_counter()
@@ -69,23 +77,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each method")
+    parser.add_argument("--size", type=int, default=2048, help="points along each axis")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         measure(options.measure[0], int(options.measure[1]))
         return
-    size, repeats = (128, 1) if options.smoke else (4096, options.repeats)
-    runs: dict[str, list[dict[str, float]]] = {PLAIN: [], OURS: []}
+    size, repeats = (128, 1) if options.smoke else (options.size, options.repeats)
+    runs: dict[str, list[dict[str, float]]] = {PLAIN: [], RIVAL: [], OURS: []}
     for _ in range(repeats):
         for method, found in runs.items():
             found.append(measured(method, size))
+    speeds = {method: [1 / each["seconds"] for each in found] for method, found in runs.items()}
     rows = [
         {
             "method": method,
             **machine.spreads(found),
-            "times as fast": machine.spread(
-                [base["seconds"] / each["seconds"] for base, each in zip(runs[PLAIN], found, strict=True)]
-            ),
+            "times as fast": machine.ratios(speeds, method, PLAIN),
+            "times the rival": machine.ratios(speeds, method, RIVAL),
         }
         for method, found in runs.items()
     ]

@@ -12,19 +12,25 @@ import argparse
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 import machine
 import sinefield
-from sinefield import Problem, Recipe
+from sinefield import Problem, Recipe, recipe
 
 CHOSEN_BY = ("camera", "coins", "brick", "astronaut", "coffee", "chelsea")  # three grey, three in colour
 CHECKED_WITH = ("moon", "rocket", "immunohistochemistry")
 LONGEST = 160  # pixels
 PASSES = 8.0  # of the base recipe
 SEEDS = (0, 1, 2)
+
+
+def fast(**changes: Any) -> Recipe:
+    """Return the fast recipe for values with some settings changed: what studies try variants of."""
+    return recipe.named("fast").changed(**changes)
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,12 @@ class Variant:
 
     def fit(self, problem: Problem, seed: int, passes: float) -> sinefield.Solution:
         """Return what is reached after so many passes."""
-        changed = replace(problem, network=lambda omega: self.change(problem.network(omega)))
+        unknowns = {name: partial(self._built, build) for name, build in problem.unknowns.items()}
+        changed = replace(problem, unknowns=unknowns)
         return sinefield.solve(changed, recipe=self.recipe, seed=seed, passes=passes, compiled=False)
+
+    def _built(self, build: Callable[[float], nn.Module], omega: float) -> nn.Module:
+        return self.change(build(omega))
 
 
 def costs(variants: Mapping[str, Variant], problem: Problem, repeats: int) -> dict[str, float]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 
-from sinefield import recipe
-from study import Variant, study
+from study import Variant, fast, study
 
-BASE = recipe.named("fast").changed(first_omega=75.0)
+OMEGA = 75.0
 VARIANTS = {
     f"{size} points, rate x {factor:.2g}": Variant(
-        BASE.changed(batch=size, learning_rate=5e-4 * factor * math.sqrt(size / 1024))
+        fast(first_omega=OMEGA, batch=size, learning_rate=5e-4 * factor * math.sqrt(size / 1024))
     )
     for size in (256, 512, 1024, 2048, 4096)
     for factor in (1.0, 2.0)

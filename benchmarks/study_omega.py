@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from sinefield import recipe
-from study import Variant, study
+from study import Variant, fast, study
 
-BASE = recipe.named("fast")
-VARIANTS = {
-    f"ω₀ {omega}": Variant(BASE.changed(first_omega=float(omega))) for omega in (20, 30, 45, 60, 75, 90, 120, 160)
-}
+VARIANTS = {f"ω₀ {omega}": Variant(fast(first_omega=float(omega))) for omega in (20, 30, 45, 60, 75, 90, 120, 160)}
 
 if __name__ == "__main__":
     study("omega", __doc__, "ω₀ 75", VARIANTS, same_cost=True)

@@ -8,10 +8,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from sinefield import recipe
-from study import Variant, study
-
-BASE = recipe.named("fast").changed(first_omega=75.0)
+from study import Variant, fast, study
 
 
 def scaling(factor: float, rate: float, omega: float) -> Variant:
@@ -24,7 +21,7 @@ def scaling(factor: float, rate: float, omega: float) -> Variant:
                 each.weight.mul_(factor)
         return field
 
-    return Variant(BASE.changed(learning_rate=rate, first_omega=omega), change)
+    return Variant(fast(learning_rate=rate, first_omega=omega), change)
 
 
 VARIANTS = {

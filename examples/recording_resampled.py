@@ -1,13 +1,15 @@
 """Fit a field to a tone that rises, and play it at another rate: what is between the samples is evaluated."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 import sinefield
 
 
-def chirp(times: np.ndarray) -> np.ndarray:
+def chirp(times: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a tone that rises from 200 to 500 Hz within a second."""
-    return 0.5 * np.sin(2 * np.pi * (200 * times + 150 * times**2))
+    tone: NDArray[np.float64] = 0.5 * np.sin(2 * np.pi * (200 * times + 150 * times**2))
+    return tone
 
 
 def main(passes: float = 60.0) -> float:

@@ -1,15 +1,17 @@
 """Fit a field to a clip of a disc that moves, and look at a moment between two frames."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 import sinefield
 
 
-def frame(time: float) -> np.ndarray:
+def frame(time: float) -> NDArray[np.uint8]:
     """Return a soft disc that moves from left to right, in bytes ``(48, 64)``."""
     y, x = np.mgrid[0:48, 0:64] + 0.5
     distance = np.hypot(x - 16 - 2 * time, y - 24)
-    return (255 / (1 + np.exp(distance - 8))).astype(np.uint8)
+    brightness: NDArray[np.float64] = 255 / (1 + np.exp(distance - 8))
+    return brightness.astype(np.uint8)
 
 
 def main(passes: float = 40.0) -> float:

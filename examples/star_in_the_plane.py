@@ -6,6 +6,7 @@ import numpy as np
 
 import sinefield
 from sinefield.io.outlines import sample_polygon
+from sinefield.signals.shape import ShapeSignal
 
 
 def main(passes: float = 4.0) -> float:
@@ -13,14 +14,16 @@ def main(passes: float = 4.0) -> float:
     angles = math.pi / 2 + math.pi / 5 * np.arange(10)
     radii = np.where(np.arange(10) % 2, 4.0, 10.0)
     star = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
-    problem = sinefield.problems.sdf(sample_polygon(star), hidden_features=64, hidden_layers=2)
+    problem = sinefield.problems.shape(sample_polygon(star), hidden_features=64, hidden_layers=2)
     solution = sinefield.solve(problem, passes=passes)
+    surface = problem.signal
+    assert isinstance(surface, ShapeSignal)
     above = np.stack([np.zeros(5), 10.0 + 0.2 * np.arange(5)], axis=1)  # above the upper tip the tip is nearest
-    found = problem.signal.distances(solution.field, above)
+    found = surface.distances(solution.field, above)
     print("0.0, 0.2, … 0.8 above the tip:", found.round(2))
-    middle, beyond = problem.signal.inside(solution.field, np.array([[0.0, 0.0], [6.0, 6.0]]))
+    middle, beyond = surface.inside(solution.field, np.array([[0.0, 0.0], [6.0, 6.0]]))
     print("the middle is inside:", middle, "and what lies between two tips is not:", not beyond)
-    nearest, _ = problem.signal.projected(solution.field, np.array([[0.0, -8.0]]))
+    nearest, _ = surface.projected(solution.field, np.array([[0.0, -8.0]]))
     print("the point of the star nearest to (0, -8):", nearest.round(2)[0], "; it is a corner at (0, -4)")
     return float(np.abs(found - (above[:, 1] - 10.0)).max())
 

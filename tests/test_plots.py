@@ -42,9 +42,9 @@ def test_panels_of_a_field_are_its_closed_form() -> None:
     subject = plots.Subject.of(problems.image(picture(), **TINY))
     panels = subject.panels(Paraboloid())
     y, x = np.moveaxis(subject.points.reshape(24, 24, 2).numpy(), -1, 0)
-    assert np.allclose(panels.value[:, :, 0], (y**2 + 2 * x**2 + 1.3) / 2, atol=1e-6)
-    assert np.allclose(panels.gradient, np.hypot(2 * y, 4 * x), atol=1e-5)
-    assert np.allclose(panels.laplacian, 6, atol=1e-5)
+    assert np.allclose(panels["value"][:, :, 0], (y**2 + 2 * x**2 + 1.3) / 2, atol=1e-6)
+    assert np.allclose(panels["gradient"], np.hypot(2 * y, 4 * x), atol=1e-5)
+    assert np.allclose(panels["laplacian"], 6, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_what_is_left_undetermined_is_not_drawn(on: str, shift: object) -> None:
         def forward(self, points: Tensor) -> Tensor:
             return super().forward(points) + shift(points).reshape(-1, 1)  # type: ignore[operator]
 
-    assert np.allclose(subject.panels(Shifted()).value, subject.panels(Paraboloid()).value, atol=1e-4)
+    assert np.allclose(subject.panels(Shifted())["value"], subject.panels(Paraboloid())["value"], atol=1e-4)
 
 
 def test_large_pictures_are_thinned() -> None:
     subject = plots.Subject.of(problems.image(np.random.default_rng(0).random((40, 64)), **TINY), longest=16)
-    assert subject.truth.value.shape == (10, 16, 1)
+    assert subject.truth["value"].shape == (10, 16, 1)
     assert len(subject.points) == 160
 
 
@@ -73,10 +73,10 @@ def test_of_large_ones_the_same_is_seen_by_looking_at_neighbours_alone(monkeypat
     monkeypatch.setattr("sinefield.io.image.LARGE", 1)
     thinned = plots.Subject.of(problem, longest=8)
     some = slice(1, -1, 3)
-    assert np.allclose(thinned.truth.value, whole.value[some, some], atol=1e-6)
-    assert np.allclose(thinned.truth.gradient, whole.gradient[some, some], rtol=1e-4)
-    assert np.allclose(thinned.truth.laplacian, whole.laplacian[some, some], atol=1e-3)
-    spots = thinned.points.reshape(*thinned.truth.gradient.shape, 2)
+    assert np.allclose(thinned.truth["value"], whole["value"][some, some], atol=1e-6)
+    assert np.allclose(thinned.truth["gradient"], whole["gradient"][some, some], rtol=1e-4)
+    assert np.allclose(thinned.truth["laplacian"], whole["laplacian"][some, some], atol=1e-3)
+    spots = thinned.points.reshape(*thinned.truth["gradient"].shape, 2)
     assert np.allclose(spots[:, 0, 0], (2 * np.arange(1, 23, 3) + 1 - 24) / 24)
 
 
@@ -108,8 +108,8 @@ def test_solution_figure_is_written(tmp_path: Path, channels: int, suffix: str) 
 def test_comparison_shows_the_blank_laplacian_of_relu(tmp_path: Path) -> None:
     solutions = {name: solution(network=name) for name in ("siren", "relu")}
     subject = plots.Subject.of(solutions["relu"].problem)
-    assert np.abs(subject.panels(solutions["relu"].field).laplacian).max() == 0
-    assert np.abs(subject.panels(solutions["siren"].field).laplacian).max() > 0
+    assert np.abs(subject.panels(solutions["relu"].field)["laplacian"]).max() == 0
+    assert np.abs(subject.panels(solutions["siren"].field)["laplacian"]).max() > 0
     plots.save_figure(plots.comparison_figure(solutions), tmp_path / "c.png")
     assert (tmp_path / "c.png").stat().st_size > 5000
 
@@ -122,7 +122,7 @@ def test_activations_figure(tmp_path: Path) -> None:
 
 def test_no_figure_of_what_is_no_picture_nor_in_an_unknown_format(tmp_path: Path) -> None:
     found = solve(build("siren", 1, 1, **TINY), [Constraint(Box([-1], [1]), lambda u: u.value)], passes=0.01)
-    with pytest.raises(ValueError, match="not one of a picture"):
+    with pytest.raises(ValueError, match="not one of a signal"):
         plots.solution_figure(found)
     with pytest.raises(ValueError, match="ending must be one of"):
         plots.save_figure(plots.solution_figure(solution()), tmp_path / "figure.docx")

@@ -1,5 +1,5 @@
 """The command line, as ``python -m sinefield``."""
 
-from sinefield.cli.commands import main
+from sinefield.cli import main
 
 main()

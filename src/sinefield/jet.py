@@ -126,6 +126,10 @@ class Jet(Derivatives):
         axes: names of the coordinates.
 
     A field that has names for its own coordinates, ``field.axes``, is evaluated at those alone: m(x) beside u(t, x).
+    Its gradient, Jacobian and Hessian are by its own coordinates then, in its order.
+
+    Raises:
+        ValueError: the points are of another shape, dimension or other axes than the field's, or a name has no meaning.
     """
 
     def __init__(
@@ -154,6 +158,10 @@ class Jet(Derivatives):
                     f"there is no {' and no '.join(missing)}"
                 )
             self._taken = [self._names.index(each) for each in own]
+        inputs = getattr(field, "in_features", None)  # None: the field does not tell; 0: it takes no coordinates
+        dimension = points.shape[-1] if self._taken is None else len(self._taken)
+        if inputs and inputs != dimension:
+            raise ValueError(f"a field of {inputs} coordinates cannot be evaluated at points of {dimension}")
 
     def _get(self, need: Derivative) -> Tensor:
         self.read.add(need)
@@ -325,4 +333,6 @@ def jets_of(field: nn.Module, points: Tensor, needs: Iterable[Derivative | str] 
     """
     with evaluating(field) as like:
         for chunk in points.split(CHUNK):
-            yield jet(field, chunk.to(like), needs)
+            u = jet(field, chunk.to(like), needs)
+            _ = u.value  # and with it all that was asked for, while the field is as it is to be evaluated
+            yield u

@@ -5,39 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, final
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from sinefield.constraint import Constraint
+from sinefield.signals.signal import Signal
 
 if TYPE_CHECKING:
     from sinefield.recipe import Changes
-
-
-class Signal(Protocol):
-    """How a field is read back as a signal: what is stored with it, so that a file can be rendered."""
-
-    @property
-    def kind(self) -> str:
-        """The kind of signal, such as ``"image"``."""
-        ...
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the coordinate mapping and the value range, as JSON."""
-        ...
-
-    @property
-    def render(self) -> Callable[..., NDArray[np.float32]]:
-        """The function that samples the signal from a field; its options are those of the kind."""
-        ...
-
-    @property
-    def write(self) -> Callable[..., str]:
-        """The function that writes the signal of a field to a file, and says in a few words what it wrote."""
-        ...
 
 
 Measure = Callable[[nn.Module, int | None], dict[str, float]]

@@ -130,14 +130,14 @@ class Solution:
         )
 
     def render(self, size: tuple[int, int] | None = None, **options: Any) -> NDArray[np.float32]:
-        """Return the signal sampled from the field at any resolution; see the signal's own ``render``.
+        """Return the signal sampled from the field at any resolution; see the signal's own ``sample``.
 
         Raises:
             ValueError: the problem is not a signal.
         """
         if self.problem.signal is None:
             raise ValueError(f"the problem {self.problem.name!r} is not a signal; call solution.field(points) instead")
-        return self.problem.signal.render(self.field, size, **options)
+        return self.problem.signal.sample(self.field, size, **options)
 
     def save(self, path: str | Path) -> None:
         """Write the fields to a file that :func:`sinefield.load` reads; see :mod:`sinefield.checkpoint`."""

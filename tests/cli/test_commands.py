@@ -41,7 +41,7 @@ def field(photo: Path) -> Path:
 
 def test_help_and_version_answer_without_torch(tmp_path: Path) -> None:
     for option in ("--help", "--version"):
-        script = f"import sys; from sinefield.cli.commands.commands import main\ntry: main(['{option}'])\nexcept SystemExit: pass\n"
+        script = f"import sys; from sinefield.cli import main\ntry: main(['{option}'])\nexcept SystemExit: pass\n"
         found = subprocess.run(
             [sys.executable, "-c", script + "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"],
             cwd=tmp_path,
@@ -103,7 +103,7 @@ def test_a_fit_loads_nothing_that_it_does_not_need(
 ) -> None:
     (tmp_path / "photo.png").write_bytes(photo.read_bytes())
     script = (
-        "import sys; from sinefield.cli.commands.commands import main\n"
+        "import sys; from sinefield.cli import main\n"
         f"try: main({['fit', *arguments, *SMALL]})\n"
         "except SystemExit as ended: assert not ended.code\n"
         f"print(sorted(set({unneeded}) & set(sys.modules)))"
@@ -257,7 +257,7 @@ def test_inspect_a_new_network_and_a_field(field: Path, tmp_path: Path) -> None:
 def test_info(field: Path, tmp_path: Path) -> None:
     assert "siren" in run(tmp_path, "info", str(field)).stdout
     header = json.loads(run(tmp_path, "info", str(field), "--json").stdout)
-    assert header["signal"]["width"] == 30
+    assert header["signal"]["shape"] == [20, 30]
     assert header["network"]["settings"]["hidden_features"] == 32
 
 

@@ -65,7 +65,7 @@ def test_it_is_drawn_as_seen_by_a_camera_in_slices_and_turning(field: Path, tmp_
     found = run(tmp_path, "render", str(field), "turn.gif", "--size", "24x24", "--frames", "3")
     assert found.stdout == "turn.gif: 3 frames around the shape\n", found.stderr
     told = run(tmp_path, "info", str(field)).stdout
-    assert "kind sdf" in told
+    assert "kind shape" in told
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_it_is_drawn_as_seen_by_a_camera_in_slices_and_turning(field: Path, tmp_
         (["render", "FIELD", "out.png", "--at", "0"], "give the axis too"),
         (["render", "FIELD", "out.png", "--axis", "x", "--camera", "0,0"], "a slice has no camera"),
         (["render", "FIELD", "out.png", "--camera", "0,100"], "elevation is 100"),
-        (["render", "FIELD", "out.png", "--camera", "here"], "--camera is 2 numbers"),
+        (["render", "FIELD", "out.png", "--camera", "here"], "--camera is 2 or 3 numbers"),
         (["render", "FIELD", "out.png", "--colouring", "wood"], "colouring is 'wood'"),
-        (["render", "FIELD", "out.png", "--rate", "8000"], "rate is no option of a signal of kind 'sdf'"),
+        (["render", "FIELD", "out.png", "--rate", "8000"], "rate is an option of kind audio, and "),
         (["render", "FIELD", "out.png", "--frames", "9"], "a turn is a .mp4 or .gif"),
         (["render", "FIELD", "out.wav"], "ending must be one of"),
         (["fit", "NOTHING.ply"], "there is no file NOTHING.ply"),
@@ -93,7 +93,7 @@ def test_it_is_drawn_as_seen_by_a_camera_in_slices_and_turning(field: Path, tmp_
         (["fit", "open.xyz"], "enclose nothing that can be told from outside"),
         (["fit", "ball.xyz", "--terms", "best"], "unknown terms 'best'; choose one of distance, published, digs"),
         (["fit", "ball.xyz", "--on", "gradient"], "on is an option of kind image"),
-        (["fit", "sample:camera", "--terms", "digs"], "terms is an option of kind sdf"),
+        (["fit", "sample:camera", "--terms", "digs"], "terms is an option of kind shape"),
     ],
 )
 def test_what_cannot_be_is_one_line(field: Path, arguments: list[str], message: str, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_what_is_repaired_is_said(tmp_path: Path) -> None:
 def test_a_glyph_is_drawn_with_lines_of_equal_distance(tmp_path: Path) -> None:
     y, x = np.mgrid[0:40, 0:40] + 0.5
     Image.fromarray((255 * (np.hypot(y - 20, x - 20) > 12)).astype(np.uint8)).save(tmp_path / "disc.png")
-    found = run(tmp_path, "fit", "disc.png", "--kind", "sdf", "--figure", "figure.png", *SMALL, "--passes", "6")
+    found = run(tmp_path, "fit", "disc.png", "--kind", "shape", "--figure", "figure.png", *SMALL, "--passes", "6")
     assert found.returncode == 0, found.stderr
     found = run(tmp_path, "render", "disc.safetensors", "distance.png", "--size", "64x64")
     assert found.stdout.startswith("distance.png: 64 x 64, distance from -1"), found.stderr

@@ -53,13 +53,13 @@ def test_a_recording_is_fitted_and_rendered_at_another_rate(field: Path, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["render", "FIELD", "out.wav", "--scale", "2"], "scale is no option of a signal of kind 'audio'"),
+        (["render", "FIELD", "out.wav", "--scale", "2"], "scale is an option of kind image, and "),
         (["render", "FIELD", "out.png"], "a recording's ending must be one of .wav"),
         (["render", "FIELD", "out.wav", "--start", "1", "--stop", "0.5"], "begins before it ends"),
         (["fit", "SONG", "--on", "gradient"], "on is an option of kind image"),
         (["fit", "SONG", "--kind", "image"], "cannot be read as a picture"),
         (["fit", "SONG", "--kind", "smell"], "unknown kind of signal 'smell'"),
-        (["fit", "SONG", "--resize", "9"], "longest is an option of kind image"),
+        (["fit", "SONG", "--resize", "9"], "resize is an option of kind image"),
         (["fit", "sample:camera", "--tiles", "2by2"], "--tiles is an integer for each axis"),
         (["fit", "sample:camera", "--tiles", "2x2", "--on", "gradient"], "fitted on value"),
     ],

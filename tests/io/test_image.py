@@ -13,9 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from pictures import HEIGHT, WIDTH, colours, noise, refused
-from sinefield.domains import Grid
-from sinefield.io import image as pictures
-from sinefield.io.image import PixelMap, read, resize, write
+from sinefield.io.image import read, resize, write
 
 
 class TestArrays:
@@ -277,55 +275,3 @@ class TestResized:
         values = np.random.default_rng(0).random((20, 60))
         with pytest.raises(ValueError, match=r"resized to .* too small; 2 are needed each way"):
             resize(read(values), longest)
-
-
-class TestPixelMap:
-    @pytest.mark.parametrize(("height", "width"), [(5, 7), (7, 5), (4, 4), (2, 333), (1024, 3)])
-    def test_axes_are_the_formula_and_the_grid(self, height: int, width: int) -> None:
-        longest = max(height, width)
-        ys, xs = PixelMap(height, width, 1, 0, 1, 8).axes(height, width, None)
-        assert torch.allclose(
-            ys, torch.tensor([(2 * r + 1 - height) / longest for r in range(height)]), rtol=0, atol=1e-7
-        )
-        assert torch.allclose(
-            xs, torch.tensor([(2 * c + 1 - width) / longest for c in range(width)]), rtol=0, atol=1e-7
-        )
-        grid = Grid((height, width)).at(torch.arange(height * width)).points
-        assert torch.allclose(torch.cartesian_prod(ys, xs), grid, rtol=0, atol=1e-7)
-
-    def test_region_samples_are_at_the_centres_of_equal_parts(self) -> None:
-        pixels = PixelMap(6, 10, 1, 0, 1, 8)
-        ys, xs = pixels.axes(2, 4, (1, 2, 9, 6))
-        rows, columns = [3, 5], [2, 4, 6, 8]  # middles of two parts of [2, 6], of four parts of [1, 9]
-        assert ys.tolist() == pytest.approx([(2 * r - 6) / 10 for r in rows])
-        assert xs.tolist() == pytest.approx([(2 * c - 10) / 10 for c in columns])
-
-    def test_region_of_all_is_all_and_of_some_a_part(self) -> None:
-        pixels = PixelMap(6, 10, 1, 0, 1, 8)
-        every = pixels.axes(6, 10, None)
-        for found, expected in zip(pixels.axes(6, 10, (0, 0, 10, 6)), every, strict=True):
-            assert torch.equal(found, expected)
-        for found, expected in zip(pixels.axes(3, 4, (5, 2, 9, 5)), (every[0][2:5], every[1][5:9]), strict=True):
-            assert torch.allclose(found, expected, rtol=0, atol=1e-7)
-
-    @pytest.mark.parametrize("scale", [2, 3, 7])
-    def test_finer_samples_average_to_the_pixel_centres(self, scale: int) -> None:
-        pixels = PixelMap(6, 10, 1, 0, 1, 8)
-        for fine, coarse in zip(pixels.axes(6 * scale, 10 * scale, None), pixels.axes(6, 10, None), strict=True):
-            assert torch.allclose(fine.reshape(-1, scale).mean(1), coarse, atol=1e-6)
-
-    def test_spacing_is_the_distance_of_neighbours(self) -> None:
-        pixels = PixelMap(6, 10, 1, 0, 1, 8)
-        for axis in pixels.axes(6, 10, None):
-            assert axis.diff().tolist() == pytest.approx([pixels.spacing] * (len(axis) - 1), abs=1e-6)
-        assert pixels.spacing == 0.2
-
-    @pytest.mark.parametrize(("low", "high"), [(0.0, 255.0), (0.0, 65535.0), (-3.0, 5.0)])
-    def test_values_between_black_and_white(self, low: float, high: float) -> None:
-        values = np.linspace(low, high, HEIGHT * WIDTH * 3).astype(np.float32).reshape(HEIGHT, WIDTH, 3)
-        pixels = PixelMap.of(pictures.Picture(values, low, high, 8, "ramp"))
-        assert (pixels.height, pixels.width, pixels.channels, pixels.contrast) == (HEIGHT, WIDTH, 3, (high - low) / 2)
-        field = pixels.to_field(values)
-        assert field.shape == (HEIGHT * WIDTH, 3)
-        assert field.flatten().tolist() == pytest.approx(np.linspace(-1, 1, HEIGHT * WIDTH * 3), abs=1e-6)
-        assert pixels.to_pixels(field).flatten().tolist() == pytest.approx(values.ravel(), rel=1e-5, abs=1e-5 * high)

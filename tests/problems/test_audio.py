@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sinefield import metrics, problems, solve
+from sinefield import kinds, metrics, problems, solve
 from sinefield.problem import Problem
 from sinefield.problems import audio
 from sinefield.signals.audio import AudioSignal
@@ -63,7 +63,7 @@ def test_the_field_that_is_the_recording_has_no_error_and_gives_it_back(channels
     assert found["mse"] < 1e-9  # coordinates are single precision
     assert found["snr"] > 80
     assert found["spectral_distance"] < 0.5  # of silence, where magnitudes are those of rounding
-    assert np.abs(signal_of(problem).render(field) - chord(channels)).max() < 1e-6
+    assert np.abs(signal_of(problem).sample(field) - chord(channels)).max() < 1e-6
     assert problem.measure({"u": field}, 100).keys() == {"mse", "snr", "psnr"}
 
 
@@ -81,12 +81,12 @@ def test_metrics_are_those_of_their_definition() -> None:
 def test_other_rates_and_intervals_are_evaluations_of_the_same_function() -> None:
     problem = audio(chord(), rate=RATE, **TINY)
     signal, field = signal_of(problem), truth(problem, 1)
-    fine = signal.render(field, rate=4 * RATE, start=0.1, stop=0.3)
+    fine = signal.sample(field, rate=4 * RATE, start=0.1, stop=0.3)
     assert fine.shape == (round(0.2 * 4 * RATE), 1)
     times = torch.from_numpy(0.1 + (np.arange(len(fine)) + 0.5) / (4 * RATE))
     expected = field((2 * times / signal.seconds - 1)[:, None]) * field.peak
     assert np.abs(fine - expected.detach().numpy()).max() < 1e-5
-    assert signal.render(field, 77).shape == (77, 1)
+    assert signal.sample(field, 77).shape == (77, 1)
 
 
 def test_a_recording_is_fitted_and_written(tmp_path: Path) -> None:
@@ -112,10 +112,10 @@ def test_a_recording_read_back_has_the_error_that_was_told(tmp_path: Path) -> No
 
 def test_the_signal_survives_json() -> None:
     signal = signal_of(audio(chord(2), rate=RATE, **TINY))
-    assert problems.signal_from_json(json.loads(json.dumps(signal.to_json()))) == signal
+    assert kinds.signal_from_json(json.loads(json.dumps(signal.to_json()))) == signal
     for change in ({"rate": 0}, {"rate": "8000"}, {"bits": 12}):
         with pytest.raises(ValueError, match="stored recording is not plausible"):
-            problems.signal_from_json(signal.to_json() | change)
+            kinds.signal_from_json(signal.to_json() | change)
 
 
 def test_the_frequency_grows_with_that_of_the_sound() -> None:
@@ -137,7 +137,7 @@ def test_the_frequency_grows_with_that_of_the_sound() -> None:
 def test_what_cannot_be_rendered_is_told(options: dict[str, float], message: str) -> None:
     problem = audio(chord(), rate=RATE, **TINY)
     with pytest.raises(ValueError, match=message):
-        signal_of(problem).render(truth(problem, 1), **options)  # type: ignore[arg-type]
+        signal_of(problem).sample(truth(problem, 1), **options)  # type: ignore[arg-type]
 
 
 def test_a_field_of_another_signal_is_told() -> None:
@@ -147,7 +147,7 @@ def test_a_field_of_another_signal_is_told() -> None:
         (problems.image("sample:camera", longest=16, **TINY).build(30.0)["u"], "2 coordinates and the signal 1"),
     ):
         with pytest.raises(ValueError, match=message):
-            signal.render(field)
+            signal.sample(field)
 
 
 def test_options_of_other_kinds_are_told(tmp_path: Path) -> None:
@@ -156,11 +156,6 @@ def test_options_of_other_kinds_are_told(tmp_path: Path) -> None:
         problems.of(tmp_path / "a.wav", on=["gradient"])
     with pytest.raises(ValueError, match="unknown kind of signal 'smell'"):
         problems.of(tmp_path / "a.wav", "smell")
-    problem = problems.of(tmp_path / "a.wav", **TINY)
-    with pytest.raises(ValueError, match="scale is no option of a signal of kind 'audio'"):
-        problems.written(signal_of(problem), truth(problem, 1), tmp_path / "b.wav", {"scale": 2})
-    with pytest.raises(ValueError, match="size is no option of a signal of kind 'audio'"):
-        problems.written(signal_of(problem), truth(problem, 1), tmp_path / "b.wav", {"size": (2, 3)})
 
 
 def test_the_spectral_distance_hears_what_is_missing() -> None:
@@ -177,7 +172,7 @@ def test_a_recording_is_fitted_in_tiles() -> None:
     solution = solve(problem, passes=80, learning_rate=4e-3, pace=None)
     assert solution.metrics["snr"] > 10
     assert solution.render().shape == (6000, 1)
-    assert signal_of(problem).render(solution.field, 10, start=1.0, stop=1.01).shape == (10, 1)
+    assert signal_of(problem).sample(solution.field, 10, start=1.0, stop=1.01).shape == (10, 1)
 
 
 def test_a_long_recording_is_fitted_in_tiles_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,14 +16,23 @@ from torch import Tensor, nn
 
 from sinefield import checkpoint
 from sinefield.fields.field import build
-from sinefield.io.image import Picture, PixelMap, read
+from sinefield.io.image import Picture, read
 from sinefield.jet import jet
-from sinefield.problems import image, signal_from_json
-from sinefield.problems.image import QUANTITIES, five_point_laplacian, sobel, targets_of
+from sinefield.kinds import signal_from_json
+from sinefield.problems import image
+from sinefield.problems.image import SUPERVISED, five_point_laplacian, sobel, targets_of
+from sinefield.quantities import QUANTITIES
 from sinefield.signals.image import ImageSignal
+from sinefield.signals.lattice import Lattice
 from sinefield.solve import solve
 
-EIGHT_BITS = PixelMap(20, 30, 1, 0.0, 255.0, 8)
+
+def signal_of(height: int, width: int, channels: int, low: float, high: float, bits: int) -> ImageSignal:
+    """Return how the field of a picture of that size is read back."""
+    return ImageSignal(Lattice.of_cubes((height, width), channels, low, high), bits)
+
+
+EIGHT_BITS = signal_of(20, 30, 1, 0.0, 255.0, 8)
 
 
 def photo(height: int = 24, width: int = 24, channels: int = 1) -> NDArray[np.uint8]:
@@ -58,13 +67,14 @@ def wave(y: Tensor, x: Tensor) -> Tensor:
     return torch.sin(3 * x + 1) * torch.cos(2 * y)
 
 
-def samples(pixels: PixelMap, height: int, width: int, region: tuple[float, ...] | None = None) -> tuple[Any, Any]:
+def samples(signal: ImageSignal, height: int, width: int, region: tuple[float, ...] | None = None) -> tuple[Any, Any]:
     """Return y ``(height, 1)`` and x ``(1, width)`` in field coordinates, by the formula of the coordinates."""
-    left, top, right, bottom = region or (0, 0, pixels.width, pixels.height)
+    high, wide = signal.lattice.shape
+    left, top, right, bottom = region or (0, 0, wide, high)
     rows = top + (np.arange(height) + 0.5) * (bottom - top) / height
     columns = left + (np.arange(width) + 0.5) * (right - left) / width
-    longest = max(pixels.height, pixels.width)
-    return (2 * rows - pixels.height)[:, None] / longest, (2 * columns - pixels.width)[None] / longest
+    longest = max(high, wide)
+    return (2 * rows - high)[:, None] / longest, (2 * columns - wide)[None] / longest
 
 
 class TestOperators:
@@ -127,11 +137,11 @@ class TestTargets:
     @pytest.mark.parametrize("size", [(48, 64), (96, 128)])
     def test_are_the_derivatives_of_the_function_whatever_the_resolution(self, size: tuple[int, int]) -> None:
         height, width = size
-        pixels = PixelMap(height, width, 1, 0.0, 255.0, 8)
+        pixels = signal_of(height, width, 1, 0.0, 255.0, 8)
         y, x = samples(pixels, height, width)
         function = np.sin(3 * x + 1) * np.cos(2 * y)
         picture = Picture(((function + 1) * 127.5)[..., None].astype(np.float32), 0.0, 255.0, 8, "wave")
-        targets = targets_of(picture, QUANTITIES)
+        targets = targets_of(picture, tuple(SUPERVISED))
         assert {name: tuple(each.shape) for name, each in targets.items()} == {
             "value": (height * width, 1),
             "gradient": (height * width, 1, 2),
@@ -151,7 +161,7 @@ class TestTargets:
         assert found.points[0].tolist() == pytest.approx([(2 * 2 + 1 - 6) / 9, (2 * 7 + 1 - 9) / 9])
         assert found.targets["value"][0].tolist() == pytest.approx((values[2, 7] / 127.5 - 1).tolist(), abs=1e-6)
 
-    @pytest.mark.parametrize("on", [["value"], ["gradient"], ["laplacian"], ["laplacian", "value"], list(QUANTITIES)])
+    @pytest.mark.parametrize("on", [["value"], ["gradient"], ["laplacian"], ["laplacian", "value"], list(SUPERVISED)])
     def test_weights_balance_the_constraints(self, on: list[str]) -> None:
         problem = image(photo(channels=3), on)
         assert [each.name for each in problem.constraints] == on
@@ -161,15 +171,15 @@ class TestTargets:
             assert each.weight == pytest.approx(1 / variance, rel=1e-4)
 
     def test_constraints_of_a_mixture_share_one_grid(self) -> None:
-        problem = image(photo(), QUANTITIES)
+        problem = image(photo(), tuple(SUPERVISED))
         domains = {id(each.domain) for each in problem.constraints}
         assert len(domains) == 1
-        assert problem.constraints[0].domain.target_names == set(QUANTITIES)
+        assert problem.constraints[0].domain.target_names == set(SUPERVISED)
 
     def test_a_quantity_named_twice_counts_once(self) -> None:
         assert [each.name for each in image(photo(), ["value", "value"]).constraints] == ["value"]
 
-    @pytest.mark.parametrize("on", QUANTITIES)
+    @pytest.mark.parametrize("on", SUPERVISED)
     def test_residual_vanishes_for_the_function_itself(self, on: str) -> None:
         """The differences of a cubic are exact but for one term in h²; rounding of the picture does the rest."""
 
@@ -177,9 +187,9 @@ class TestTargets:
             return 0.5 + 0.2 * y * x + 0.2 * x**3 - 0.1 * y**2
 
         height, width = 24, 32
-        y, x = samples(PixelMap(height, width, 1, 0.0, 1.0, 32), height, width)
+        y, x = samples(signal_of(height, width, 1, 0.0, 1.0, 32), height, width)
         problem = image(cubic(y, x), [on])
-        assert problem.signal.pixels.contrast == 0.5
+        assert problem.signal.lattice.contrast == 0.5
         inside = (torch.arange(height)[1:-1, None] * width + torch.arange(width)[None, 1:-1]).flatten()
         constraint = problem.constraints[0]
         batch = constraint.domain.at(inside)
@@ -200,7 +210,7 @@ class TestTargets:
     def test_longest_scales_the_picture(self) -> None:
         problem = image(photo(40, 60), longest=15)
         assert problem.constraints[0].domain.shape == (10, 15)
-        assert problem.signal.pixels.width == 15
+        assert problem.signal.lattice.shape[1] == 15
 
 
 class TestRefusals:
@@ -245,7 +255,7 @@ class TestRefusals:
     def test_faint_pictures_are_not_taken_for_flat_ones(self) -> None:
         faint = np.full((24, 24), 100, dtype=np.uint8)
         faint[10, 12] = 101
-        assert [each.name for each in image(faint, QUANTITIES).constraints] == list(QUANTITIES)
+        assert [each.name for each in image(faint, tuple(SUPERVISED)).constraints] == list(SUPERVISED)
 
     def test_network_and_settings_are_checked_before_solving(self) -> None:
         with pytest.raises(ValueError, match="unknown network 'nope'; choose one of"):
@@ -269,7 +279,7 @@ class TestRender:
     def test_quantities_in_the_units_of_pixels(
         self, kind: type[Formula], quantity: str, low: float, high: float
     ) -> None:
-        pixels = PixelMap(20, 30, 1, low, high, 8)
+        pixels = signal_of(20, 30, 1, low, high, 8)
         y, x = samples(pixels, 20, 30)
         contrast, spacing = (high - low) / 2, 2 / 30
         expected = {
@@ -279,26 +289,26 @@ class TestRender:
             * np.hypot(3 * np.cos(3 * x + 1) * np.cos(2 * y), 2 * np.sin(3 * x + 1) * np.sin(2 * y)),
             "laplacian": contrast * spacing**2 * -13 * np.sin(3 * x + 1) * np.cos(2 * y),
         }[quantity]
-        found = ImageSignal(pixels).render(kind(wave), quantity=quantity)
+        found = pixels.sample(kind(wave), quantity=quantity)
         assert found.shape == (20, 30, 1)
         assert found.dtype == np.float32
         assert np.allclose(found[..., 0], expected, rtol=1e-4, atol=1e-5 * contrast)
 
     def test_derivatives_are_those_of_the_rendered_picture(self) -> None:
         """Per pixel of the original: what finite differences of the picture itself give."""
-        signal = ImageSignal(PixelMap(90, 120, 1, 0.0, 255.0, 8))
-        picture = signal.render(WithParameter(wave))[..., 0].astype(np.float64)
+        signal = signal_of(90, 120, 1, 0.0, 255.0, 8)
+        picture = signal.sample(WithParameter(wave))[..., 0].astype(np.float64)
         norm = np.hypot(*np.gradient(picture))[2:-2, 2:-2]
         laplacian = scipy.ndimage.laplace(picture)[2:-2, 2:-2]
-        assert np.allclose(signal.render(WithParameter(wave), quantity="gradient")[2:-2, 2:-2, 0], norm, atol=0.02)
-        found = signal.render(WithParameter(wave), quantity="laplacian")[2:-2, 2:-2, 0]
+        assert np.allclose(signal.sample(WithParameter(wave), quantity="gradient")[2:-2, 2:-2, 0], norm, atol=0.02)
+        found = signal.sample(WithParameter(wave), quantity="laplacian")[2:-2, 2:-2, 0]
         assert np.allclose(found, laplacian, atol=0.005)
 
     @pytest.mark.parametrize("quantity", ["gradient", "laplacian"])
     def test_derivatives_are_per_pixel_of_the_original_at_any_scale(self, quantity: str) -> None:
-        signal, field = ImageSignal(EIGHT_BITS), WithParameter(wave)
-        coarse = signal.render(field, quantity=quantity)
-        fine = signal.render(field, scale=3, quantity=quantity)  # the middle of three samples is the pixel's centre
+        signal, field = EIGHT_BITS, WithParameter(wave)
+        coarse = signal.sample(field, quantity=quantity)
+        fine = signal.sample(field, scale=3, quantity=quantity)  # the middle of three samples is the pixel's centre
         assert np.allclose(fine[1::3, 1::3], coarse, rtol=1e-3, atol=1e-3)
 
     @pytest.mark.parametrize(
@@ -317,7 +327,7 @@ class TestRender:
         ids=str,
     )
     def test_size_scale_and_region(self, options: dict[str, Any], shape: tuple[int, int]) -> None:
-        found = ImageSignal(EIGHT_BITS).render(WithParameter(wave), **options)
+        found = EIGHT_BITS.sample(WithParameter(wave), **options)
         y, x = samples(EIGHT_BITS, *shape, options.get("region"))
         assert found.shape == (*shape, 1)
         assert np.allclose(found[..., 0], (np.sin(3 * x + 1) * np.cos(2 * y) + 1) * 127.5, atol=1e-3)
@@ -327,15 +337,15 @@ class TestRender:
     def test_region_is_a_crop_of_the_whole(self, quantity: str, scale: int) -> None:
         torch.manual_seed(0)
         field = build("siren", 2, 3, hidden_features=16, hidden_layers=1, first_omega=5.0)
-        signal = ImageSignal(PixelMap(20, 30, 3, 0.0, 255.0, 8))
-        whole = signal.render(field, scale=scale, quantity=quantity)
-        part = signal.render(field, scale=scale, region=(5, 2, 17, 11), quantity=quantity)
+        signal = signal_of(20, 30, 3, 0.0, 255.0, 8)
+        whole = signal.sample(field, scale=scale, quantity=quantity)
+        part = signal.sample(field, scale=scale, region=(5, 2, 17, 11), quantity=quantity)
         crop = whole[2 * scale : 11 * scale, 5 * scale : 17 * scale]
         assert part.shape == crop.shape
         assert np.allclose(part, crop, rtol=1e-3, atol=1e-3 * np.abs(crop).max())
 
     def test_region_may_lie_outside(self) -> None:
-        found = ImageSignal(EIGHT_BITS).render(WithParameter(wave), region=(-6, -4, 0, 0))
+        found = EIGHT_BITS.sample(WithParameter(wave), region=(-6, -4, 0, 0))
         y, x = samples(EIGHT_BITS, 4, 6, (-6, -4, 0, 0))
         assert np.allclose(found[..., 0], (np.sin(3 * x + 1) * np.cos(2 * y) + 1) * 127.5, atol=1e-3)
 
@@ -343,8 +353,8 @@ class TestRender:
     @pytest.mark.parametrize("quantity", QUANTITIES)
     def test_blocks_join_without_a_seam(self, size: tuple[int, int], quantity: str) -> None:
         field = WithParameter(lambda y, x: y + 2 * x, lambda y, x: x**2 - 3 * y**2)
-        pixels = PixelMap(20, 30, 2, -1.0, 1.0, 32)
-        found = ImageSignal(pixels).render(field, size, quantity=quantity)
+        pixels = signal_of(20, 30, 2, -1.0, 1.0, 32)
+        found = pixels.sample(field, size, quantity=quantity)
         width, height = size
         y, x = samples(pixels, height, width)
         spacing = 2 / 30
@@ -365,16 +375,16 @@ class TestRender:
                 sizes.append(len(points))
                 return super().forward(points)
 
-        ImageSignal(EIGHT_BITS).render(Counting(wave), (200, 200))
+        EIGHT_BITS.sample(Counting(wave), (200, 200))
         assert sum(sizes) == 200 * 200
         assert max(sizes) <= 16_384
 
     def test_dropout_is_off_and_the_field_is_left_as_it_was(self) -> None:
         torch.manual_seed(0)
         field = build("siren", 2, 1, hidden_features=16, hidden_layers=1, dropout=0.5)
-        signal = ImageSignal(EIGHT_BITS)
-        expected = signal.render(field.eval())
-        found = signal.render(field.train())
+        signal = EIGHT_BITS
+        expected = signal.sample(field.eval())
+        found = signal.sample(field.train())
         assert field.training
         assert np.array_equal(found, expected)
 
@@ -383,9 +393,9 @@ class TestRender:
     def test_field_of_another_precision(self, tmp_path: Path, dtype: torch.dtype, quantity: str) -> None:
         torch.manual_seed(0)
         field = build("siren", 2, 1, hidden_features=16, hidden_layers=1, first_omega=3.0, hidden_omega=3.0)
-        expected = ImageSignal(EIGHT_BITS).render(field, quantity=quantity)
+        expected = EIGHT_BITS.sample(field, quantity=quantity)
         checkpoint.save(tmp_path / "f.safetensors", field.to(dtype))
-        found = ImageSignal(EIGHT_BITS).render(checkpoint.load(tmp_path / "f.safetensors"), quantity=quantity)
+        found = EIGHT_BITS.sample(checkpoint.load(tmp_path / "f.safetensors"), quantity=quantity)
         assert found.dtype == np.float32
         precision = {torch.float64: 1e-5, torch.float16: 0.02, torch.bfloat16: 0.15}[dtype]
         assert np.abs(found - expected).max() < precision * np.abs(expected).max()
@@ -410,19 +420,26 @@ class TestRender:
     )
     def test_refusals(self, options: dict[str, Any], words: str) -> None:
         with pytest.raises(ValueError, match=words) as caught:
-            ImageSignal(EIGHT_BITS).render(WithParameter(wave), **options)
+            EIGHT_BITS.sample(WithParameter(wave), **options)
         assert "\n" not in str(caught.value)
 
     def test_field_of_other_channels_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"1 output.*3 channel"):
-            ImageSignal(PixelMap(20, 30, 3, 0.0, 255.0, 8)).render(WithParameter(wave))
+            signal_of(20, 30, 3, 0.0, 255.0, 8).sample(WithParameter(wave))
+
+
+VERSION_1 = {"kind": "image", "height": 20, "width": 30, "channels": 3, "low": 0.0, "high": 1.0, "bits": 8}
+"""What the first version stored of a picture."""
 
 
 class TestStoredSignal:
     def test_round_trip(self) -> None:
-        signal = ImageSignal(PixelMap(20, 30, 3, -1.5, 2.5, 16))
+        signal = signal_of(20, 30, 3, -1.5, 2.5, 16)
         assert signal_from_json(signal.to_json()) == signal
         assert signal.to_json()["kind"] == "image"
+
+    def test_that_of_the_first_version_is_the_same(self) -> None:
+        assert signal_from_json(VERSION_1) == signal_of(20, 30, 3, 0.0, 1.0, 8)
 
     @pytest.mark.parametrize(
         "change",
@@ -430,6 +447,7 @@ class TestStoredSignal:
             {"height": 0},
             {"width": -3},
             {"height": 2.5},
+            {"height": None, "width": "many"},
             {"channels": "3"},
             {"bits": None},
             {"height": True},
@@ -448,15 +466,13 @@ class TestStoredSignal:
         ids=lambda each: str(each)[:30],
     )
     def test_implausible(self, change: dict[str, Any]) -> None:
-        stored = ImageSignal(PixelMap(20, 30, 3, 0.0, 1.0, 8)).to_json() | change
-        with pytest.raises(ValueError, match="stored picture mapping"):
-            signal_from_json(stored)
+        with pytest.raises(ValueError, match=r"the stored (mapping of samples|picture) is"):
+            signal_from_json(VERSION_1 | change)
 
     @pytest.mark.parametrize("name", ["height", "width", "channels", "low", "high", "bits"])
     def test_incomplete(self, name: str) -> None:
-        stored = ImageSignal(PixelMap(20, 30, 3, 0.0, 1.0, 8)).to_json()
-        del stored[name]
-        with pytest.raises(ValueError, match="incomplete or malformed"):
+        stored = {key: value for key, value in VERSION_1.items() if key != name}
+        with pytest.raises(ValueError, match=r"the stored (mapping of samples|picture) is"):
             signal_from_json(stored)
 
     @pytest.mark.parametrize("stored", [{}, {"kind": None}, {"kind": "sound"}, {"kind": ["image"]}])
@@ -486,7 +502,7 @@ class TestMeasure:
 
     def test_psnr_is_that_of_the_rendered_picture(self, field: nn.Module) -> None:
         problem = image(photo(), ["value"])
-        rendered = problem.signal.render(field)
+        rendered = problem.signal.sample(field)
         mse = np.square(rendered.astype(np.float64) - photo()).mean()
         assert problem.measure({"u": field}, None)["psnr"] == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-3)
 
@@ -525,7 +541,7 @@ class TestMeasure:
             (["value"], {"psnr", "ssim"}),
             (["gradient"], {"psnr", "gradient_error"}),
             (["laplacian"], {"psnr", "laplacian_correlation"}),
-            (list(QUANTITIES), {"psnr", "ssim", "gradient_error", "laplacian_correlation"}),
+            (list(SUPERVISED), {"psnr", "ssim", "gradient_error", "laplacian_correlation"}),
         ],
     )
     def test_which_metrics(self, field: nn.Module, on: list[str], names: set[str]) -> None:
@@ -587,6 +603,6 @@ class TestFit:
 
 
 def test_a_rendering_that_the_disk_cannot_hold_is_refused() -> None:
-    signal = ImageSignal(PixelMap(4, 4, 1, 0.0, 255.0, 8))
+    signal = signal_of(4, 4, 1, 0.0, 255.0, 8)
     with pytest.raises(ValueError, match="what is to be rendered is too large: 2000000 x 2000000 x 1"):
-        signal.render(build("siren", 2, 1, hidden_features=4), (2_000_000, 2_000_000))
+        signal.sample(build("siren", 2, 1, hidden_features=4), (2_000_000, 2_000_000))

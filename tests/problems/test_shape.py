@@ -18,8 +18,8 @@ from sinefield import checkpoint, plots, problems, solve
 from sinefield.domains import PointCloud
 from sinefield.geometry import Camera
 from sinefield.io import SignalWarning
-from sinefield.problems import shape as sdf
-from sinefield.problems import signal_from_json
+from sinefield.kinds import signal_from_json
+from sinefield.problems import shape
 from sinefield.signals.shape import ShapeSignal
 
 SMALL: dict[str, Any] = {"hidden_features": 32, "hidden_layers": 2}
@@ -45,7 +45,7 @@ class Ball(nn.Module):
 @pytest.mark.parametrize("terms", ["distance", "published", "digs"])
 @pytest.mark.parametrize("normals", [True, False])
 def test_the_distance_from_a_ball_satisfies_every_term(terms: str, *, normals: bool) -> None:
-    problem = sdf(ball()[:, : 6 if normals else 3], terms=terms, **SMALL)
+    problem = shape(ball()[:, : 6 if normals else 3], terms=terms, **SMALL)
     reached = problem.measure({"u": Ball()}, None)
     assert reached["surface_error"] < 2e-3
     assert reached["slope_error"] < 1e-5
@@ -69,7 +69,7 @@ def test_the_distance_from_a_ball_satisfies_every_term(terms: str, *, normals: b
 
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_a_ball_is_fitted(dimension: int) -> None:
-    problem = sdf(ball(dimension=dimension), **SMALL)
+    problem = shape(ball(dimension=dimension), **SMALL)
     solution = solve(problem, passes=0.5, batch=512, learning_rate=3e-3)
     signal = problem.signal
     assert isinstance(signal, ShapeSignal)
@@ -89,7 +89,7 @@ def test_a_ball_is_fitted(dimension: int) -> None:
 def test_a_glyph_is_fitted_and_drawn(tmp_path: Path) -> None:
     y, x = np.mgrid[0:40, 0:40] + 0.5
     Image.fromarray((255 * (np.hypot(y - 20, x - 20) > 12)).astype(np.uint8)).save(tmp_path / "disc.png")
-    solution = solve(problems.of(tmp_path / "disc.png", "sdf", **SMALL), passes=2, batch=512, learning_rate=3e-3)
+    solution = solve(problems.of(tmp_path / "disc.png", "shape", **SMALL), passes=2, batch=512, learning_rate=3e-3)
     signal = solution.problem.signal
     assert isinstance(signal, ShapeSignal)
     places = np.array([[20.0, 20.0], [9.0, 9.0]])
@@ -107,7 +107,7 @@ def test_a_glyph_is_fitted_and_drawn(tmp_path: Path) -> None:
 def test_pictures_and_turns_are_written(tmp_path: Path) -> None:
     signal = ShapeSignal.of(ball()[:, :3])
     assert signal.scale == pytest.approx(RADIUS / 0.9, rel=0.01)
-    picture = signal.render(Ball(), (40, 30), camera=Camera(azimuth=10.0))
+    picture = signal.sample(Ball(), (40, 30), camera=Camera(azimuth=10.0))
     assert picture.shape == (30, 40, 3)
     assert picture[0, 0].tolist() == [255, 255, 255]
     assert picture[15, 20].max() < 250
@@ -119,7 +119,7 @@ def test_pictures_and_turns_are_written(tmp_path: Path) -> None:
 def test_what_is_upright_is_that_of_the_format(tmp_path: Path) -> None:
     trimesh.creation.icosphere(2).export(tmp_path / "a.obj")
     trimesh.creation.icosphere(2).export(tmp_path / "a.ply")
-    found = [sdf(tmp_path / name, samples=500, **SMALL).signal for name in ("a.obj", "a.ply")]
+    found = [shape(tmp_path / name, samples=500, **SMALL).signal for name in ("a.obj", "a.ply")]
     assert [each.up for each in found if isinstance(each, ShapeSignal)] == ["y", "z"]
 
     class High(nn.Module):
@@ -129,14 +129,14 @@ def test_what_is_upright_is_that_of_the_format(tmp_path: Path) -> None:
             return (points - torch.tensor([0.0, 0.5, 0.0])).norm(dim=1, keepdim=True) - 0.3
 
     signal = ShapeSignal.of(ball()[:, :3], "y")
-    rows, _ = np.nonzero(signal.render(High(), (40, 40), camera=Camera(0, 0)).min(2) < 250)
+    rows, _ = np.nonzero(signal.sample(High(), (40, 40), camera=Camera(0, 0)).min(2) < 250)
     assert rows.max() < 20  # in the upper half
-    columns = np.nonzero(signal.render(High(), (40, 40), camera=Camera(0, 0, up="z")).min(2) < 250)[1]
+    columns = np.nonzero(signal.sample(High(), (40, 40), camera=Camera(0, 0, up="z")).min(2) < 250)[1]
     assert columns.min() >= 20  # seen from x, y is to the right
 
 
 def test_the_signal_survives_a_file(tmp_path: Path) -> None:
-    solution = solve(sdf(ball(200), **SMALL), passes=0.01)
+    solution = solve(shape(ball(200), **SMALL), passes=0.01)
     solution.save(tmp_path / "ball.safetensors")
     _, header = checkpoint.read(tmp_path / "ball.safetensors")
     signal = signal_from_json(header["signal"])
@@ -171,39 +171,39 @@ def test_slices_are_upright() -> None:
         def forward(self, points: Tensor) -> Tensor:
             return points[:, 2:]
 
-    picture = signal.render(Above(), axis="x")
+    picture = signal.sample(Above(), axis="x")
     assert picture.shape == (256, 512)
     assert picture[0] == pytest.approx(np.full(512, 2 * 0.5 * (1 - 1 / 256)))
     assert picture[-1, 0] == -picture[0, 0]
-    assert signal.render(Above(), (8, 8), axis="z", at=0.5) == pytest.approx(np.full((8, 8), 0.5))
+    assert signal.sample(Above(), (8, 8), axis="z", at=0.5) == pytest.approx(np.full((8, 8), 0.5))
 
 
 @pytest.mark.parametrize("estimate", [True, False])
 @pytest.mark.filterwarnings("ignore:.*points are noisy")  # they look so beside such normals
 def test_normals_are_estimated_where_they_are_asked_for(*, estimate: bool) -> None:
-    shape = ball()
-    shape[:, 3:] = [0.0, 0.0, 1.0]  # wrong, and in agreement
-    (surface, *_) = sdf(shape, estimate_normals=estimate, **SMALL).constraints
+    points = ball()
+    points[:, 3:] = [0.0, 0.0, 1.0]  # wrong, and in agreement
+    (surface, *_) = shape(points, estimate_normals=estimate, **SMALL).constraints
     assert isinstance(surface.domain, PointCloud)
     alike = (surface.domain.targets["normal"] * torch.from_numpy(ball()[:, 3:]).float()).sum(1)
     assert (float(alike.mean()) > 0.95) == estimate
 
 
 def test_noise_is_smoothed_and_said() -> None:
-    shape = ball()
-    shape[:, :3] += 0.15 * np.random.default_rng(4).standard_normal((len(shape), 3))
+    points = ball()
+    points[:, :3] += 0.15 * np.random.default_rng(4).standard_normal((len(points), 3))
     with pytest.warns(SignalWarning, match=r"points are noisy; they are moved by 0\.\d+ on average"):
-        (surface, *_) = sdf(shape, **SMALL).constraints
+        (surface, *_) = shape(points, **SMALL).constraints
     assert isinstance(surface.domain, PointCloud)
     radii = surface.domain.points.norm(dim=1)
     assert float((radii - radii.mean()).abs().mean()) < 0.02  # of 0.027
-    (surface, *_) = sdf(shape, terms="published", **SMALL).constraints
+    (surface, *_) = shape(points, terms="published", **SMALL).constraints
     assert isinstance(surface.domain, PointCloud)
     assert float((surface.domain.points.norm(dim=1) - radii.mean()).abs().mean()) > 0.02
 
 
 def test_the_terms_of_digs_find_the_inside_of_points_alone() -> None:
-    solution = solve(sdf(ball()[:, :3], terms="digs", **SMALL), passes=4, batch=512)
+    solution = solve(shape(ball()[:, :3], terms="digs", **SMALL), passes=4, batch=512)
     signal = solution.problem.signal
     assert isinstance(signal, ShapeSignal)
     assert signal.inside(solution.field, CENTRE[None]).all()
@@ -213,6 +213,6 @@ def test_the_terms_of_digs_find_the_inside_of_points_alone() -> None:
 
 def test_unknown_terms_are_told() -> None:
     with pytest.raises(ValueError, match="unknown terms 'best'; choose one of distance, published, digs"):
-        sdf(ball(), terms="best")
+        shape(ball(), terms="best")
     with pytest.raises(ValueError, match="unknown network"):
-        sdf(ball(), network="cnn")
+        shape(ball(), network="cnn")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from sinefield import plots, problems, solve
+from sinefield import kinds, plots, problems, solve
 from sinefield.io import video as clips
 from sinefield.problem import Problem
 from sinefield.problems import video
@@ -72,7 +72,7 @@ def test_the_field_that_is_the_clip_has_no_error_and_gives_it_back(channels: int
     assert found["psnr_mean"] == pytest.approx(found["psnr"], abs=0.3)
     assert 0 < found["psnr_spread"] < 1
     assert problem.measure({"u": Truth(channels)}, 100).keys() == {"psnr"}
-    rendered = signal_of(problem).render(Truth(channels))
+    rendered = signal_of(problem).sample(Truth(channels))
     assert rendered.shape == (*SHAPE, channels)
     assert np.abs(rendered - formula(*places(*SHAPE), channels)).max() < 1e-3
 
@@ -105,11 +105,11 @@ def test_frames_without_error_do_not_count_in_the_spread() -> None:
 
 def test_other_sizes_and_rates_are_evaluations_of_the_same_function() -> None:
     signal = signal_of(video(moving(3), rate=RATE, **TINY))
-    fine = signal.render(Truth(3), (40, 20), fps=3 * RATE)
+    fine = signal.sample(Truth(3), (40, 20), fps=3 * RATE)
     assert np.abs(fine - formula(*places(3 * SHAPE[0], 20, 40), 3)).max() < 1e-3
-    part = signal.render(Truth(3), start=0.2, stop=0.5)
+    part = signal.sample(Truth(3), start=0.2, stop=0.5)
     assert np.abs(part - formula(*places(*SHAPE), 3)[2:5]).max() < 1e-3
-    moment = signal.render(Truth(3), time=0.333)
+    moment = signal.sample(Truth(3), time=0.333)
     _, y, x = places(*SHAPE)
     assert moment.shape == (*SHAPE[1:], 3)
     assert np.abs(moment - formula(3.33, y[0], x[0], 3)).max() < 1e-3
@@ -155,17 +155,19 @@ def test_a_clip_on_the_command_line(
     assert "8 x 6, 6 frames at 10 a second" in run("render", "a.safetensors", "b.gif", "--fps", "10")
     assert "the moment 0.3 s" in run("render", "a.safetensors", "b.png", "--time", "0.3")
     assert "--frames is the first frame and the one after" in run("fit", "a.mp4", "--frames", "5")
-    assert "axis is no option of a signal of kind 'video'" in run("render", "a.safetensors", "c.gif", "--axis", "z")
+    assert "axis is an option of kind volume and shape, and a.safetensors is of kind video" in run(
+        "render", "a.safetensors", "c.gif", "--axis", "z"
+    )
     assert "frames is an option of kind video" in run("fit", "sample:camera", "--frames", "0:2")
     assert "has 8 frames, and 0:9 is outside" in run("fit", "a.mp4", "--frames", "0:9")
 
 
 def test_the_signal_survives_json() -> None:
     signal = signal_of(video(moving(3), rate=RATE, **TINY))
-    assert problems.signal_from_json(json.loads(json.dumps(signal.to_json()))) == signal
+    assert kinds.signal_from_json(json.loads(json.dumps(signal.to_json()))) == signal
     for change in ({"rate": 0}, {"rate": "8"}, {"rate": math.nan}, {"channels": 2}):
         with pytest.raises(ValueError, match="stored clip is not plausible"):
-            problems.signal_from_json(signal.to_json() | change)
+            kinds.signal_from_json(signal.to_json() | change)
 
 
 def test_the_frequency_grows_with_that_of_the_clip() -> None:
@@ -196,7 +198,7 @@ def test_the_frequency_grows_with_that_of_the_clip() -> None:
 def test_what_cannot_be_rendered_is_told(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     signal = signal_of(video(moving(), rate=RATE, **TINY))
     with pytest.raises(ValueError, match=message):
-        signal.render(Truth(1), **options)
+        signal.sample(Truth(1), **options)
     with pytest.raises(ValueError, match=message):
         signal.write(Truth(1), tmp_path / ("a.png" if "time" in options else "a.mp4"), **options)
     assert not list(tmp_path.iterdir())
@@ -217,7 +219,7 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_a_field_of_another_signal_is_told() -> None:
     signal = signal_of(video(moving(), rate=RATE, **TINY))
     with pytest.raises(ValueError, match="3 outputs and the signal 1 channels"):
-        signal.render(Truth(3))
+        signal.sample(Truth(3))
 
 
 def test_clips_are_known_by_their_ending(tmp_path: Path) -> None:

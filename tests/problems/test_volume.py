@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from sinefield import plots, problems, solve
+from sinefield import kinds, plots, problems, solve
 from sinefield.problem import Problem
 from sinefield.problems import volume
 from sinefield.signals.volume import VolumeSignal
@@ -69,8 +69,8 @@ def test_the_field_that_is_the_volume_has_no_error_and_gives_it_back() -> None:
     assert problem.measure({"u": Truth()}, None)["psnr"] > 110  # the volume is of single precision
     assert problem.measure({"u": Truth()}, 50)["psnr"] > 110
     signal = signal_of(problem)
-    assert np.allclose(signal.render(Truth()), scan(), atol=1e-3)
-    fine = signal.render(Truth(), (12, 7, 9))
+    assert np.allclose(signal.sample(Truth()), scan(), atol=1e-3)
+    fine = signal.sample(Truth(), (12, 7, 9))
     assert np.allclose(fine, paraboloid(*millimetres(12, 7, 9)), atol=1e-3)
 
 
@@ -78,20 +78,20 @@ def test_the_field_that_is_the_volume_has_no_error_and_gives_it_back() -> None:
 def test_slices_are_those_of_the_volume(axis: int, name: str) -> None:
     signal = signal_of(problem_of())
     for number in (0, 3):
-        found = signal.render(Truth(), axis=name, at=number + 0.5)
+        found = signal.sample(Truth(), axis=name, at=number + 0.5)
         assert np.allclose(found, scan().take(number, axis), atol=1e-3)
     left = [n for each, n in enumerate(SHAPE) if each != axis]
-    assert np.allclose(signal.render(Truth(), axis=axis), signal.render(Truth(), axis=str(axis), at=SHAPE[axis] / 2))
-    assert signal.render(Truth(), (5, 4), axis=axis).shape == (4, 5)
-    assert signal.render(Truth(), axis=axis).shape == tuple(left)
+    assert np.allclose(signal.sample(Truth(), axis=axis), signal.sample(Truth(), axis=str(axis), at=SHAPE[axis] / 2))
+    assert signal.sample(Truth(), (5, 4), axis=axis).shape == (4, 5)
+    assert signal.sample(Truth(), axis=axis).shape == tuple(left)
 
 
 def test_derivatives_are_those_of_space() -> None:
     signal = signal_of(problem_of())
     z, y, x = millimetres(*SHAPE)
     expected = np.sqrt((6 * z) ** 2 + (2 * x) ** 2 + (2 * y + 2 * x) ** 2)
-    assert np.allclose(signal.render(Truth(), quantity="gradient"), expected, rtol=1e-4)
-    assert np.allclose(signal.render(Truth(), quantity="laplacian"), 8, rtol=1e-4)
+    assert np.allclose(signal.sample(Truth(), quantity="gradient"), expected, rtol=1e-4)
+    assert np.allclose(signal.sample(Truth(), quantity="laplacian"), 8, rtol=1e-4)
 
 
 def test_a_volume_is_fitted_drawn_and_written(tmp_path: Path) -> None:
@@ -127,10 +127,10 @@ def test_files_are_known_as_volumes(tmp_path: Path) -> None:
 
 def test_the_signal_survives_json() -> None:
     signal = signal_of(problem_of())
-    assert problems.signal_from_json(json.loads(json.dumps(signal.to_json()))) == signal
+    assert kinds.signal_from_json(json.loads(json.dumps(signal.to_json()))) == signal
     for change in ({"sizes": [1, 2]}, {"sizes": [1, 2, 0]}, {"sizes": "abc"}, {"unit": "mile"}, {"bits": 9}):
         with pytest.raises(ValueError, match="stored volume is not plausible"):
-            problems.signal_from_json(signal.to_json() | change)
+            kinds.signal_from_json(signal.to_json() | change)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_the_signal_survives_json() -> None:
 )
 def test_what_cannot_be_rendered_is_told(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        signal_of(problem_of()).render(Truth(), **options)
+        signal_of(problem_of()).sample(Truth(), **options)
 
 
 def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -157,5 +157,3 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
         signal.write(Truth(), tmp_path / "a.png")
     with pytest.raises(ValueError, match="its ending must be one of"):
         signal.write(Truth(), tmp_path / "a.docx", axis="z")
-    with pytest.raises(ValueError, match="fps is no option of a signal of kind 'volume'"):
-        problems.written(signal, Truth(), tmp_path / "a.npy", {"fps": 5})

@@ -1,4 +1,4 @@
-"""The command line: parse, call one problem and solve, print; nothing else.
+"""The commands: parse, call one problem and solve, print; nothing else.
 
 Whatever needs torch is imported inside the commands, so that ``--help`` and ``--version`` answer at once.
 """
@@ -13,22 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sinefield import __version__
+from sinefield import __version__, kinds
 from sinefield.cli import options, report
+from sinefield.cli.panels import KindsCommand, expand
 from sinefield.imports import pause_garbage_collection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sinefield.solution import Solution
-
-app = typer.Typer(
-    help="Turn a signal into one small differentiable function, and look at it.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 
 def _version(wanted: bool) -> None:
@@ -37,7 +30,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -46,160 +38,89 @@ def _options(
     pass
 
 
-@app.command()
 def fit(
     source: options.SignalArgument,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The field file. (default: SIGNAL.safetensors here)")
-    ] = None,
-    kind: options.Kind = None,
-    on: options.On = None,
-    network: options.Network = "siren",
-    width: options.WidthOrTiles = None,
-    depth: options.DepthOrTiles = None,
-    first_omega: options.FirstOmega = None,
-    hidden_omega: options.HiddenOmega = None,
-    final_activation: Annotated[str | None, typer.Option(help="After a SIREN's last layer: tanh, sigmoid, …")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Of a SIREN's hidden activations, in [0, 1).")] = None,
-    recipe: options.RecipeName = "fast",
-    passes: options.Passes = None,
-    seconds: options.Seconds = None,
-    psnr: options.Psnr = None,
-    batch: options.Batch = None,
-    learning_rate: options.Rate = None,
-    resize: options.Resize = None,
-    frames: options.Frames = None,
-    size: options.ClipSize = None,
-    crop: options.Crop = None,
-    tiles: options.Tiles = None,
-    tile_size: options.TileSize = None,
-    terms: options.Terms = None,
-    samples: options.Samples = None,
-    estimate_normals: options.EstimateNormals = False,
-    seed: options.Seed = 0,
-    device: options.Device = "auto",
-    figure: options.FigureOption = None,
-    animate: Annotated[Path | None, typer.Option(help="Write the training as .gif or .mp4 here.")] = None,
-    estimate: Annotated[
-        bool, typer.Option("--estimate", help="Only say how long it will take, and how much memory.")
-    ] = False,
-    log: Annotated[Path | None, typer.Option(help="Write losses and metrics for TensorBoard into this folder.")] = None,
-    as_json: options.Json = False,
+    general: options.General,
+    network: options.Network,
+    training: options.Training,
+    asked: options.Asked,
 ) -> None:
     """Find the function of a signal: a picture, recording, clip, volume or shape. Ctrl-C stops and saves."""
-    output = output or Path(f"{Path(source.removeprefix('sample:')).stem}.safetensors")
-    options.check_outputs(output, animate, figure=figure)
+    output, device = general.field_file(source), options.device_of
+    options.check_outputs(output, general.animate, figure=general.figure)
     with pause_garbage_collection():
-        from sinefield import callbacks as observers
-        from sinefield import problems
+        from sinefield import callbacks
         from sinefield.solution import Divergence
         from sinefield.solve import solve
 
-    settings = options.given(
-        hidden_features=width,
-        hidden_layers=depth,
-        first_omega=first_omega,
-        hidden_omega=hidden_omega,
-        final_activation=final_activation,
-        dropout=dropout,
-    )
-    changes = options.given(passes=passes, seconds=seconds, psnr=psnr, batch=batch, learning_rate=learning_rate)
-    told = options.given(
-        on=on,
-        longest=resize,
-        tiles=tiles and options.tile_counts(tiles),
-        tile_size=tile_size,
-        frames=frames and options.frame_range(frames),
-        size=size and options.numbers(size, "x", 2, int, "--size", "320x240"),
-        crop=crop and options.numbers(crop, ",", 4, int, "--crop", "10,20,110,90"),
-        terms=terms,
-        samples=samples,
-        estimate_normals=estimate_normals or None,
-    )
+    kind = kinds.kind_named(general.kind or kinds.kind_of(source))
+    wanted = options.record_of(kind, "fit", asked, source)
+    if general.figure is not None:
+        kind.check_figure()
     with report.warnings_told():
-        problem = problems.of(source, kind, network=network, **told, **settings)
-    film = None if animate is None else observers.Film(problem, animate)
-    board = None if log is None else observers.TensorBoardLog(log)
-    if estimate:
-        from sinefield.cost import estimate as estimated
+        problem = kind.problem_of(source, **wanted.arguments(), **network.settings())
+    changes = options.given(
+        passes=general.passes,
+        seconds=general.seconds,
+        psnr=general.psnr,
+        batch=training.batch,
+        learning_rate=training.learning_rate,
+    )
+    film = None if general.animate is None else callbacks.Film(problem, general.animate)
+    board = None if general.log is None else callbacks.TensorBoardLog(general.log)
+    if general.estimate:
+        from sinefield.cost import estimate
 
-        print(f"{source}: {estimated(problem, recipe=recipe, device=options.device_of(device), **changes)}")
+        print(f"{source}: {estimate(problem, recipe=general.recipe, device=device(general.device), **changes)}")
         return
-    bar = observers.ProgressBar() if sys.stderr.isatty() else None
-    watching = observers.together([each for each in (bar, film, board) if each is not None])
+    bar = callbacks.ProgressBar() if sys.stderr.isatty() else None
+    watching = callbacks.together([each for each in (bar, film, board) if each is not None])
     with warnings.catch_warnings(), bar or nullcontext():
         warnings.simplefilter("ignore", Divergence)  # said below, in one line
         solution = solve(
-            problem, recipe=recipe, seed=seed, device=options.device_of(device), observe=watching, **changes
+            problem,
+            recipe=general.recipe,
+            seed=general.seed,
+            device=device(general.device),
+            observe=watching,
+            **changes,
         )
     solution.save(output)
     written = {"field": output}
     if board is not None:
         board.close()
-    if film is not None and animate is not None:
+    if film is not None and general.animate is not None:
         film.save()
-        written["animation"] = animate
-    if figure is not None:
+        written["animation"] = general.animate
+    if general.figure is not None:
         from sinefield import plots
 
-        plots.save_figure(plots.solution_figure(solution), figure)
-        written["figure"] = figure
+        plots.save_figure(plots.solution_figure(solution), general.figure)
+        written["figure"] = general.figure
     result = report.result_of(solution) | {"files": {name: str(path) for name, path in written.items()}}
-    report.show(result, report.sentence(source, result), as_json=as_json)
+    report.show(result, report.sentence(source, result), as_json=general.as_json)
     if solution.stopped == "diverged":
         _fail(solution.advice)
 
 
-@app.command()
 def render(
     field: options.FieldArgument,
     output: Annotated[Path, typer.Argument(metavar="OUT", help="A picture, recording, clip or .npy to write.")],
-    size: options.Size = None,
-    scale: options.Scale = None,
-    region: options.PictureRegion = None,
-    quantity: options.Quantity = None,
-    rate: options.SampleRate = None,
-    start: options.Start = None,
-    stop: options.Stop = None,
-    fps: options.FrameRate = None,
-    speed: options.Speed = None,
-    time: options.Moment = None,
-    axis: options.Axis = None,
-    at: options.At = None,
-    camera: options.CameraOption = None,
-    up: options.Up = None,
-    colouring: options.ColouringOption = None,
-    frames: options.TurnFrames = None,
+    asked: options.Asked,
     device: options.Device = "auto",
 ) -> None:
     """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
-    with pause_garbage_collection():
-        from sinefield import checkpoint, problems
-
     options.check_outputs(output)
-    asked = options.given(
-        size=size and options.shape_of(size),
-        region=region and options.numbers(region, ",", 4, float, "--region", "10,20,110,90"),
-        scale=scale,
-        quantity=quantity,
-        rate=rate,
-        start=start,
-        stop=stop,
-        fps=fps,
-        speed=speed,
-        time=time,
-        axis=axis,
-        at=at,
-        colouring=colouring,
-        frames=frames,
-        camera=options.camera_of(camera, up) if camera or up else None,
-    )
+    with pause_garbage_collection():
+        from sinefield import checkpoint
+
     loaded, header = checkpoint.read(field)
-    signal = problems.signal_from_json(header.get("signal") or {})
-    print(f"{output}: {problems.written(signal, loaded.to(options.device_of(device)), output, asked)}")
+    signal = kinds.signal_from_json(header.get("signal") or {})
+    wanted = options.record_of(kinds.kind_named(signal.kind), "render", asked, field)
+    told = signal.write(loaded.to(options.device_of(device)), output, **wanted.arguments())
+    print(f"{output}: {told}")
 
 
-@app.command()
 def mesh(
     field: options.FieldArgument,
     output: Annotated[Path, typer.Argument(metavar="OUT", help="A .ply, .obj, .stl or .glb to write.")],
@@ -214,14 +135,15 @@ def mesh(
     """Write the surface of a shape as a mesh, and tell how closed it is."""
     options.check_outputs(output)
     with pause_garbage_collection():
-        from sinefield import checkpoint, problems
+        from sinefield import checkpoint
         from sinefield.io import meshes
+        from sinefield.signals.shape import ShapeSignal
 
     meshes.check_suffix(output)
     loaded, header = checkpoint.read(field)
-    signal = problems.signal_from_json(header.get("signal") or {})
-    if not isinstance(signal, problems.ShapeSignal):
-        raise ValueError(f"{field} is of kind {signal.kind!r}; only shapes, of kind 'sdf', have a mesh")
+    signal = kinds.signal_from_json(header.get("signal") or {})
+    if not isinstance(signal, ShapeSignal):
+        raise ValueError(f"{field} is of kind {signal.kind!r}; only shapes, of kind 'shape', have a mesh")
     with report.warnings_told():
         surface, extraction = signal.mesh(
             loaded.to(options.device_of(device)), resolution, offset=offset, specks=specks
@@ -232,7 +154,6 @@ def mesh(
     report.show(found, f"{output}: {report.mesh_sentence(found)}", as_json=as_json)
 
 
-@app.command()
 def compare(
     image: options.ImageArgument,
     networks: Annotated[str, typer.Option(help="Which, with commas between.")] = "siren,relu,tanh,relu-nerf",
@@ -254,8 +175,7 @@ def compare(
         from rich.console import Console
         from rich.table import Table
 
-        from sinefield import callbacks as observers
-        from sinefield import plots, problems
+        from sinefield import callbacks, plots, problems
         from sinefield.solve import solve
 
     names = [each.strip() for each in networks.split(",") if each.strip()]
@@ -270,8 +190,8 @@ def compare(
     }
     solutions: dict[str, Solution] = {}
     for name, problem in problems_.items():
-        bar = observers.ProgressBar() if sys.stderr.isatty() else None
-        watching = observers.together([bar] if bar else [])
+        bar = callbacks.ProgressBar() if sys.stderr.isatty() else None
+        watching = callbacks.together([bar] if bar else [])
         with bar or nullcontext():
             solutions[name] = solve(
                 problem,
@@ -299,10 +219,9 @@ def compare(
         print(figure)
 
 
-@app.command()
 def inspect(
     field: Annotated[Path | None, typer.Argument(metavar="[FIELD]", help="A field file; none: a new network.")] = None,
-    network: options.Network = "siren",
+    network: options.NetworkName = "siren",
     width: options.Width = 256,
     depth: options.Depth = 3,
     first_omega: options.FirstOmega = None,
@@ -345,7 +264,6 @@ def inspect(
         print(figure)
 
 
-@app.command()
 def info(field: options.FieldArgument, as_json: options.Json = False) -> None:
     """Tell what is in a field file."""
     with pause_garbage_collection():
@@ -372,10 +290,27 @@ def _fail(message: str) -> None:
     raise SystemExit(2)
 
 
+def application() -> typer.Typer:
+    """Return the commands, with the options of the kinds that there are."""
+    app = typer.Typer(
+        help="Turn a signal into one small differentiable function, and look at it.",
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    app.command(cls=KindsCommand)(expand(fit, "fit"))
+    app.command(cls=KindsCommand)(expand(render, "render"))
+    for command in (mesh, compare, inspect, info):
+        app.command()(command)
+    return app
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; what a user can mend is told in one line, with exit status 2."""
     try:
-        app(arguments)
+        application()(arguments)
     except (ValueError, OSError) as error:
         _fail(str(error))
     except MemoryError:
@@ -383,7 +318,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("sinefield: stopped; nothing was written", file=sys.stderr)
         raise SystemExit(130) from None
-
-
-if __name__ == "__main__":
-    main()

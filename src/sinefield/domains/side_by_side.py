@@ -56,8 +56,8 @@ class SideBySide(FiniteDomain):
         told = {(each.size, each.dimension, each.target_names, each.axes and tuple(each.axes)) for each in domains}
         if len(told) != 1:
             raise ValueError(
-                f"domains side by side have one size, dimension, targets and axes, got {sorted(map(str, told)) or 'none'}"
-                "; solve such problems one after the other"
+                "domains side by side have one size, dimension, targets and axes, got "
+                f"{sorted(map(str, told)) or 'none'}; solve such problems one after the other"
             )
         samples = [each.at(torch.arange(each.size)) for each in domains]
         targets = {name: torch.stack([each.targets[name] for each in samples], dim=1) for name in samples[0].targets}

@@ -10,7 +10,7 @@ batch axes: a chain with weights ``(B, m, n)`` is B fields of one shape side by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -49,7 +49,7 @@ class Affine:
         >>> Affine(torch.tensor([[2.0, 1.0]]), torch.tensor([3.0]))(torch.tensor([[1.0, 1.0]])).tolist()
         [[6.0]]
         """
-        if self.weight.ndim == 2:
+        if self.weight.ndim == 2 and (self.bias is None or self.bias.ndim == 1):
             return nn.functional.linear(x, self.weight, self.bias)
         rows = x @ self.weight.mT
         return rows if self.bias is None else rows + self.bias.unsqueeze(-2)
@@ -178,9 +178,7 @@ class Chain:
     @property
     def batch(self) -> torch.Size:
         """The leading axes of the weights: how many fields there are side by side; empty for one."""
-        found: torch.Size = torch.broadcast_shapes(
-            *(each.shape[:-2] for each in map(_matrix, self.links) if each is not None)
-        )
+        found: torch.Size = torch.broadcast_shapes(*(_leading(each) for each in self.links))
         return found
 
     @property
@@ -193,6 +191,10 @@ class Chain:
         for each in self.links:
             if isinstance(each, Affine | SquaredDistances):
                 yield from each.tensors()
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Chain:
+        """Return this chain with each of its weights changed: moved, cast, or replaced."""
+        return Chain([_mapped(each, change) for each in self.links])
 
     def then(self, *links: Link) -> Chain:
         """Return this chain with links after it."""
@@ -218,6 +220,25 @@ class Chain:
 
     def _features(self, position: int) -> tuple[int, int]:
         return self._maps()[position]
+
+
+def _mapped(link: Link, change: Callable[[Tensor], Tensor]) -> Link:
+    match link:
+        case Affine():
+            return Affine(change(link.weight), None if link.bias is None else change(link.bias))
+        case SquaredDistances():
+            return SquaredDistances(change(link.centres), change(link.inverse_widths))
+    return link
+
+
+def _leading(link: Link) -> Sequence[int]:
+    found: Sequence[int] = ()
+    match link:
+        case Affine():
+            found = torch.broadcast_shapes(link.weight.shape[:-2], () if link.bias is None else link.bias.shape[:-1])
+        case SquaredDistances():
+            found = torch.broadcast_shapes(link.centres.shape[:-2], link.inverse_widths.shape[:-1])
+    return found
 
 
 def _matrix(link: Link) -> Tensor | None:

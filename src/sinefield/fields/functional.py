@@ -23,13 +23,8 @@ class _ChainOf(nn.Module):
         self.field = field
 
     def forward(self) -> Chain:
-        """Return the chain.
-
-        Raises:
-            TypeError: the field has none.
-        """
-        if not isinstance(self.field, Field):
-            raise TypeError(f"a {type(self.field).__name__} has no chain, so that it cannot take other weights")
+        """Return the chain."""
+        assert isinstance(self.field, Field), "only fields with a chain are called so"
         return self.field.chain()
 
 
@@ -49,6 +44,12 @@ def chain_with(field: nn.Module, weights: Mapping[str, Tensor]) -> Chain:
     >>> chain_with(field, many)(torch.zeros(3, 2)).shape
     torch.Size([5, 3, 1])
     """
+    if not isinstance(field, Field):
+        raise TypeError(f"a {type(field).__name__} has no chain, so that it cannot take other weights")
+    chain, names = field.chain(), {id(each): name for name, each in field.named_parameters()}
+    if {names.get(id(each)) for each in chain.tensors()} >= weights.keys():
+        return chain.mapped(lambda each: weights.get(names.get(id(each), ""), each))
+    # Some weights of the chain are functions of parameters, as those of a parametrised layer: these are computed anew.
     found: Chain = torch.func.functional_call(
         _ChainOf(field), {f"field.{name}": each for name, each in weights.items()}, (), strict=False
     )

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -142,71 +141,6 @@ def resize(picture: Picture, longest: int) -> Picture:
     if min(size) < 2:
         raise ValueError(f"{picture.name} resized to {size[1]} x {size[0]} pixels is too small; 2 are needed each way")
     return Picture(resample(picture.values, *size), picture.low, picture.high, picture.bits, picture.name)
-
-
-@dataclass(frozen=True)
-class PixelMap:
-    """The mapping between pixels and the coordinates and values of a field.
-
-    A picture's pixel (row r, column c), whose centre is at (r + ½, c + ½) pixels from the upper left corner,
-    lies at y = (2r + 1 − height) / L and x = (2c + 1 − width) / L with L = max(height, width); points are (y, x),
-    in the order of the array's axes. Values low … high become −1 … 1.
-
-    Args:
-        height: number of rows of pixels.
-        width: number of columns of pixels.
-        channels: number of channels: 1, 3 or 4.
-        low: value of black.
-        high: value of white.
-        bits: bits of a channel: 8, 16 or 32 (floats).
-    """
-
-    height: int
-    width: int
-    channels: int
-    low: float
-    high: float
-    bits: int
-
-    @classmethod
-    def of(cls, picture: Picture) -> PixelMap:
-        """Return the mapping of a picture."""
-        height, width, channels = picture.values.shape
-        return cls(height, width, channels, picture.low, picture.high, picture.bits)
-
-    @property
-    def spacing(self) -> float:
-        """The size of a pixel in field coordinates, 2/L."""
-        return 2 / max(self.height, self.width)
-
-    @property
-    def contrast(self) -> float:
-        """The change of a pixel value when the field's value changes by 1: (high − low) / 2."""
-        return (self.high - self.low) / 2
-
-    def to_field(self, values: Floats) -> Tensor:
-        """Return pixel values as field values, ``(height · width, channels)`` in C order."""
-        scaled = (values - self.low) / self.contrast - 1
-        return torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32)).flatten(0, 1)
-
-    def to_pixels(self, values: Tensor) -> Tensor:
-        """Return field values as pixel values."""
-        return (values + 1) * self.contrast + self.low
-
-    def axes(self, height: int, width: int, region: tuple[float, float, float, float] | None) -> tuple[Tensor, Tensor]:
-        """Return y ``(height,)`` and x ``(width,)`` of the sample centres of a region.
-
-        Args:
-            height: number of rows of samples.
-            width: number of columns of samples.
-            region: left, top, right and bottom, in pixels of the picture; None: the whole picture.
-        """
-        left, top, right, bottom = region or (0.0, 0.0, float(self.width), float(self.height))
-        longest = max(self.height, self.width)
-        rows = top + (torch.arange(height, dtype=torch.float64) + 0.5) * (bottom - top) / height
-        columns = left + (torch.arange(width, dtype=torch.float64) + 0.5) * (right - left) / width
-        y, x = (2 * rows - self.height) / longest, (2 * columns - self.width) / longest
-        return y.to(torch.float32), x.to(torch.float32)
 
 
 def check_suffix(path: str | Path) -> None:

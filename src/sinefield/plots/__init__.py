@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from matplotlib.figure import Figure
 
-from sinefield.io.audio import Recording
-from sinefield.io.image import Picture
-from sinefield.io.points import Cloud
-from sinefield.io.video import Clip
-from sinefield.io.volume import Volume
+from sinefield.kinds import kind_named
 from sinefield.plots.clips import clip_figure, volume_figure
 from sinefield.plots.large import large_picture_figure
 from sinefield.plots.layers import activations_figure
@@ -38,13 +32,6 @@ __all__ = [
     "volume_figure",
 ]
 
-_FIGURES: Mapping[type, Callable[[Solution], Figure]] = {
-    Recording: recording_figure,
-    Clip: clip_figure,
-    Volume: volume_figure,
-    Cloud: shape_figure,
-}
-
 
 def solution_figure(solution: Solution) -> Figure:
     """Return the figure of a solution, truth beside field: as that kind of signal is looked at.
@@ -52,10 +39,7 @@ def solution_figure(solution: Solution) -> Figure:
     Raises:
         ValueError: there is no figure of such a problem.
     """
-    reference = solution.problem.reference
-    if isinstance(reference, Picture) and reference.large:
-        return large_picture_figure(solution)
-    for kind, figure in _FIGURES.items():
-        if isinstance(reference, kind):
-            return figure(solution)
-    return picture_figure(solution)
+    signal = solution.problem.signal
+    if signal is None:
+        raise ValueError(f"there is no figure of the problem {solution.problem.name!r}; it is not one of a signal")
+    return kind_named(signal.kind).figure_of(solution)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sinefield.io.video import Clip
 from sinefield.io.volume import Volume
 from sinefield.plots.style import STYLE, draw_beside, draw_convergence, short
-from sinefield.signals.resampling import read_at
+from sinefield.signals.sampling import sample_grid
 from sinefield.signals.video import VideoSignal
 from sinefield.signals.volume import VolumeSignal
 from sinefield.solution import Solution
@@ -31,7 +31,7 @@ def clip_figure(solution: Solution) -> Figure:
     numbers = [min(clip.frames - 1, int(part * clip.frames)) for part in _MOMENTS]
     truths = [clip.frame(number).astype(np.float32) / 255 for number in numbers]
     moments = [(number + 0.5) / clip.rate for number in numbers]
-    fields = [signal.render(solution.field, time=moment) / 255 for moment in moments]
+    fields = [signal.sample(solution.field, time=moment) / 255 for moment in moments]
     middle = clip.height // 2
     row = clip.values.reshape(clip.frames, clip.height, clip.width, -1)[:, middle].astype(np.float32) / 255
     lattice = signal.lattice
@@ -40,7 +40,7 @@ def clip_figure(solution: Solution) -> Figure:
         lattice.centres(1, 1, middle, middle + 1),
         lattice.centres(2, clip.width),
     ]
-    found = read_at(solution.field, axes, lattice.channels, lambda u: lattice.to_signal(u.value))[:, 0] / 255
+    found = sample_grid(solution.field, axes, lattice.channels, lambda u: lattice.to_signal(u.value))[:, 0] / 255
     height = 2.6 * min(max(clip.height / clip.width, 0.4), 1.4)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(12.4, 3 * height + 3.4), layout="constrained")
@@ -51,9 +51,9 @@ def clip_figure(solution: Solution) -> Figure:
         loss = figure.add_subplot(grid[:, 3])
         draw_convergence(loss, loss.twinx(), solution.history)
         reached = solution.metrics
-        spread = f", over frames {reached['psnr_mean']:.1f} ± {reached['psnr_spread']:.1f} dB" * (
-            "psnr_mean" in reached
-        )
+        spread = ""
+        if "psnr_mean" in reached:
+            spread = f", over frames {reached['psnr_mean']:.1f} ± {reached['psnr_spread']:.1f} dB"
         figure.suptitle(
             f"{short(clip.name)}, {clip.frames} frames, recipe “{solution.recipe.name}”: PSNR {reached['psnr']:.1f} dB"
             f"{spread}"
@@ -78,7 +78,7 @@ def volume_figure(solution: Solution) -> Figure:
         for column, name in enumerate("zyx"):
             number = scan.shape[column] // 2
             truth = (values.take(number, column).astype(np.float32)[:, :, None] - scan.low) / span
-            field = (signal.render(solution.field, axis=column, at=number + 0.5)[:, :, None] - scan.low) / span
+            field = (signal.sample(solution.field, axis=column, at=number + 0.5)[:, :, None] - scan.low) / span
             rows, columns = (each for axis, each in enumerate(scan.sizes) if axis != column)
             places = [grid[line, column] for line in range(3)]
             draw_beside(figure, places, truth, field, f"across {name} at {number}", aspect=rows / columns)

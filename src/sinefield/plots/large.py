@@ -48,7 +48,7 @@ def large_picture_figure(solution: Solution) -> Figure:
             truth = (some.astype(np.float32) - picture.low) / (picture.high - picture.low)
             shift = middle + 0.5 - each / 2  # from the middle of a step to the middle of the pixel that is drawn
             region = (left + shift, top + shift, right + shift, bottom + shift)
-            found = signal.render(solution.field, truth.shape[1::-1], region=region)
+            found = signal.sample(solution.field, truth.shape[1::-1], region=region)
             found = (found - picture.low) / (picture.high - picture.low)
             draw_beside(figure, [grid[row, column] for column in range(3)], truth, found, name)
         figure.suptitle(

@@ -18,28 +18,26 @@ from torch import Tensor, nn
 
 from sinefield import metrics
 from sinefield.domains import Grid
-from sinefield.fields.field import evaluating
 from sinefield.history import Record
-from sinefield.io.image import Floats, Picture, PixelMap
-from sinefield.jet import jet
+from sinefield.io.image import Floats, Picture
+from sinefield.jet import jets_of
+from sinefield.plots.large import large_picture_figure
 from sinefield.plots.style import STYLE, draw_convergence, short
 from sinefield.problem import Problem
-from sinefield.problems.image import five_point_laplacian, sobel, targets_of
+from sinefield.problems.image import SUPERVISED, targets_of
+from sinefield.quantities import QUANTITIES, Quantity
+from sinefield.signals.image import ImageSignal
 from sinefield.solution import Solution
 
-_ROWS = ("value", "‖gradient‖", "Laplacian")
+ROWS = tuple(QUANTITIES[each] for each in SUPERVISED)
+"""The quantities that are drawn, a row each: those that are known of the picture too."""
 
+Panels = Mapping[str, Floats]
+"""What is drawn of a picture, by the name of the quantity: values in [0, 1] ``(h, w, c)``, of others ``(h, w)``.
 
-@dataclass(frozen=True, eq=False)
-class Panels:
-    """What is drawn of a picture: values in [0, 1] ``(h, w, c)``, gradient norm and Laplacian ``(h, w)``.
-
-    Derivatives are in the units of the field; of several channels the norm over all, and the mean Laplacian.
-    """
-
-    value: Floats
-    gradient: Floats
-    laplacian: Floats
+Derivatives are in the units of the field; of several channels the root of the sum of squares where the quantity cannot
+be negative, and the mean where it can.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,89 +66,87 @@ class Subject:
         picture = problem.reference
         if not isinstance(picture, Picture):
             raise ValueError(f"there is no figure of the problem {problem.name!r}; it is not one of a picture")
-        pixels = PixelMap.of(picture)
-        step = math.ceil(max(pixels.height, pixels.width) / longest)
-        numbers = torch.arange(pixels.height * pixels.width).reshape(pixels.height, pixels.width)
+        shape = picture.values.shape[:2]
+        step = math.ceil(max(shape) / longest)
+        numbers = torch.arange(math.prod(shape)).reshape(shape)
         if picture.large:
             index = numbers[1:-1:step, 1:-1:step]
-            truth = _panels(*_targets_at(picture, pixels, step))
+            targets = _targets_at(picture, step)
         else:
             index = numbers[::step, ::step]
-            targets = targets_of(picture, ("value", "gradient", "laplacian"))
-            truth = _panels(*(targets[each][index] for each in ("value", "gradient", "laplacian")))
-        points = Grid((pixels.height, pixels.width)).at(index.flatten()).points
+            targets = {name: target[index] for name, target in targets_of(picture, tuple(SUPERVISED)).items()}
+        truth = {each.name: _panel(each, each.compute(targets[each.name])) for each in ROWS}
+        points = Grid(shape).at(index.flatten()).points
         return cls(short(picture.name), truth, points, tuple(each.name for each in problem.constraints))
 
     def panels(self, field: nn.Module) -> Panels:
         """Return what is drawn of a field; what its supervision leaves undetermined is taken from the truth."""
-        parts = []
-        with evaluating(field) as like:
-            for chunk in self.points.split(8192):
-                u = jet(field, chunk.to(like), ("value", "jacobian", "laplacian"))
-                parts.append(tuple(each.float().cpu() for each in (u.value, u.jacobian, u.laplacian)))
-        value, jacobian, laplacian = (torch.cat(each) for each in zip(*parts, strict=True))
-        truth = torch.from_numpy(self.truth.value).flatten(0, 1) * 2 - 1
+        needs = sorted({need for each in ROWS for need in each.needs})
+        parts = [[each.of(u).float().cpu() for each in ROWS] for u in jets_of(field, self.points, needs)]
+        found = {each.name: torch.cat(some) for each, some in zip(ROWS, zip(*parts, strict=True), strict=True)}
+        truth = torch.from_numpy(self.truth["value"]).flatten(0, 1) * 2 - 1
         if "value" not in self.on:
-            error = value - truth
+            error = found["value"] - truth
             gradients = "gradient" in self.on
             kept = metrics.without_constant(error) if gradients else metrics.without_harmonic(error, self.points)
-            value = (truth + kept).to(truth.dtype)
-        shape = self.truth.value.shape[:2]
-        return _panels(*(each.unflatten(0, shape) for each in (value, jacobian, laplacian)))
+            found["value"] = (truth + kept).to(truth.dtype)
+        shape = self.truth["value"].shape[:2]
+        return {each.name: _panel(each, found[each.name].unflatten(0, shape)) for each in ROWS}
 
 
-def _targets_at(picture: Picture, pixels: PixelMap, step: int) -> tuple[Tensor, Tensor, Tensor]:
+def _targets_at(picture: Picture, step: int) -> dict[str, Tensor]:
     """Return the targets at every ``step``-th pixel inside a picture, looking only at these and their neighbours."""
-    rows, columns = (
-        (np.arange(1, size - 1, step)[:, None] + [-1, 0, 1]).ravel() for size in (pixels.height, pixels.width)
-    )
-    near = pixels.to_field(picture.values[np.ix_(rows, columns)]).unflatten(0, (len(rows), len(columns)))
-    value, gradient, laplacian = near, sobel(near, pixels.spacing), five_point_laplacian(near, pixels.spacing)
-    return value[1::3, 1::3], gradient[1::3, 1::3], laplacian[1::3, 1::3]
+    rows, columns = ((np.arange(1, size - 1, step)[:, None] + [-1, 0, 1]).ravel() for size in picture.values.shape[:2])
+    signal = ImageSignal.of(picture)
+    near = signal.lattice.to_field(picture.values[np.ix_(rows, columns)]).unflatten(0, (len(rows), len(columns)))
+    return {name: each.target(near, signal.spacing)[1::3, 1::3] for name, each in SUPERVISED.items()}
 
 
-def _panels(value: Tensor, jacobian: Tensor, laplacian: Tensor) -> Panels:
-    """Return panels of field values ``(h, w, c)``, Jacobians ``(h, w, c, 2)`` and Laplacians ``(h, w, c)``."""
-    norm = jacobian.flatten(2).square().sum(-1).sqrt()
-    return Panels(((value + 1) / 2).numpy(), norm.numpy(), laplacian.mean(-1).numpy())
+def _panel(quantity: Quantity, values: Tensor) -> Floats:
+    """Return what is drawn of a quantity ``(h, w, c)`` in the units of the field."""
+    if quantity.order == 0:
+        shown: Floats = ((values + 1) / 2).numpy()
+        return shown
+    drawn: Floats = (values.mean(-1) if quantity.signed else values.square().sum(-1).sqrt()).numpy()
+    return drawn
 
 
-def _shown(panels: Panels, row: int) -> Floats:
-    """Return what is drawn in row 0, 1 or 2: a grey picture as ``(h, w)``."""
-    if row == 0:
-        value: Floats = np.clip(panels.value, 0, 1)
-        return value[:, :, 0] if value.shape[2] == 1 else value
-    return panels.gradient if row == 1 else panels.laplacian
+def _shown(panels: Panels, quantity: Quantity) -> Floats:
+    """Return the panel of a quantity as it is drawn: a grey picture as ``(h, w)``."""
+    panel = panels[quantity.name]
+    if quantity.order > 0:
+        return panel
+    value: Floats = np.clip(panel, 0, 1)
+    return value[:, :, 0] if value.shape[2] == 1 else value
 
 
-def _draw(axes: Axes, truth: Panels, panels: Panels, row: int) -> AxesImage:
+def _draw(axes: Axes, truth: Panels, panels: Panels, quantity: Quantity) -> AxesImage:
     """Return the image of a panel, drawn on the scale of the truth, within which nearly all of it lies."""
     axes.set_axis_off()
-    if row == 0:
-        return axes.imshow(_shown(panels, 0), cmap="gray", vmin=0, vmax=1)
-    if row == 1:
-        return axes.imshow(
-            panels.gradient, cmap="magma", vmin=0, vmax=float(np.percentile(truth.gradient, 99.5)) or 1.0
-        )
-    limit = float(np.percentile(np.abs(truth.laplacian), 99)) or 1.0
-    return axes.imshow(panels.laplacian, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    shown = _shown(panels, quantity)
+    if quantity.order == 0:
+        return axes.imshow(shown, cmap="gray", vmin=0, vmax=1)
+    if not quantity.signed:
+        return axes.imshow(shown, cmap="magma", vmin=0, vmax=float(np.percentile(truth[quantity.name], 99.5)) or 1.0)
+    limit = float(np.percentile(np.abs(truth[quantity.name]), 99)) or 1.0
+    return axes.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit)
 
 
 def _panel_width(panels: Panels, height: float) -> float:
-    rows, columns = panels.value.shape[:2]
+    rows, columns = panels["value"].shape[:2]
     return height * float(min(max(columns / rows, 0.5), 2.0))
 
 
 def _reached(found: Mapping[str, float], on: Sequence[str]) -> dict[str, str]:
-    """Return the metric that tells how good each row is, by the name of the row."""
+    """Return the metric that tells how good each row is, by the name of its quantity."""
     titles = {}
     if "psnr" in found:
         open_ = "" if "value" in on else ", up to a constant" if "gradient" in on else ", up to a harmonic"
         titles["value"] = f"{found['psnr']:.1f} dB{open_}"
     if "gradient_error" in found:
-        titles["‖gradient‖"] = f"relative error {found['gradient_error']:.3f}"
+        titles["gradient"] = f"relative error {found['gradient_error']:.3f}"
     if "laplacian_correlation" in found:
-        titles["Laplacian"] = f"correlation {found['laplacian_correlation']:.3f}"
+        titles["laplacian"] = f"correlation {found['laplacian_correlation']:.3f}"
     return titles
 
 
@@ -170,11 +166,11 @@ class Sheet:
             self.figure = Figure(figsize=(2 * width + 5.0, 3 * panel + 1.1), dpi=dpi, layout="constrained")
             grid = self.figure.add_gridspec(3, 3, width_ratios=[width, width, 4.4])
             self._images, self._titles = [], []
-            for row, name in enumerate(_ROWS):
+            for row, quantity in enumerate(ROWS):
                 left, right = (self.figure.add_subplot(grid[row, column]) for column in (0, 1))
-                _draw(left, truth, truth, row)
-                left.set_title(f"{name}: truth")
-                self._images.append(_draw(right, truth, truth, row))
+                _draw(left, truth, truth, quantity)
+                left.set_title(f"{quantity.title}: truth")
+                self._images.append(_draw(right, truth, truth, quantity))
                 self._titles.append(right.set_title("field"))
             self._loss = self.figure.add_subplot(grid[:, 2])
             self._decibels = self._loss.twinx()
@@ -185,9 +181,10 @@ class Sheet:
         panels = self._subject.panels(field)
         reached = _reached(found, self._subject.on)
         with mpl.rc_context(STYLE):
-            for row, name in enumerate(_ROWS):
-                self._images[row].set_data(_shown(panels, row))
-                self._titles[row].set_text(f"field: {reached[name]}" if name in reached else "field")
+            for row, quantity in enumerate(ROWS):
+                self._images[row].set_data(_shown(panels, quantity))
+                told = reached.get(quantity.name)
+                self._titles[row].set_text("field" if told is None else f"field: {told}")
             self._title.set_text(title)
             draw_convergence(self._loss, self._decibels, history)
         return self.figure
@@ -205,9 +202,14 @@ class Sheet:
 def picture_figure(solution: Solution) -> Figure:
     """Return the 3 x 2 figure of a picture: value, gradient norm, Laplacian; truth beside field; and convergence.
 
+    Of a large picture it is :func:`~sinefield.plots.large.large_picture_figure`.
+
     Raises:
         ValueError: the solution is not one of a picture.
     """
+    reference = solution.problem.reference
+    if isinstance(reference, Picture) and reference.large:
+        return large_picture_figure(solution)
     subject = Subject.of(solution.problem)
     title = f"{subject.name} fitted on {' + '.join(subject.on)}, recipe “{solution.recipe.name}”"
     return Sheet(subject).draw(solution.field, solution.metrics, solution.history, title)
@@ -230,12 +232,12 @@ def comparison_figure(solutions: Mapping[str, Solution]) -> Figure:
     with mpl.rc_context(STYLE):
         size = (_panel_width(truth, panel) * len(columns) + 0.4, 3 * panel + 1.3)
         figure = Figure(figsize=size, layout="constrained")
-        grid = figure.subplots(3, len(columns), squeeze=False)
+        grid = figure.subplots(len(ROWS), len(columns), squeeze=False)
         for column, (name, panels, reached) in enumerate(columns):
-            for row, quantity in enumerate(_ROWS):
+            for row, quantity in enumerate(ROWS):
                 axes = grid[row, column]
-                _draw(axes, truth, panels, row)
-                lines = (name if row == 0 else quantity if column == 0 else "", reached.get(quantity, ""))
+                _draw(axes, truth, panels, quantity)
+                lines = (name if row == 0 else quantity.title if column == 0 else "", reached.get(quantity.name, ""))
                 axes.set_title("\n".join(filter(None, lines)))
         figure.suptitle(f"{subject.name} fitted on {' + '.join(subject.on)}")
     return figure

@@ -33,7 +33,7 @@ def recording_figure(solution: Solution) -> Figure:
     seconds = min(recording.seconds, _LONGEST)
     count = max(2, int(seconds * recording.rate))
     truth = recording.values[:count, 0].astype(np.float32) / recording.full
-    found = signal.render(solution.field, count, stop=count / recording.rate)[:, 0]
+    found = signal.sample(solution.field, count, stop=count / recording.rate)[:, 0]
     times = (np.arange(count) + 0.5) / recording.rate
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 8.2), layout="constrained")

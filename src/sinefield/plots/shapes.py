@@ -54,11 +54,11 @@ def shape_figure(solution: Solution) -> Figure:
             views = {"in front": Camera(), "behind": Camera(azimuth=210.0)}
             for column, (name, camera) in enumerate(views.items()):
                 axes = figure.add_subplot(grid[0, column])
-                axes.imshow(signal.render(field, (420, 420), camera=camera))
+                axes.imshow(signal.sample(field, (420, 420), camera=camera))
                 axes.set_title(f"from {name}" if name == "behind" else name)
                 axes.set_axis_off()
             axes = figure.add_subplot(grid[1, 0])
-            axes.imshow(signal.render(field, (420, 420), colouring="curvature"))
+            axes.imshow(signal.sample(field, (420, 420), colouring="curvature"))
             axes.set_title("mean curvature: convex red, concave blue")
             axes.set_axis_off()
             ticks = np.linspace(-1, 1, 201)
@@ -67,7 +67,7 @@ def shape_figure(solution: Solution) -> Figure:
             axes = figure.add_subplot(grid[1, 1])
             axes.set_title("Φ in the middle, across z")
         else:
-            values = signal.render(field, (401, 401)) / signal.scale
+            values = signal.sample(field, (401, 401)) / signal.scale
             ticks = (2 * np.arange(401) + 1) / 401 - 1
             axes = figure.add_subplot(grid[:, :2])
             axes.set_title("Φ: distance, negative inside")

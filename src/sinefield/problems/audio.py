@@ -31,7 +31,7 @@ from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
 from sinefield.recipe import Changes
 from sinefield.signals.audio import AudioSignal
 from sinefield.signals.lattice import Lattice
-from sinefield.signals.resampling import compared
+from sinefield.signals.sampling import compare
 
 OMEGA = 0.3
 """ω₀ of the first layer over the mean frequency of a recording."""
@@ -108,7 +108,7 @@ def _measure(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float
     error = power = spectral = 0.0
     seen = 0
     waiting: list[tuple[Tensor, Tensor]] = []
-    for value, target in compared(field, grid, count):
+    for value, target in compare(field, grid, count):
         error += float((value - target).double().square().sum())
         power += float(target.double().square().sum())
         seen += len(target)

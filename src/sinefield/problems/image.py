@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -29,18 +29,15 @@ from torch import Tensor, nn
 from sinefield import metrics
 from sinefield.constraint import Constraint
 from sinefield.domains import Grid
-from sinefield.fields.field import build, evaluating
+from sinefield.fields.field import build
 from sinefield.fields.frequency import mean_frequency
 from sinefield.io import image as pictures
-from sinefield.io.image import PixelMap
 from sinefield.io.scaled_array import ScaledArray
-from sinefield.jet import jet
+from sinefield.jet import jets_of
 from sinefield.problem import Problem
 from sinefield.problems.lattice import chosen_tiles, psnr, sampled, stored_grid
-from sinefield.signals.image import QUANTITIES, ImageSignal
-from sinefield.signals.resampling import CHUNK
-
-_READS = {"value": "value", "gradient": "jacobian", "laplacian": "laplacian"}
+from sinefield.quantities import QUANTITIES
+from sinefield.signals.image import ImageSignal
 
 TILE = 96
 """The side of a tile in pixels: what a SIREN 64 x 2 fits as well as a 256 x 3 one fits 256 pixels."""
@@ -96,24 +93,33 @@ def _continued(values: Tensor) -> Tensor:
     return values
 
 
-_TARGETS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
-    "value": lambda values, _spacing: values,
-    "gradient": sobel,
-    "laplacian": five_point_laplacian,
-}
+@final
+@dataclass(frozen=True)
+class Supervision:
+    """How a field is fitted on a quantity of a picture.
 
-_RESIDUALS: Mapping[str, Callable[..., Tensor]] = {
-    "value": lambda u, value: u.value - value,
-    "gradient": lambda u, gradient: u.jacobian - gradient,
-    "laplacian": lambda u, laplacian: u.laplacian - laplacian,
+    Args:
+        target: what is known of it, of field values ``(height, width, c)`` and their spacing.
+        residual: what shall be 0, of a jet and the target at the same points.
+    """
+
+    target: Callable[[Tensor, float], Tensor]
+    residual: Callable[..., Tensor]
+
+
+SUPERVISED: Mapping[str, Supervision] = {
+    "value": Supervision(lambda values, _spacing: values, lambda u, value: u.value - value),
+    "gradient": Supervision(sobel, lambda u, gradient: u.jacobian - gradient),
+    "laplacian": Supervision(five_point_laplacian, lambda u, laplacian: u.laplacian - laplacian),
 }
+"""The quantities that a picture can be fitted on, those of :data:`sinefield.quantities.QUANTITIES` with a stencil."""
 
 
 def targets_of(picture: pictures.Picture, on: Sequence[str]) -> dict[str, Tensor]:
     """Return what is constrained of a picture, each as ``(height · width, channels, …)`` in field units."""
-    pixels = PixelMap.of(picture)
-    values = pixels.to_field(picture.values).unflatten(0, (pixels.height, pixels.width))
-    return {quantity: _TARGETS[quantity](values, pixels.spacing).flatten(0, 1) for quantity in on}
+    signal = ImageSignal.of(picture)
+    values = signal.lattice.to_field(picture.values).unflatten(0, signal.lattice.shape)
+    return {quantity: SUPERVISED[quantity].target(values, signal.spacing).flatten(0, 1) for quantity in on}
 
 
 def image(
@@ -150,16 +156,17 @@ def image(
     >>> [each.name for each in problem.constraints]
     ['gradient']
     """
-    unknown = [each for each in on if each not in QUANTITIES]
+    unknown = [each for each in on if each not in SUPERVISED]
     if unknown or not on:
-        raise ValueError(f"a picture is fitted on {', '.join(QUANTITIES)} or several of them, got {unknown or 'none'}")
+        raise ValueError(f"a picture is fitted on {', '.join(SUPERVISED)} or several of them, got {unknown or 'none'}")
     on = tuple(dict.fromkeys(on))
     picture = pictures.read(source)
     if longest is not None:
         picture = pictures.resize(picture, longest)
-    pixels = PixelMap.of(picture)
+    signal = ImageSignal.of(picture)
+    lattice = signal.lattice
     counts = chosen_tiles(
-        (pixels.height, pixels.width),
+        lattice.shape,
         tiles,
         tile_size,
         network,
@@ -169,49 +176,51 @@ def image(
     if counts is not None and on != ("value",):
         raise ValueError(f"a tiled field is fitted on value, got {' and '.join(on)}; leave the tiles out")
     if counts is not None or (picture.large and on == ("value",)):
-        return _as_stored(picture, counts, network, settings)
+        return _as_stored(picture, signal, counts, network, settings)
     if picture.large:
         picture = replace(picture, values=picture.values.astype(np.float32))
-    if on != ("value",) and min(pixels.height, pixels.width) < 3:
-        raise ValueError(
-            f"{picture.name} is {pixels.width} x {pixels.height} pixels; derivatives need at least 3 each way"
-        )
+    height, width = lattice.shape
+    if on != ("value",) and min(height, width) < 3:
+        raise ValueError(f"{picture.name} is {width} x {height} pixels; derivatives need at least 3 each way")
     targets = targets_of(picture, on)
-    grid = Grid((pixels.height, pixels.width), targets)
+    grid = Grid(lattice.shape, targets)
     constraints = []
     for quantity in on:
         spread = float((targets[quantity] - targets[quantity].mean(0)).square().mean())
         # What rounding to single precision leaves of a target that is the same everywhere; one step of one 16-bit
         # pixel is well above it.
-        rounding = 4 * torch.finfo(torch.float32).eps * (4 / pixels.spacing) ** QUANTITIES.index(quantity)
+        rounding = 4 * torch.finfo(torch.float32).eps * (4 / signal.spacing) ** QUANTITIES[quantity].order
         if not float((targets[quantity] - targets[quantity].mean(0)).abs().max()) > rounding:
             raise ValueError(f"the {quantity} of {picture.name} is the same everywhere; fit it on value instead")
-        constraints.append(Constraint(grid, _RESIDUALS[quantity], name=quantity, weight=1 / spread))
-    reference = pixels.to_field(picture.values)
-    build(network, 2, pixels.channels, **settings)  # an unknown network or setting is refused here, not in solve
+        constraints.append(Constraint(grid, SUPERVISED[quantity].residual, name=quantity, weight=1 / spread))
+    reference = lattice.to_field(picture.values)
+    # An unknown network or setting is refused here, not in solve.
+    build(network, 2, lattice.channels, **settings)
     return Problem.of_one(
         name="image",
         constraints=constraints,
-        network=partial(_network, network, pixels.channels, settings),
-        signal=ImageSignal(pixels),
+        network=partial(_network, network, lattice.channels, settings),
+        signal=signal,
         measure=partial(_measure, grid, reference),
-        omega=_omega(reference.unflatten(0, grid.shape), pixels.spacing),
+        omega=_omega(reference.unflatten(0, grid.shape), signal.spacing),
         reference=picture,
     )
 
 
 def _as_stored(
-    picture: pictures.Picture, counts: Sequence[int] | None, network: str, settings: Mapping[str, int | float | str]
+    picture: pictures.Picture,
+    signal: ImageSignal,
+    counts: Sequence[int] | None,
+    network: str,
+    settings: Mapping[str, int | float | str],
 ) -> Problem:
     """Return the problem of a picture, its pixels as they are stored."""
-    pixels = PixelMap.of(picture)
-    stored = ScaledArray(picture.values.reshape(-1, pixels.channels), pixels.low, pixels.high)
-    shape = (pixels.height, pixels.width)
-    extent = [size / max(shape) for size in shape]
+    lattice = signal.lattice
+    stored = ScaledArray(picture.values.reshape(-1, lattice.channels), lattice.low, lattice.high)
     return sampled(
-        ImageSignal(pixels),
-        stored_grid(stored, shape, extent, in_tiles=counts is not None),
-        pixels.channels,
+        signal,
+        stored_grid(stored, lattice.shape, lattice.extent, in_tiles=counts is not None),
+        lattice.channels,
         _omega,
         settings,
         network=network,
@@ -240,13 +249,11 @@ def _measure(grid: Grid, reference: Tensor, field: nn.Module, count: int | None)
     generator = torch.Generator().manual_seed(0)
     everything = count is None or count >= grid.size
     index = torch.arange(grid.size) if everything else torch.randperm(grid.size, generator=generator)[:count]
-    wanted = sorted({"value"} | {_READS[each] for each in grid.targets})
+    wanted = sorted({"value"}.union(*(QUANTITIES[each].needs for each in grid.targets)))
     parts: dict[str, list[Tensor]] = {each: [] for each in wanted}
-    with evaluating(field) as like:
-        for chunk in index.split(CHUNK):
-            u = jet(field, grid.at(chunk).points.to(like), wanted)
-            for each in wanted:
-                parts[each].append(getattr(u, each).float().cpu())
+    for u in jets_of(field, grid.at(index).points, wanted):
+        for each in wanted:
+            parts[each].append(getattr(u, each).float().cpu())
     found = {each: torch.cat(values) for each, values in parts.items()}
     target = reference[index]
     error = found["value"] - target

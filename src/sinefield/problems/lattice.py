@@ -20,10 +20,11 @@ from sinefield.fields.field import build
 from sinefield.fields.frequency import SAMPLED
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import Jet
-from sinefield.problem import Problem, Signal
+from sinefield.problem import Problem
 from sinefield.problems.tiles import OVERLAP, counts_for, tiled
 from sinefield.recipe import Changes
-from sinefield.signals.resampling import compared, middle_of
+from sinefield.signals.sampling import compare, crop_middle
+from sinefield.signals.signal import Signal
 
 Settings = Mapping[str, int | float | str]
 Measure = Callable[[Grid, nn.Module, int | None], dict[str, float]]
@@ -52,14 +53,14 @@ def sampled(
         settings: of the network, or of that of a tile.
         network: which network, of :data:`sinefield.fields.perceptron.NETWORKS`.
         tiles: how many there are along each axis; None: one network.
-        measure: what is reached, see :class:`~sinefield.constraint.Problem`; None: the PSNR.
+        measure: what is reached, see :class:`~sinefield.problem.Problem`; None: the PSNR.
         reference: the signal itself.
         tuning: what of a recipe is better otherwise for one network.
 
     Raises:
         ValueError: the network or a setting is unknown, or there are more tiles than samples.
     """
-    middle = middle_of(grid, SAMPLED)
+    middle = crop_middle(grid, SAMPLED)
     variance = float(middle.double().var(correction=0)) or 1.0
     if tiles is None:
         build(network, grid.dimension, channels, **settings)  # what is unknown is refused here, not in solve
@@ -134,7 +135,7 @@ def value_residual(u: Jet, value: Tensor) -> Tensor:
 def psnr(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:
     """Return the PSNR of a field, from ``count`` points spread over the grid or from all."""
     error, numbers = 0.0, 0
-    for value, target in compared(field, grid, count):
+    for value, target in compare(field, grid, count):
         error += float((value - target).double().square().sum())
         numbers += target.numel()
     return {"psnr": 10 * math.log10(4 * numbers / error) if error > 0 else math.inf}

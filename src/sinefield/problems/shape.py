@@ -23,11 +23,10 @@ from sinefield.io import image as pictures
 from sinefield.io import points as shapes
 from sinefield.io.outlines import trace_outline
 from sinefield.io.points import Doubles
-from sinefield.jet import jet
+from sinefield.jet import CHUNK, jet
 from sinefield.problem import Problem
 from sinefield.problems.shape_terms import TERMS, box, constraints_of
 from sinefield.recipe import Changes
-from sinefield.signals.resampling import CHUNK
 from sinefield.signals.shape import ShapeSignal
 from sinefield.solvers import Adam
 
@@ -50,7 +49,7 @@ _OF_TERMS: Mapping[str, Changes] = {
 _PUBLISHED: Changes = {"batch": 8000, "clip": 1.0}
 
 
-def sdf(
+def shape(
     source: str | Path | NDArray[Any] | Tensor | shapes.Cloud,
     *,
     terms: str = "distance",
@@ -90,7 +89,7 @@ def sdf(
     build(network, cloud.dimension, 1, **settings)
     targets = {} if normals is None else {"normal": torch.from_numpy(normals).float()}
     return Problem.of_one(
-        name="sdf",
+        name="shape",
         constraints=constraints_of(terms, points, normals),
         network=partial(_network, network, cloud.dimension, settings),
         signal=signal,

@@ -28,7 +28,7 @@ from sinefield.io.scaled_array import ScaledArray
 from sinefield.problem import Problem
 from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
 from sinefield.signals.lattice import Lattice
-from sinefield.signals.resampling import compared
+from sinefield.signals.sampling import compare
 from sinefield.signals.video import VideoSignal
 
 OMEGA = 4.0
@@ -104,7 +104,7 @@ def _measure(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float
     area = grid.size // grid.shape[0]
     errors = torch.zeros(grid.shape[0] if everything else 1, dtype=torch.float64)
     seen = 0
-    for value, target in compared(field, grid, count):
+    for value, target in compare(field, grid, count):
         squares = (value - target).double().square().mean(1)
         frame = torch.arange(seen, seen + len(target)) // area if everything else torch.zeros(len(target)).long()
         errors.index_add_(0, frame, squares)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,15 @@ from torch import nn
 
 from sinefield.io import audio as recordings
 from sinefield.signals.lattice import Lattice
-from sinefield.signals.resampling import checked_count, read_at
+from sinefield.signals.sampling import check_count, sample_grid
+from sinefield.signals.signal import Axis, Signal
 
 _BLOCK = 1 << 18  # samples written at a time
 
 
+@final
 @dataclass(frozen=True)
-class AudioSignal:
+class AudioSignal(Signal):
     """How a field of time is read back as a recording.
 
     Args:
@@ -32,11 +34,17 @@ class AudioSignal:
     lattice: Lattice
     rate: int
     bits: int
+    kind: ClassVar[str] = "audio"
 
     @property
-    def kind(self) -> str:
-        """``"audio"``."""
-        return "audio"
+    def axes(self) -> tuple[Axis, ...]:
+        """Time t, in seconds."""
+        return (Axis("t", "s", self.lattice.shape[0]),)
+
+    @property
+    def channels(self) -> int:
+        """How many are recorded side by side."""
+        return self.lattice.channels
 
     @property
     def seconds(self) -> float:
@@ -59,7 +67,7 @@ class AudioSignal:
             raise ValueError(f"the stored recording is not plausible: {rate} samples a second of {bits} bits")
         return cls(lattice, rate, bits)
 
-    def render(
+    def sample(
         self,
         field: nn.Module,
         size: int | None = None,
@@ -92,7 +100,7 @@ class AudioSignal:
         """Return in a few words what was written: the recording of a field, block by block.
 
         Raises:
-            ValueError: as for :meth:`render`; or a rate that is no integer, or a format that cannot hold it.
+            ValueError: as for :meth:`sample`; or a rate that is no integer, or a format that cannot hold it.
         """
         recordings.check_suffix(path)
         count = self._count(None, rate, start, stop)
@@ -108,7 +116,7 @@ class AudioSignal:
             raise ValueError(f"an interval of a recording begins before it ends, in seconds; got {start:g} to {end:g}")
         if rate is not None and not 1 <= rate <= 2**24:
             raise ValueError(f"rate must be 1 to {2**24} samples a second, got {rate:g}")
-        return checked_count("the recording", size or (end - start) * (rate or self.rate))
+        return check_count("the recording", size or (end - start) * (rate or self.rate))
 
     def _blocks(self, field: nn.Module, count: int, start: float, stop: float | None) -> Iterator[NDArray[np.float32]]:
         first = start * self.rate
@@ -117,4 +125,4 @@ class AudioSignal:
         for begin in range(0, count, _BLOCK):
             length = min(_BLOCK, count - begin)
             times = self.lattice.centres(0, length, first + begin * part, first + (begin + length) * part)
-            yield read_at(field, [times], self.lattice.channels, lambda u: self.lattice.to_signal(u.value))
+            yield sample_grid(field, [times], self.lattice.channels, lambda u: self.lattice.to_signal(u.value))

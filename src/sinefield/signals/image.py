@@ -4,65 +4,92 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, final
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sinefield.io import image as pictures
 from sinefield.io.allocation import find_extremes
-from sinefield.io.image import Floats, PixelMap
-from sinefield.jet import Jet
-from sinefield.signals.resampling import read_at
+from sinefield.io.image import Floats
+from sinefield.quantities import QUANTITIES, quantity_named
+from sinefield.signals.lattice import Lattice
+from sinefield.signals.sampling import sample_grid
+from sinefield.signals.signal import Axis, Signal
 
-QUANTITIES = ("value", "gradient", "laplacian")
-"""What of a picture can be constrained and rendered."""
-
+_LONGEST = 2**31  # pixels a side
 
 Region = tuple[float, float, float, float]
 
 
+@final
 @dataclass(frozen=True)
-class ImageSignal:
+class ImageSignal(Signal):
     """How a field of the plane is read back as a picture.
 
+    A picture's pixel (row r, column c), whose centre is at (r + ½, c + ½) pixels from the upper left corner, lies at
+    y = (2r + 1 − height) / L and x = (2c + 1 − width) / L with L = max(height, width); points are (y, x), in the order
+    of the array's axes.
+
     Args:
-        pixels: the mapping between pixels and the field's coordinates and values.
+        lattice: the mapping between pixels and the field, along y and x.
+        bits: of a sample in a picture: 8, 16 or 32 (floats).
     """
 
-    pixels: PixelMap
+    lattice: Lattice
+    bits: int
+    kind: ClassVar[str] = "image"
+
+    @classmethod
+    def of(cls, picture: pictures.Picture) -> ImageSignal:
+        """Return how a field of a picture is read back."""
+        height, width, channels = picture.values.shape
+        return cls(Lattice.of_cubes((height, width), channels, picture.low, picture.high), picture.bits)
 
     @property
-    def kind(self) -> str:
-        """``"image"``."""
-        return "image"
+    def axes(self) -> tuple[Axis, ...]:
+        """Rows y and columns x, in pixels."""
+        height, width = self.lattice.shape
+        return Axis("y", "pixel", height), Axis("x", "pixel", width)
+
+    @property
+    def channels(self) -> int:
+        """1, 3 or 4."""
+        return self.lattice.channels
+
+    @property
+    def spacing(self) -> float:
+        """The size of a pixel in field coordinates, 2 / max(height, width)."""
+        return self.lattice.spacings[0]
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The quantities that can be rendered: all."""
+        return tuple(QUANTITIES)
 
     def to_json(self) -> dict[str, Any]:
         """Return the mapping as JSON."""
-        return {"kind": self.kind, **asdict(self.pixels)}
+        return {"kind": self.kind, **self.lattice.to_json(), "bits": self.bits}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ImageSignal:
-        """Return the signal that :meth:`to_json` stored.
+        """Return the signal that :meth:`to_json` stored, in this version or the first.
 
         Raises:
             ValueError: a number is missing, of the wrong kind or out of its range.
         """
-        try:
-            sizes = [stored[name] for name in ("height", "width", "channels", "bits")]
-            low, high = float(stored["low"]), float(stored["high"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"the stored picture mapping is incomplete or malformed ({error!r})") from error
-        plausible = all(type(each) is int and 1 <= each <= 2**31 for each in sizes)
-        plausible = plausible and sizes[2] in (1, 3, 4) and sizes[3] in (8, 16, 32)
-        if not (plausible and math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"the stored picture mapping is not plausible: sizes {sizes}, values {low} to {high}")
-        height, width, channels, bits = sizes
-        return cls(PixelMap(height, width, channels, low, high, bits))
+        lattice = Lattice.from_json(stored if "shape" in stored else _as_lattice(stored), axes=2)
+        bits = stored.get("bits")
+        plausible = lattice.channels in (1, 3, 4) and max(lattice.shape) <= _LONGEST
+        if not plausible or type(bits) is not int or bits not in (8, 16, 32):
+            height, width = lattice.shape
+            raise ValueError(
+                f"the stored picture is not plausible: {width} x {height}, {lattice.channels} channels of {bits} bits"
+            )
+        return cls(lattice, bits)
 
-    def render(
+    def sample(
         self,
         field: nn.Module,
         size: tuple[int, int] | None = None,
@@ -80,8 +107,8 @@ class ImageSignal:
             size: width and height in samples; None: those of the region times ``scale``.
             scale: samples per pixel of the original.
             region: left, top, right, bottom in pixels of the original; None: all.
-            quantity: ``"value"`` in the units of the file; ``"gradient"``, its norm ‖∇‖ per pixel of the original;
-                ``"laplacian"`` per pixel squared.
+            quantity: one of :data:`sinefield.quantities.QUANTITIES`: ``"value"`` in the units of the file, derivatives
+                per pixel of the original, or per pixel squared.
 
         Returns:
             ``(height, width, channels)``.
@@ -90,9 +117,9 @@ class ImageSignal:
             ValueError: an unknown quantity, an empty region, a size or scale that is not positive, a picture that
                 the disk cannot hold, or a field whose outputs are not the channels of the picture.
         """
-        if quantity not in QUANTITIES:
-            raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
-        left, top, right, bottom = region or (0.0, 0.0, float(self.pixels.width), float(self.pixels.height))
+        wanted = quantity_named(quantity)
+        rows, columns = self.lattice.shape
+        left, top, right, bottom = region or (0.0, 0.0, float(columns), float(rows))
         if not (left < right and top < bottom and all(map(math.isfinite, (left, top, right, bottom)))):
             raise ValueError(
                 f"a region is left, top, right, bottom in pixels, left < right and top < bottom; got {region}"
@@ -104,34 +131,41 @@ class ImageSignal:
         width, height = size or (round((right - left) * scale), round((bottom - top) * scale))
         if min(width, height) < 1:
             raise ValueError(f"the picture to render would be {width} x {height}; both must be at least 1")
-        ys, xs = self.pixels.axes(height, width, region)
-        return read_at(field, (ys, xs), self.pixels.channels, lambda u: self._read(u, quantity))
+        axes = (self.lattice.centres(0, height, top, bottom), self.lattice.centres(1, width, left, right))
+        return sample_grid(
+            field, axes, self.channels, lambda u: self.lattice.read(u, wanted, self.spacing), wanted.needs
+        )
 
-    def write(self, field: nn.Module, path: Path, *, quantity: str = "value", **options: Any) -> str:
+    def write(
+        self,
+        field: nn.Module,
+        path: Path,
+        size: tuple[int, int] | None = None,
+        *,
+        scale: float = 1.0,
+        region: Region | None = None,
+        quantity: str = "value",
+    ) -> str:
         """Return in a few words what was written: the picture of a field.
 
         NPY keeps numbers. Derivatives as pictures go from black to white: a norm from 0 to the largest, a Laplacian
-        from minus to plus the largest.
+        from minus to plus the largest. The other arguments are those of :meth:`sample`.
 
         Raises:
-            ValueError: as for :meth:`render`, which takes the ``options``; or an ending of no known format.
+            ValueError: as for :meth:`sample`; or an ending of no known format.
         """
         pictures.check_suffix(path)
-        values = self.render(field, quantity=quantity, **options)
+        values = self.sample(field, size, scale=scale, region=region, quantity=quantity)
         least, most = find_extremes(values)
-        low, high, bits = self.pixels.low, self.pixels.high, self.pixels.bits
-        if quantity != "value":
-            high = max(-least, most) or 1.0
-            low, bits = (0.0 if quantity == "gradient" else -high), 8
-        pictures.write(path, values, low, high, bits)
+        wanted = quantity_named(quantity)
+        black, white = wanted.scale(self.lattice.low, self.lattice.high, least, most)
+        pictures.write(path, values, black, white, self.bits if wanted.order == 0 else 8)
         height, width, _ = values.shape
         return f"{width} x {height}, {quantity} from {least:.4g} to {most:.4g}"
 
-    def _read(self, u: Jet, quantity: str) -> Tensor:
-        contrast, spacing = self.pixels.contrast, self.pixels.spacing
-        if quantity == "value":
-            return self.pixels.to_pixels(u.value)
-        if quantity == "gradient":
-            norm: Tensor = torch.linalg.vector_norm(u.jacobian, dim=-1)
-            return norm * (contrast * spacing)
-        return u.laplacian * (contrast * spacing**2)
+
+def _as_lattice(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the mapping of pixels that files of the first version hold, as that of a lattice; it is checked later."""
+    shape = [stored.get("height"), stored.get("width")]
+    sizes = [each for each in shape if isinstance(each, int) and each > 0]
+    return {**stored, "shape": shape, "extent": [each / max(sizes) for each in sizes]}

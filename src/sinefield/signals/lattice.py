@@ -7,8 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from sinefield.jet import Derivatives
+from sinefield.quantities import Quantity
 
 
 @final
@@ -33,6 +38,16 @@ class Lattice:
     low: float
     high: float
 
+    @classmethod
+    def of_cubes(cls, shape: tuple[int, ...], channels: int, low: float, high: float) -> Lattice:
+        """Return the lattice whose cells are as long along every axis; the longest axis spans [−1, 1].
+
+        >>> Lattice.of_cubes((20, 40), 1, 0.0, 255.0).extent
+        (0.5, 1.0)
+        """
+        longest = max(shape)
+        return cls(shape, tuple(each / longest for each in shape), channels, low, high)
+
     @property
     def spacings(self) -> tuple[float, ...]:
         """The distance of neighbouring samples along each axis, in field coordinates."""
@@ -46,6 +61,23 @@ class Lattice:
     def to_signal(self, values: Tensor) -> Tensor:
         """Return field values as values of the signal."""
         return (values + 1) * self.contrast + self.low
+
+    def to_field(self, values: NDArray[Any]) -> Tensor:
+        """Return samples ``(…, channels)`` of the signal as field values ``(n, channels)``, in C order."""
+        scaled = (values - self.low) / self.contrast - 1
+        return torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32)).reshape(-1, self.channels)
+
+    def read(self, u: Derivatives, quantity: Quantity, spacing: float) -> Tensor:
+        """Return a quantity ``(n, k)`` of a jet: a value in the units of the signal, a derivative per unit of length.
+
+        Args:
+            u: of the field.
+            quantity: which.
+            spacing: how long that unit is in field coordinates.
+        """
+        if quantity.order == 0:
+            return self.to_signal(quantity.of(u))
+        return quantity.of(u) * (self.contrast * spacing**quantity.order)
 
     def centres(self, axis: int, count: int, start: float = 0.0, stop: float | None = None) -> Tensor:
         """Return the coordinates ``(count,)`` of the centres of equal parts of an interval, in double precision.

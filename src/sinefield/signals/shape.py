@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from sinefield.geometry.scalar_field import evaluate
 from sinefield.geometry.sphere_tracing import Colouring
 from sinefield.io import image as pictures
 from sinefield.io import video as clips
+from sinefield.signals.signal import Axis, Signal
 
 MARGIN = 0.9
 """How far a shape reaches in field coordinates: its longest side spans [−0.9, 0.9]."""
@@ -28,8 +29,9 @@ _FRAMES_A_SECOND = 30.0
 _LONGEST = 512  # pixels, where no size is asked for
 
 
+@final
 @dataclass(frozen=True)
-class ShapeSignal:
+class ShapeSignal(Signal):
     """How a signed distance is read back in the units of a file.
 
     Field coordinates are (x − centre) / scale, in the order of the file's axes, and a distance is scale · Φ.
@@ -45,11 +47,17 @@ class ShapeSignal:
     scale: float
     extent: tuple[float, ...]
     up: str = "z"
+    kind: ClassVar[str] = "shape"
 
     @property
-    def kind(self) -> str:
-        """``"sdf"``."""
-        return "sdf"
+    def axes(self) -> tuple[Axis, ...]:
+        """x, y and z of a file, or the rows and columns of an outline, in its units."""
+        return tuple(Axis(name, "unit of the file", None) for name in ("yx" if self.dimension == 2 else "xyz"))
+
+    @property
+    def channels(self) -> int:
+        """1, the distance."""
+        return 1
 
     @property
     def dimension(self) -> int:
@@ -125,7 +133,7 @@ class ShapeSignal:
         found, normals = project(field, self._places(points))
         return self.to_signal(found), normals
 
-    def render(
+    def sample(
         self,
         field: nn.Module,
         size: tuple[int, int] | None = None,
@@ -185,7 +193,7 @@ class ShapeSignal:
         """Return in a few words what was written: a picture, or for MP4 and GIF a turn around the shape.
 
         Slices and shapes in the plane are drawn with lines of equal distance, blue inside and red outside; NPY and
-        32-bit TIFF keep the distances. The other arguments are those of :meth:`render`.
+        32-bit TIFF keep the distances. The other arguments are those of :meth:`sample`.
 
         Args:
             field: Φ.
@@ -198,7 +206,7 @@ class ShapeSignal:
             frames: of a turn; None: 60.
 
         Raises:
-            ValueError: as for :meth:`render`; an ending of no known format, or a turn around a slice or in the plane.
+            ValueError: as for :meth:`sample`; an ending of no known format, or a turn around a slice or in the plane.
         """
         if path.suffix.lower() in clips.WRITTEN:
             if self.dimension == 2 or axis is not None or at is not None:
@@ -218,7 +226,7 @@ class ShapeSignal:
         pictures.check_suffix(path)
         if frames is not None:
             raise ValueError(f"cannot write {frames} frames to {path}; a turn is a .mp4 or .gif")
-        values = self.render(field, size, camera=camera, colouring=colouring, axis=axis, at=at)
+        values = self.sample(field, size, camera=camera, colouring=colouring, axis=axis, at=at)
         if values.ndim == 3:
             pictures.write(path, values.astype(np.float32), 0.0, 255.0, 8)
             return f"{values.shape[1]} x {values.shape[0]}, {colouring}"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,15 @@ from sinefield.io import image as pictures
 from sinefield.io import video as clips
 from sinefield.io.allocation import check_memory
 from sinefield.io.files import replacing
+from sinefield.jet import CHUNK
 from sinefield.signals.lattice import Lattice
-from sinefield.signals.resampling import CHUNK, checked_count, read_at
+from sinefield.signals.sampling import check_count, sample_grid
+from sinefield.signals.signal import Axis, Signal
 
 
+@final
 @dataclass(frozen=True)
-class VideoSignal:
+class VideoSignal(Signal):
     """How a field of time and place is read back as a clip.
 
     Args:
@@ -31,11 +34,18 @@ class VideoSignal:
 
     lattice: Lattice
     rate: float
+    kind: ClassVar[str] = "video"
 
     @property
-    def kind(self) -> str:
-        """``"video"``."""
-        return "video"
+    def axes(self) -> tuple[Axis, ...]:
+        """Time t in seconds, rows y and columns x in pixels."""
+        frames, height, width = self.lattice.shape
+        return Axis("t", "s", frames), Axis("y", "pixel", height), Axis("x", "pixel", width)
+
+    @property
+    def channels(self) -> int:
+        """1 or 3."""
+        return self.lattice.channels
 
     @property
     def seconds(self) -> float:
@@ -58,7 +68,7 @@ class VideoSignal:
             raise ValueError(f"the stored clip is not plausible: {rate} frames a second of {lattice.channels} channels")
         return cls(lattice, float(rate))
 
-    def render(
+    def sample(
         self,
         field: nn.Module,
         size: tuple[int, int] | None = None,
@@ -106,7 +116,7 @@ class VideoSignal:
     ) -> str:
         """Return in a few words what was written: the clip of a field frame by frame, or the picture of a moment.
 
-        NPY keeps numbers. The other arguments are those of :meth:`render`.
+        NPY keeps numbers. The other arguments are those of :meth:`sample`.
 
         Args:
             field: Φ.
@@ -120,7 +130,7 @@ class VideoSignal:
                 original gives four times as many frames.
 
         Raises:
-            ValueError: as for :meth:`render`; a speed that is not positive, or an ending of no known format.
+            ValueError: as for :meth:`sample`; a speed that is not positive, or an ending of no known format.
         """
         if not 1e-4 <= speed <= 1e4:
             raise ValueError(f"speed must be a positive number, 1 is that of the original; got {speed:g}")
@@ -128,7 +138,7 @@ class VideoSignal:
             raise ValueError("a moment has no speed; leave speed or time out")
         if time is not None:
             pictures.check_suffix(path)
-            values = self.render(field, size, time=time, start=start, stop=stop, fps=fps)
+            values = self.sample(field, size, time=time, start=start, stop=stop, fps=fps)
             pictures.write(path, values, self.lattice.low, self.lattice.high, 8)
             return f"{values.shape[1]} x {values.shape[0]}, the moment {time:g} s"
         whole = path.suffix.lower() == ".npy"
@@ -138,7 +148,7 @@ class VideoSignal:
         count, first, last = self._interval(time, start, stop, fps if fps == 0 else shown / speed)
         width, height = self._size(size)
         if whole:
-            values = self.render(field, size, start=start, stop=stop, fps=shown / speed)
+            values = self.sample(field, size, start=start, stop=stop, fps=shown / speed)
             with replacing(path) as temporary, temporary.open("wb") as file:
                 np.save(file, values, allow_pickle=False)
         else:
@@ -172,7 +182,7 @@ class VideoSignal:
             raise ValueError(f"an interval of a clip begins before it ends, in seconds; got {start:g} to {end:g}")
         if fps is not None and not 0 < fps <= 1e9:
             raise ValueError(f"fps must be a positive number of frames a second, got {fps:g}")
-        count = checked_count("the clip", (end - start) * (fps or self.rate))
+        count = check_count("the clip", (end - start) * (fps or self.rate))
         return count, start * self.rate, float(self.lattice.shape[0]) if stop is None else stop * self.rate
 
     def _blocks(
@@ -185,7 +195,7 @@ class VideoSignal:
         for begin in range(0, count, together):
             length = min(together, count - begin)
             times = self.lattice.centres(0, length, first + begin * part, first + (begin + length) * part)
-            yield read_at(field, [times, ys, xs], self.lattice.channels, lambda u: self.lattice.to_signal(u.value))
+            yield sample_grid(field, [times, ys, xs], self.lattice.channels, lambda u: self.lattice.to_signal(u.value))
 
 
 def _bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -6,29 +6,26 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from sinefield.io import image as pictures
 from sinefield.io import volume as volumes
 from sinefield.io.allocation import find_extremes
-from sinefield.jet import Jet
+from sinefield.quantities import QUANTITIES, quantity_named
 from sinefield.signals.lattice import Lattice
-from sinefield.signals.resampling import read_at
-
-QUANTITIES = ("value", "gradient", "laplacian")
-"""What of a volume can be rendered."""
-
+from sinefield.signals.sampling import sample_grid
+from sinefield.signals.signal import Axis, Signal
 
 _AXES = ("z", "y", "x")
 
 
+@final
 @dataclass(frozen=True)
-class VolumeSignal:
+class VolumeSignal(Signal):
     """How a field of space is read back as a volume.
 
     Args:
@@ -42,11 +39,27 @@ class VolumeSignal:
     sizes: tuple[float, float, float]
     unit: str
     bits: int
+    kind: ClassVar[str] = "volume"
 
     @property
-    def kind(self) -> str:
-        """``"volume"``."""
-        return "volume"
+    def axes(self) -> tuple[Axis, ...]:
+        """Slices z, rows y and columns x; positions along them are in voxels."""
+        return tuple(Axis(name, "voxel", count) for name, count in zip(_AXES, self.lattice.shape, strict=True))
+
+    @property
+    def channels(self) -> int:
+        """1."""
+        return self.lattice.channels
+
+    @property
+    def spacing(self) -> float:
+        """How long ``unit`` is in field coordinates: the same along every axis, as extents are in proportion."""
+        return self.lattice.spacings[0] / self.sizes[0]
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The quantities that can be rendered: all."""
+        return tuple(QUANTITIES)
 
     def to_json(self) -> dict[str, Any]:
         """Return the mapping as JSON."""
@@ -69,7 +82,7 @@ class VolumeSignal:
         z, y, x = map(float, sizes or ())
         return cls(lattice, (z, y, x), str(unit), int(bits or 8))
 
-    def render(
+    def sample(
         self,
         field: nn.Module,
         size: tuple[int, ...] | None = None,
@@ -86,8 +99,8 @@ class VolumeSignal:
             axis: that a slice is perpendicular to: z, y, x, or 0, 1, 2; None: the whole volume.
             at: where along it, in voxels of the original from the beginning, voxel k spanning k to k + 1; None: the
                 middle.
-            quantity: ``"value"`` in the units of the file; ``"gradient"``, its norm per millimetre, or per voxel where
-                their size is not known; ``"laplacian"`` per millimetre squared.
+            quantity: one of :data:`sinefield.quantities.QUANTITIES`: ``"value"`` in the units of the file, derivatives
+                per millimetre, or per voxel where their size is not known, or per its square.
 
         Returns:
             ``(z, y, x)``; of a slice ``(height, width)``, rows along the first of the axes that are left.
@@ -96,8 +109,7 @@ class VolumeSignal:
             ValueError: an unknown quantity or axis, a position without an axis or outside, a size of other axes or
                 below 1, a volume that the disk cannot hold, or a field whose outputs are not those of a volume.
         """
-        if quantity not in QUANTITIES:
-            raise ValueError(f"unknown quantity {quantity!r}; choose one of {', '.join(QUANTITIES)}")
+        asked = quantity_named(quantity)
         shape = list(self.lattice.shape)
         if axis is None:
             if at is not None:
@@ -122,7 +134,7 @@ class VolumeSignal:
                 axes.append(self.lattice.centres(each, 1, at, at))
             else:
                 axes.append(self.lattice.centres(each, wanted.pop(0)))
-        found = read_at(field, axes, 1, lambda u: self._read(u, quantity))[..., 0]
+        found = sample_grid(field, axes, 1, lambda u: self.lattice.read(u, asked, self.spacing), asked.needs)[..., 0]
         return found if across is None else found.squeeze(across)
 
     def write(
@@ -138,37 +150,24 @@ class VolumeSignal:
         """Return in a few words what was written: a volume or a slice as NPY, or a slice as a picture.
 
         NPY keeps numbers. A gradient as a picture goes from black to white from 0 to the largest, a Laplacian from
-        minus to plus the largest. The other arguments are those of :meth:`render`.
+        minus to plus the largest. The other arguments are those of :meth:`sample`.
 
         Raises:
-            ValueError: as for :meth:`render`; or an ending of no known format, or not of a volume.
+            ValueError: as for :meth:`sample`; or an ending of no known format, or not of a volume.
         """
         if axis is None and path.suffix.lower() != ".npy":
             raise ValueError(f"cannot write {path}: a volume's ending must be .npy; give axis z, y or x for a slice")
         pictures.check_suffix(path)
-        values = self.render(field, size, axis=axis, at=at, quantity=quantity)
+        values = self.sample(field, size, axis=axis, at=at, quantity=quantity)
         least, most = find_extremes(values)
         told = f"{' x '.join(map(str, values.shape))}, {quantity} from {least:.4g} to {most:.4g}"
         if axis is None:
             volumes.write(path, values)
             return told
-        low, high, bits = self.lattice.low, self.lattice.high, self.bits
-        if quantity != "value":
-            high = max(-least, most) or 1.0
-            low, bits = (0.0 if quantity == "gradient" else -high), 8
-        pictures.write(path, values[:, :, None], low, high, bits)
+        asked = quantity_named(quantity)
+        black, white = asked.scale(self.lattice.low, self.lattice.high, least, most)
+        pictures.write(path, values[:, :, None], black, white, self.bits if asked.order == 0 else 8)
         return told
-
-    def _read(self, u: Jet, quantity: str) -> Tensor:
-        contrast = self.lattice.contrast
-        # The same along every axis, as extents are in proportion to lengths.
-        unit = self.lattice.spacings[0] / self.sizes[0]
-        if quantity == "value":
-            return self.lattice.to_signal(u.value)
-        if quantity == "gradient":
-            norm: Tensor = torch.linalg.vector_norm(u.jacobian, dim=-1)
-            return norm * (contrast * unit)
-        return u.laplacian * (contrast * unit**2)
 
 
 def _axis_of(axis: str | int) -> int:

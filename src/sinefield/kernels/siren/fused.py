@@ -270,7 +270,7 @@ def _gradient(ctx: Any, gradients: dict[int, Tensor], points: Tensor) -> list[Te
             if by_points is not None:
                 by_points.narrow(axis, start, length).copy_(torch.matmul(phase, maps[0].weight))
     by_parameters = [
-        omega * each if omega != 1 else each
+        each.mul_(omega) if omega != 1 else each  # the sums are ours, and may become the gradient in place
         for phase, omega in zip(sums, call.omegas, strict=True)
         for each in (phase.weight, phase.bias)
     ]

@@ -1,10 +1,10 @@
-"""How fields are read back as signals: evaluated at the samples of a lattice, in blocks of bounded memory."""
+"""Fields evaluated at the samples of a lattice, in blocks of bounded memory."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -12,53 +12,59 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sinefield.domains import Grid
-from sinefield.fields.field import evaluating
+from sinefield.fields.derivatives import Derivative
 from sinefield.io.allocation import allocate, release
-from sinefield.jet import Jet, jet
+from sinefield.jet import CHUNK, Jet, jets_of
 from sinefield.sampler import ORDERED, order_of_window
-
-CHUNK = 16_384
-"""How many points are evaluated at a time."""
 
 _RELEASED = 256  # blocks after which what was written is handed to the disk
 
 
-def read_at(
-    field: nn.Module, axes: Sequence[Tensor], channels: int, read: Callable[[Jet], Tensor]
+def sample_grid(
+    field: nn.Module,
+    axes: Sequence[Tensor],
+    channels: int,
+    read: Callable[[Jet], Tensor],
+    needs: Iterable[Derivative | str] = ("value",),
 ) -> NDArray[np.float32]:
-    """Return what is read of a field at every combination of coordinates, ``(len(axes[0]), …, channels)``.
+    """Return what is read of a field at every combination of coordinates, ``(len(axes[0]), …, k)``.
 
     What is too large for memory is mapped from a temporary file.
 
     Args:
         field: Φ, from ``(n, d)`` to ``(n, channels)``.
         axes: the coordinates along each of d axes.
-        channels: of the signal.
-        read: what is read of the jet, ``(n, channels)``.
+        channels: c, of the signal.
+        read: what is read of the jet, ``(n, k)``.
+        needs: the derivatives that it reads.
 
     Raises:
         ValueError: the field has other than d inputs or ``channels`` outputs, or the disk cannot hold the result.
     """
     shape = tuple(len(each) for each in axes)
-    found: NDArray[np.float32] = allocate("what is to be rendered", (*shape, channels), np.float32)
     inputs = getattr(field, "in_features", len(axes))
     if inputs != len(axes):
         raise ValueError(
             f"the field has {inputs} coordinates and the signal {len(axes)}; give one fitted to this signal"
         )
-    with evaluating(field) as like:
-        for number, block in enumerate(_blocks(shape)):
-            some = [each[part] for each, part in zip(axes, block, strict=True)]
-            points = torch.stack(torch.meshgrid(*some, indexing="ij"), dim=-1).flatten(0, -2)
-            values = read(jet(field, points.to(like)))
-            if values.shape[1] != channels:
+    found: NDArray[np.float32] | None = None
+    for number, block in enumerate(_blocks(shape)):
+        some = [each[part] for each, part in zip(axes, block, strict=True)]
+        points = torch.stack(torch.meshgrid(*some, indexing="ij"), dim=-1).flatten(0, -2)
+        for u in jets_of(field, points, needs):  # one of them, as a block is no longer than a chunk
+            values = read(u).float().cpu().numpy()
+            if u.value.shape[1] != channels:
                 raise ValueError(
-                    f"the field has {values.shape[1]} outputs and the signal {channels} channels; give one fitted to "
+                    f"the field has {u.value.shape[1]} outputs and the signal {channels} channels; give one fitted to "
                     "this signal"
                 )
-            found[block] = values.float().cpu().numpy().reshape(*(len(each) for each in some), channels)
-            if number % _RELEASED == 0:
-                release(found)
+            if found is None:
+                found = allocate("what is to be rendered", (*shape, values.shape[1]), np.float32)
+            found[block] = values.reshape(*(len(each) for each in some), -1)
+        if number % _RELEASED == 0 and found is not None:
+            release(found)
+    if found is None:
+        raise ValueError(f"there is nothing to render: the axes have {shape} samples; give at least one along each")
     return found
 
 
@@ -76,7 +82,7 @@ def _blocks(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
         yield tuple(slice(start, start + steps[axis]) for axis, start in enumerate(corner))
 
 
-def compared(field: nn.Module, grid: Grid, count: int | None, name: str = "value") -> Iterator[tuple[Tensor, Tensor]]:
+def compare(field: nn.Module, grid: Grid, count: int | None, name: str = "value") -> Iterator[tuple[Tensor, Tensor]]:
     """Yield values of a field beside the targets of a grid, chunk by chunk.
 
     Args:
@@ -93,13 +99,13 @@ def compared(field: nn.Module, grid: Grid, count: int | None, name: str = "value
         # Of a large grid the first runs that are visited, in their order, so that neighbours are looked up together.
         some = order_of_window(grid.size, 0, 0)[:count]
         chunks = iter((some if grid.size <= ORDERED else some.sort().values).split(CHUNK))
-    with evaluating(field) as like:
-        for index in chunks:
-            samples = grid.at(index)
-            yield jet(field, samples.points.to(like), ["value"]).value.float().cpu(), samples.targets[name]
+    for index in chunks:
+        samples = grid.at(index)
+        for u in jets_of(field, samples.points):  # one of them, as these are no more than a chunk
+            yield u.value.float().cpu(), samples.targets[name]
 
 
-def middle_of(grid: Grid, count: int, name: str = "value") -> Tensor:
+def crop_middle(grid: Grid, count: int, name: str = "value") -> Tensor:
     """Return the targets in the middle of a grid, at most about ``count`` of its proportions, ``(…, c)``."""
     factor = min(1.0, (count / grid.size) ** (1 / grid.dimension))
     kept = [max(1, int(size * factor)) for size in grid.shape]
@@ -113,7 +119,7 @@ def middle_of(grid: Grid, count: int, name: str = "value") -> Tensor:
     return values.reshape(*kept, -1)
 
 
-def checked_count(what: str, count: float) -> int:
+def check_count(what: str, count: float) -> int:
     """Return how many samples there shall be.
 
     Raises:

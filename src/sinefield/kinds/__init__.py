@@ -1,0 +1,129 @@
+"""The kinds of signal: one record each, which the command line, the problems, the signals and the figures read.
+
+A new kind is three files, its problem, its signal and its record here, and one line in the table. Nothing here imports
+torch or NumPy; what a record names is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sinefield.kinds import audio, image, shape, video, volume
+from sinefield.kinds.kind import Kind, Stage
+from sinefield.kinds.options import Option
+
+if TYPE_CHECKING:
+    from sinefield.signals.signal import Signal
+
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Stage",
+    "check_options",
+    "declared",
+    "flag_of",
+    "kind_named",
+    "kind_of",
+    "signal_from_json",
+]
+
+KINDS: dict[str, Kind] = {
+    each.name: each
+    for each in (
+        image.KIND,
+        audio.KIND,
+        video.KIND,
+        volume.KIND,
+        shape.KIND,
+    )
+}
+"""Every kind by name; a file that is of no other is read as a picture, the first."""
+
+
+def kind_of(source: str | Path) -> str:
+    """Return the name of the kind of signal that a file holds; what is not known otherwise is a picture.
+
+    NPY files hold volumes where the array has three axes, of which the last is not the 1, 3 or 4 channels of a
+    picture.
+
+    >>> [kind_of(name) for name in ("song.wav", "clip.mp4", "scan.nii.gz", "bunny.ply", "sample:camera")]
+    ['audio', 'video', 'volume', 'shape', 'image']
+    """
+    path = Path(source)
+    return next((name for name, each in KINDS.items() if each.is_of(path)), next(iter(KINDS)))
+
+
+def kind_named(name: str) -> Kind:
+    """Return the kind of a name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name in KINDS:
+        return KINDS[name]
+    now = next((each for each in KINDS.values() if name in each.former), None)
+    renamed = "" if now is None else f"; what was {name!r} is {now.name!r}"
+    raise ValueError(f"unknown kind of signal {name!r}; choose one of {', '.join(KINDS)}{renamed}")
+
+
+def declared(stage: Stage) -> dict[str, Option]:
+    """Return the options of all kinds together, by the names of their fields.
+
+    Raises:
+        TypeError: two kinds have an option of one flag and different types, or of one name and different flags.
+    """
+    found: dict[str, Option] = {}
+    for kind in KINDS.values():
+        for name, each in kind.options(stage).declared().items():
+            other = found.setdefault(name, each)
+            if (other.flag, other.kind, other.many) != (each.flag, each.kind, each.many):
+                raise TypeError(
+                    f"the option {name!r} of {stage} is declared in two ways; give it one flag and one type"
+                )
+    flags = [flag for each in found.values() for flag in each.flag]
+    if len(set(flags)) < len(flags):
+        raise TypeError(f"two options of {stage} have one flag: {', '.join(sorted(flags))}")
+    return found
+
+
+def flag_of(name: str, stage: Stage) -> str:
+    """Return what an option is called on the command line, without its dashes."""
+    return declared(stage)[name].flag[-1].lstrip("-")
+
+
+def check_options(kind: Kind, stage: Stage, names: Mapping[str, str], subject: str | Path) -> None:
+    """Refuse options of other kinds.
+
+    Args:
+        kind: of the signal.
+        stage: what is done with it.
+        names: of the options, as fields of records; and what each was called by who gave it.
+        subject: what is fitted or rendered, for the message.
+
+    Raises:
+        ValueError: an option is one of other kinds only.
+    """
+    for name, called in names.items():
+        others = [each.name for each in KINDS.values() if name in each.options(stage).declared()]
+        if others and kind.name not in others:
+            raise ValueError(
+                f"{called} is an option of kind {' and '.join(others)}, and {subject} is of kind {kind.name}"
+            )
+
+
+def signal_from_json(stored: Mapping[str, Any]) -> Signal:
+    """Return the signal that a field file stores.
+
+    Args:
+        stored: what the signal's ``to_json`` gave, in this version or an earlier one.
+
+    Raises:
+        ValueError: the kind is unknown to this version, or what is stored is not of that kind.
+    """
+    name = stored.get("kind")
+    for each in KINDS.values():
+        if isinstance(name, str) and name in (each.name, *each.former):
+            return each.signal_class().from_json(stored)
+    raise ValueError(f"this version cannot read a signal of kind {name!r} back; it knows: {', '.join(KINDS)}")

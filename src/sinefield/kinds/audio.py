@@ -1,0 +1,50 @@
+"""Recordings, as one kind of signal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from sinefield.kinds import options
+from sinefield.kinds.kind import Kind
+
+
+@final
+@dataclass(frozen=True)
+class AudioFit(options.Options):
+    """How a recording is fitted."""
+
+    tiles: tuple[int, ...] | None = options.tiles()
+    tile_size: int | None = options.tile_size()
+
+
+@final
+@dataclass(frozen=True)
+class AudioRender(options.Options):
+    """How a recording is rendered."""
+
+    rate: int | None = options.option("--rate", int, "Samples a second. (default: the original's)")
+    start: float | None = options.start()
+    stop: float | None = options.stop()
+
+
+KIND = Kind(
+    name="audio",
+    title="Recordings",
+    about="A recording: WAV, FLAC, OGG, MP3, AIFF, …",
+    endings=(
+        *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+        *(".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"),
+    ),
+    reader="sinefield.io.audio:read",
+    problem="sinefield.problems.audio:audio",
+    signal="sinefield.signals.audio:AudioSignal",
+    figure="sinefield.plots.recordings:recording_figure",
+    fit=AudioFit,
+    render=AudioRender,
+    examples=(
+        "sinefield fit song.flac --passes 30",
+        "sinefield render song.safetensors part.wav --rate 96000 --stop 2",
+    ),
+    budget="24 passes over the samples",
+)

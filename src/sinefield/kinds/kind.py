@@ -1,0 +1,105 @@
+"""A kind of signal: what the command line, the problems, the signals and the figures know of it, in one record."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, final
+
+from sinefield.kinds.options import Options
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from sinefield.problem import Problem
+    from sinefield.signals.signal import Signal
+    from sinefield.solution import Solution
+
+Stage = Literal["fit", "render"]
+
+
+@final
+@dataclass(frozen=True)
+class Kind:
+    """A kind of signal.
+
+    Args:
+        name: in a word, such as ``"image"``.
+        title: the plural that help shows, such as ``"Pictures"``.
+        about: what it is, in a line.
+        endings: of the files that hold nothing else.
+        reader: what reads a file, as ``"module:attribute"``, imported when it is used; so are the next three.
+        problem: what makes the problem of a file, with the options of ``fit`` as keywords.
+        signal: the class of signal, whose ``write`` takes the options of ``render`` as keywords.
+        figure: what draws a solution; None: there is no figure.
+        fit: the options of fitting one.
+        render: the options of rendering one.
+        examples: a command line that fits one, and one that renders it.
+        budget: what ``fit`` does unless it is told otherwise, in words.
+        holds: whether a file that could be several things is of this kind; None: the endings say all.
+        former: names that it had in earlier field files.
+    """
+
+    name: str
+    title: str
+    about: str
+    endings: tuple[str, ...]
+    reader: str
+    problem: str
+    signal: str
+    figure: str | None
+    fit: type[Options]
+    render: type[Options]
+    examples: tuple[str, str]
+    budget: str
+    holds: Callable[[Path], bool] | None = None
+    former: tuple[str, ...] = ()
+
+    def options(self, stage: Stage) -> type[Options]:
+        """Return the record of options of fitting or rendering."""
+        return self.fit if stage == "fit" else self.render
+
+    def read(self, source: str | Path) -> Any:
+        """Return the samples in a file."""
+        return imported(self.reader)(source)
+
+    def problem_of(self, source: Any, **options: Any) -> Problem:
+        """Return the problem of a signal; the options are those of the problem itself."""
+        found: Problem = imported(self.problem)(source, **options)
+        return found
+
+    def signal_class(self) -> type[Signal]:
+        """Return the class of signal."""
+        found: type[Signal] = imported(self.signal)
+        return found
+
+    def check_figure(self) -> None:
+        """Refuse to draw what has no figure.
+
+        Raises:
+            ValueError: there is none of this kind.
+        """
+        if self.figure is None:
+            raise ValueError(f"there is no figure of signals of kind {self.name!r}")
+
+    def figure_of(self, solution: Solution) -> Figure:
+        """Return the figure of a solution.
+
+        Raises:
+            ValueError: there is none of this kind.
+        """
+        self.check_figure()
+        found: Figure = imported(str(self.figure))(solution)
+        return found
+
+    def is_of(self, path: Path) -> bool:
+        """Return whether a file holds a signal of this kind, by its ending, or its header where that is not enough."""
+        return path.name.lower().endswith(self.endings) or (self.holds is not None and self.holds(path))
+
+
+def imported(place: str) -> Any:
+    """Return what ``"module:attribute"`` names."""
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
