@@ -39,5 +39,7 @@ def test_points_take_turns() -> None:
     ids=["none", "size", "dimension", "targets", "axes"],
 )
 def test_domains_that_differ_are_refused(domains: list[FiniteDomain]) -> None:
-    with pytest.raises(ValueError, match=r"one size, dimension, targets and axes, got .*; solve such problems one"):
+    with pytest.raises(
+        ValueError, match=r"one size, dimension and targets, and the same axes, got .*; solve such problems one"
+    ):
         SideBySide.of(domains)

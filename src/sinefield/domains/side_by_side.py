@@ -56,7 +56,7 @@ class SideBySide(FiniteDomain):
         told = {(each.size, each.dimension, each.target_names, each.axes and tuple(each.axes)) for each in domains}
         if len(told) != 1:
             raise ValueError(
-                "domains side by side have one size, dimension, targets and axes, got "
+                "domains side by side have one size, dimension and targets, and the same axes, got "
                 f"{sorted(map(str, told)) or 'none'}; solve such problems one after the other"
             )
         samples = [each.at(torch.arange(each.size)) for each in domains]
