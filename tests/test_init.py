@@ -24,5 +24,5 @@ def test_functions_are_not_hidden_by_modules_of_their_name(before: str) -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="No sinefield attribute nothing"):
         _ = sinefield.nothing

@@ -769,7 +769,7 @@ def test_one_field_under_two_names_is_refused() -> None:
 
 
 def test_a_field_of_another_dimension_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^a field of 2 coordinates cannot be evaluated at points of 1"):
+    with pytest.raises(ValueError, match=r"^the field takes points of 2 coordinates, but .* have 1; give"):
         solve(small(2), [Constraint(LINE, lambda u: u.value)], QUICK)
 
 
