@@ -80,6 +80,7 @@ ARROWS: dict[str, set[str]] = {
     "solve": {
         "checkpoint",
         "constraint",
+        "fields",
         "fit",
         "history",
         "kernels",

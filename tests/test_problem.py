@@ -91,8 +91,9 @@ def test_a_problem_without_a_measure_measures_nothing() -> None:
 def test_a_problem_chooses_its_frequency_unless_the_recipe_does() -> None:
     problem = Problem("p", [Constraint(LINE, lambda u: u.value)], {"u": siren}, omega=55.0)
     assert named("fast").first_omega is None
-    for changes, expected in (({}, 55.0), ({"first_omega": 20.0}, 20.0)):
-        solution = solve(problem, passes=0.01, batch=64, **changes)
+    open_recipe = named("fast").changed(passes=0.01, batch=64)
+    for recipe, expected in ((open_recipe, 55.0), (open_recipe.changed(first_omega=20.0), 20.0)):
+        solution = solve(problem, recipe=recipe)
         assert isinstance(solution.field, Siren)
         assert solution.field.settings["first_omega"] == expected
         assert solution.omega_found == (expected == 55.0)

@@ -79,6 +79,7 @@ def test_every_unknown_is_saved_under_its_name(tmp_path: Path) -> None:
     path = tmp_path / "pair.safetensors"
     solution.save(path)
     loaded = sinefield.load(path)
+    assert isinstance(loaded, dict)
     assert list(loaded) == ["u", "k"]
     for name, field in solution.fields.items():
         assert type(loaded[name]) is type(field)

@@ -19,6 +19,7 @@ from sinefield.constraint import Constraint
 from sinefield.domains import Box, Grid, PointCloud
 from sinefield.fields.compose import Constant as Scalar
 from sinefield.fields.compose import Formula
+from sinefield.fields.derivatives import Derivative
 from sinefield.fields.siren import Siren
 from sinefield.jet import Jet
 from sinefield.norms import Huber, MeanAbsolute, MeanSquare, Norm
@@ -51,6 +52,10 @@ def fit(u: Jet, value: Tensor) -> Tensor:
 
 def parameters_of(solution: Solution) -> Tensor:
     return torch.cat([each.detach().flatten() for one in solution.fields.values() for each in one.parameters()])
+
+
+def gradients_of(field: nn.Module) -> list[Tensor]:
+    return [each.grad.clone() for each in field.parameters() if each.grad is not None]
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
@@ -211,10 +216,10 @@ def test_the_squares_of_the_residuals_are_the_loss_and_have_its_gradient(norm: N
     objective = Objective({"u": u}, constraints)
     batch = Batch([data.at(torch.arange(12))])
     losses = objective.gradient(batch)
-    expected = torch.cat([each.grad.flatten() for each in u.parameters() if each.grad is not None])
+    expected = torch.cat([each.flatten() for each in gradients_of(u)])
     residuals = objective.residuals(batch)
     (residuals.detach() @ residuals * 2).backward(inputs=list(u.parameters()))
-    found = torch.cat([each.grad.flatten() for each in u.parameters() if each.grad is not None]) - expected
+    found = torch.cat([each.flatten() for each in gradients_of(u)]) - expected
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-13)
     if isinstance(norm, MeanSquare):
         torch.testing.assert_close(residuals.square().sum(), torch.stack(list(losses.values())).sum())
@@ -255,8 +260,8 @@ def sweeps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[nn.Module, int, set[st
     seen: list[tuple[nn.Module, int, set[str]]] = []
     evaluate = kernels.evaluate
 
-    def watched(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
-        seen.append((field, len(points), set(needs)))
+    def watched(field: nn.Module, points: Tensor, needs: Set[Derivative]) -> dict[Derivative, Tensor]:
+        seen.append((field, len(points), set(map(str, needs))))
         return evaluate(field, points, needs)
 
     monkeypatch.setattr(kernels, "evaluate", watched)
@@ -325,6 +330,7 @@ def test_a_network_of_a_problem_has_the_frequency_of_the_recipe() -> None:
 
     solution = solve(Problem("p", [Constraint(cloud(), fit)], {"u": network}), passes=1, first_omega=17.0)
     assert asked[-1] == 17.0
+    assert isinstance(solution.field, Siren)
     assert solution.field.settings["first_omega"] == 17.0
     assert solution.problem.name == "p"
 
@@ -373,7 +379,7 @@ def test_one_step_of_adam_is_that_of_the_formula() -> None:
     data, u = cloud(), small(omega=60.0)
     before = [each.detach().clone() for each in u.parameters()]
     (u(data.points) - data.targets["value"]).square().mean().backward()
-    gradients = [each.grad.clone() for each in u.parameters()]
+    gradients = gradients_of(u)
     solve(u, [Constraint(data, fit)], QUICK, passes=1)
     for index, (old, gradient, new) in enumerate(zip(before, gradients, u.parameters(), strict=True)):
         rate = 1e-3 * (0.5 if index < 2 else 1)
@@ -395,7 +401,7 @@ def gradients_after_one_step(block: int, monkeypatch: pytest.MonkeyPatch) -> lis
         constraints,
         QUICK,
         passes=1,
-        observe=lambda progress: found.append([each.grad.clone() for each in progress.field.parameters()]),
+        observe=lambda progress: found.append(gradients_of(progress.field)),
     )
     return found[0]
 
@@ -419,7 +425,7 @@ def test_gradients_are_clipped() -> None:
     norms: list[float] = []
 
     def observe(progress: Progress) -> None:
-        norms.append(math.sqrt(sum(float(each.grad.square().sum()) for each in progress.field.parameters())))
+        norms.append(float(torch.cat([each.flatten() for each in gradients_of(progress.field)]).norm()))
 
     constraint = Constraint(cloud(), fit, weight=1000.0)
     solve(small(), [constraint], QUICK, observe=observe)
@@ -693,6 +699,7 @@ def test_a_divergence_puts_the_best_field_back(poison: float) -> None:
     snapshots: list[Tensor] = []
 
     def residual(u: Jet, value: Tensor) -> Tensor:
+        assert isinstance(u.field, nn.Module)
         snapshots.append(torch.cat([each.detach().flatten() for each in u.field.parameters()]))
         return (u.value - value) * (poison if len(snapshots) > LOOKS + 39 else 1.0)
 
