@@ -17,17 +17,8 @@ from sinefield import kernels
 from sinefield.fields import compose
 from sinefield.fields.activations import Sine, activation
 from sinefield.fields.chain import Affine, Chain
-from sinefield.fields.compose import (
-    AffineMap,
-    Composite,
-    Constant,
-    Formula,
-    Periodic,
-    Product,
-    Readout,
-    Restriction,
-    Sum,
-)
+from sinefield.fields.compose import Composite, Constant, Formula, Product, Readout, Sum
+from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.derivatives import WHOLE, Derivative, LaplacianAlong, Partial
 from sinefield.fields.field import NETWORKS, Field, Layered, Network, build
 from sinefield.fields.functional import Batched
