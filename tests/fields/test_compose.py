@@ -14,17 +14,8 @@ from torch import Tensor, nn
 from sinefield import jet, kernels
 from sinefield.fields.activations import activation
 from sinefield.fields.chain import Affine, Chain
-from sinefield.fields.compose import (
-    AffineMap,
-    Constant,
-    Formula,
-    Periodic,
-    Product,
-    Readout,
-    Restriction,
-    Sum,
-    leibniz_needs,
-)
+from sinefield.fields.compose import Constant, Formula, Product, Readout, Sum, leibniz_needs
+from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.derivatives import LaplacianAlong, Partial
 from sinefield.fields.field import Layered, build
 from sinefield.fields.siren import Siren
