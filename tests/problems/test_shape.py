@@ -154,7 +154,7 @@ def test_questions_are_answered_in_the_units_of_the_file() -> None:
     assert np.allclose(signal.distances(Ball(), points), away - RADIUS, atol=0.02)
     certain = abs(away - RADIUS) > 0.02
     assert np.array_equal(signal.inside(Ball(), points)[certain], (away < RADIUS)[certain])
-    found, normals = signal.projected(Ball(), points)
+    found, normals = signal.project(Ball(), points)
     assert np.allclose(found, CENTRE + RADIUS * (points - CENTRE) / away[:, None], atol=0.03)
     assert np.allclose(normals, (points - CENTRE) / away[:, None], atol=0.01)
     mesh, _ = signal.mesh(Ball(), 32, offset=-1.0)
