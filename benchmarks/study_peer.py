@@ -4,7 +4,7 @@ The grid is tried on pictures that no table shows. All choices get the time that
 seconds of a pass are measured first, taking turns, and passes are set accordingly, so that what is reached does not
 depend on what else the machine does. The best of the mean PSNR is ``peers.CHOSEN``; a test holds the two together.
 
-    python benchmarks/study_peer.py                  # four minutes
+    python benchmarks/study_peer.py                  # five minutes
     python benchmarks/study_peer.py --smoke          # seconds, to see that it runs
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 import tracemalloc
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 import sinefield
 from sinefield import checkpoint
+from sinefield.fields import Network
 from sinefield.fields.activations import activation
 from sinefield.fields.field import NETWORKS, build
 from sinefield.fields.siren import Siren
@@ -38,14 +40,22 @@ def header_of(path: Path) -> dict[str, Any]:
 
 def described(architecture: Any = "siren", inputs: Any = 2, outputs: Any = 3, **settings: Any) -> dict[str, Any]:
     network = {"architecture": architecture, "in_features": inputs, "out_features": outputs, "settings": settings}
-    return {"version": 1, "network": network}
+    return {"version": 2, "main": "u", "fields": {"u": network}}
 
 
 def written(path: Path, header: Any, tensors: dict[str, Tensor] | None = None) -> Path:
-    """Write a file whose header need not be true; text is written as it is."""
+    """Write a file whose header need not be true; text is written as it is. The tensors are those of the field u."""
     text = header if isinstance(header, str) else json.dumps(header)
-    save_file(made().state_dict() if tensors is None else tensors, path, metadata={"sinefield": text})
+    named = {f"u/{name}": each for name, each in (made().state_dict() if tensors is None else tensors).items()}
+    save_file(named, path, metadata={"sinefield": text})
     return path
+
+
+def one(path: Path) -> Any:
+    """Return the field of a file that holds one."""
+    field = checkpoint.load(path)
+    assert isinstance(field, nn.Module)
+    return field
 
 
 def refused(path: Path, *words: str) -> None:
@@ -67,12 +77,12 @@ def refused(path: Path, *words: str) -> None:
 
 
 class TestRoundTrip:
-    @pytest.mark.parametrize("name", NETWORKS)
+    @pytest.mark.parametrize("name", [name for name in NETWORKS if name != "constant"])
     def test_every_network(self, tmp_path: Path, name: str) -> None:
         field = made(name)
         checkpoint.save(tmp_path / "f.safetensors", field)
         torch.manual_seed(1)  # what is drawn while loading must not matter
-        loaded = checkpoint.load(tmp_path / "f.safetensors")
+        loaded = one(tmp_path / "f.safetensors")
         points = torch.rand(50, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
         assert torch.equal(loaded(points), field(points))
         assert not loaded.training
@@ -97,7 +107,7 @@ class TestRoundTrip:
     def test_settings(self, tmp_path: Path, name: str, settings: dict[str, int | float | str]) -> None:
         field = made(name, **settings).eval()
         checkpoint.save(tmp_path / "f.safetensors", field)
-        loaded = checkpoint.load(tmp_path / "f.safetensors")
+        loaded = one(tmp_path / "f.safetensors")
         points = torch.rand(50, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
         assert torch.equal(loaded(points), field(points))
         assert loaded.settings == field.settings
@@ -107,36 +117,41 @@ class TestRoundTrip:
     def test_precision_is_kept(self, tmp_path: Path, dtype: torch.dtype) -> None:
         field = made().to(dtype)
         checkpoint.save(tmp_path / "f.safetensors", field)
-        loaded = checkpoint.load(tmp_path / "f.safetensors")
+        loaded = one(tmp_path / "f.safetensors")
         assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), field.parameters(), strict=True))
         assert {each.dtype for each in loaded.parameters()} == {dtype}
 
     def test_loaded_field_can_be_trained(self, tmp_path: Path) -> None:
         checkpoint.save(tmp_path / "f.safetensors", made())
-        loaded = checkpoint.load(tmp_path / "f.safetensors")
+        loaded = one(tmp_path / "f.safetensors")
         loaded(torch.rand(4, 2)).sum().backward()
         assert all(each.grad is not None for each in loaded.parameters())
 
     def test_public_name_loads_with_nothing_but_the_path(self, tmp_path: Path) -> None:
         checkpoint.save(tmp_path / "f.safetensors", made("relu-fourier"))
-        assert sinefield.load(str(tmp_path / "f.safetensors")).architecture == "relu-fourier"
+        loaded = sinefield.load(str(tmp_path / "f.safetensors"))
+        assert isinstance(loaded, nn.Module)
+        assert loaded.architecture == "relu-fourier"
 
     def test_header_is_what_the_format_says(self, tmp_path: Path) -> None:
         stored = {"signal": {"kind": "image", "height": 3}, "problem": "image", "metrics": {"psnr": 30.5}, "seed": 4}
         checkpoint.save(tmp_path / "f.safetensors", made(final_activation="tanh"), **stored)
         header = header_of(tmp_path / "f.safetensors")
         assert header == {
-            "version": 1,
-            "network": {
-                "architecture": "siren",
-                "in_features": 2,
-                "out_features": 3,
-                "settings": {
-                    **SMALL,
-                    "first_omega": 30.0,
-                    "hidden_omega": 30.0,
-                    "dropout": 0.0,
-                    "final_activation": "tanh",
+            "version": 2,
+            "main": "u",
+            "fields": {
+                "u": {
+                    "architecture": "siren",
+                    "in_features": 2,
+                    "out_features": 3,
+                    "settings": {
+                        **SMALL,
+                        "first_omega": 30.0,
+                        "hidden_omega": 30.0,
+                        "dropout": 0.0,
+                        "final_activation": "tanh",
+                    },
                 },
             },
             **stored,
@@ -153,8 +168,8 @@ class TestRoundTrip:
         }
 
     def test_header_cannot_replace_what_the_format_defines(self, tmp_path: Path) -> None:
-        checkpoint.save(tmp_path / "f.safetensors", made(), version=99, network={})
-        assert checkpoint.load(tmp_path / "f.safetensors").architecture == "siren"
+        checkpoint.save(tmp_path / "f.safetensors", made(), version=99, fields={}, main="v")
+        assert one(tmp_path / "f.safetensors").architecture == "siren"
 
     def test_same_field_gives_same_bytes_anywhere_at_any_time(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -175,6 +190,10 @@ class TestRoundTrip:
         field, header = checkpoint.read(tmp_path / "a.safetensors")
         checkpoint.save(tmp_path / "b.safetensors", field, **header)
         assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+    def test_a_header_of_a_search_does_not_outlive_it(self, tmp_path: Path) -> None:
+        checkpoint.save(tmp_path / "f.safetensors", made(), resume={"step": 3})
+        assert "resume" not in header_of(tmp_path / "f.safetensors")
 
     def test_unknown_keys_are_ignored(self, tmp_path: Path) -> None:
         path = written(tmp_path / "f.safetensors", described(**SMALL) | {"future": [1, {"a": None}]})
@@ -348,10 +367,10 @@ class TestHostileHeaders:
             header = described(**SMALL) | header
         refused(written(tmp_path / "f.safetensors", json.dumps(header)), "no version number")
 
-    @pytest.mark.parametrize("version", [2, 0, -1, 10**30])
+    @pytest.mark.parametrize("version", [3, 0, -1, 10**30])
     def test_other_version(self, tmp_path: Path, version: int) -> None:
         path = written(tmp_path / "f.safetensors", described(**SMALL) | {"version": version})
-        refused(path, f"format version {version}", "update sinefield")
+        refused(path, f"format version {version}, this sinefield reads 1 to 2", "update sinefield")
 
     def test_over_the_limit(self, tmp_path: Path) -> None:
         path = written(tmp_path / "f.safetensors", described(**SMALL) | {"more": "x" * 65_536})
@@ -364,12 +383,41 @@ class TestHostileHeaders:
     )
     def test_no_network(self, tmp_path: Path, network: Any) -> None:
         path = tmp_path / "f.safetensors"
+        refused(written(path, {"version": 2, "main": "u", "fields": {"u": network}}), "describes no network")
+        refused(written(path, {"version": 2, "main": "u"}), "describes no network")
         refused(written(path, {"version": 1, "network": network}), "describes no network")
         refused(written(path, {"version": 1}), "describes no network")
 
+    @pytest.mark.parametrize("fields", [None, [], {}, "u", 3], ids=str)
+    def test_no_fields(self, tmp_path: Path, fields: Any) -> None:
+        refused(written(tmp_path / "f.safetensors", described(**SMALL) | {"fields": fields}), "describes no network")
+
+    @pytest.mark.parametrize("main", [None, "v", "", 1, ["u"], {"u": 1}, "x" * 5000], ids=lambda each: str(each)[:9])
+    def test_another_main_field(self, tmp_path: Path, main: Any) -> None:
+        refused(written(tmp_path / "f.safetensors", described(**SMALL) | {"main": main}), "describes no network")
+
+    def test_two_main_fields(self, tmp_path: Path) -> None:
+        """JSON with one key twice has the last of them."""
+        text = json.dumps(described(**SMALL))
+        refused(written(tmp_path / "f.safetensors", text[:-1] + ', "main": "v"}'), "describes no network")
+
+    @pytest.mark.parametrize("name", ["u/v", "", "resume", "/"])
+    def test_a_name_that_no_field_may_have(self, tmp_path: Path, name: str) -> None:
+        header = described(**SMALL)
+        header["fields"] = {name: header["fields"]["u"]}
+        path = tmp_path / "f.safetensors"
+        named = {f"{name}/{inner}": each for inner, each in made().state_dict().items()}
+        save_file(named, path, metadata={"sinefield": json.dumps(header | {"main": name})})
+        refused(path, "name")
+
     @pytest.mark.parametrize("name", ["nope", "", "Siren", None, 3, ["siren"], {"siren": 1}, "x" * 5000, "\ud800"])
     def test_unknown_network(self, tmp_path: Path, name: Any) -> None:
-        refused(written(tmp_path / "f.safetensors", described(name, **SMALL)), "unknown network", "knows siren")
+        refused(
+            written(tmp_path / "f.safetensors", described(name, **SMALL)),
+            "unknown network",
+            "this sinefield knows",
+            "siren,",
+        )
 
     @pytest.mark.parametrize("size", [-1, 0, 10**12, 2.0, True, "2", None, [2], float("nan")])
     @pytest.mark.parametrize("which", ["inputs", "outputs"])
@@ -420,7 +468,7 @@ class TestHostileHeaders:
     )
     def test_other_settings(self, tmp_path: Path, settings: dict[str, Any]) -> None:
         header = described()
-        header["network"]["settings"] = SMALL | settings
+        header["fields"]["u"]["settings"] = SMALL | settings
         refused(written(tmp_path / "f.safetensors", header))
 
     @pytest.mark.parametrize("settings", [{"scale": float("nan")}, {"scale": float("inf")}, {"scale": "wide"}])
@@ -455,7 +503,7 @@ class TestTensors:
     def test_the_right_ones_are_taken(self, tmp_path: Path) -> None:
         path = written(tmp_path / "f.safetensors", described(**SMALL))
         points = torch.rand(5, 2, generator=torch.Generator().manual_seed(0))
-        assert torch.equal(checkpoint.load(path)(points), made()(points))
+        assert torch.equal(one(path)(points), made()(points))
 
     @pytest.mark.parametrize("name", list(made().state_dict()))
     def test_missing(self, tmp_path: Path, name: str) -> None:
@@ -506,4 +554,229 @@ class TestTensors:
     def test_final_activation_by_name(self, tmp_path: Path) -> None:
         path = written(tmp_path / "f.safetensors", described(**SMALL, final_activation="sigmoid"))
         points = torch.rand(5, 2, generator=torch.Generator().manual_seed(0))
-        assert torch.equal(checkpoint.load(path)(points), activation("sigmoid")(made()(points)))
+        assert torch.equal(one(path)(points), activation("sigmoid")(made()(points)))
+
+    def test_of_no_field(self, tmp_path: Path) -> None:
+        tensors = {f"u/{name}": each for name, each in made().state_dict().items()}
+        for name in ("v/layers.0.weight", "layers.0.weight", "uu/layers.0.weight"):
+            path = tmp_path / "f.safetensors"
+            header = json.dumps(described(**SMALL))
+            save_file(tensors | {name: torch.ones(8, 2)}, path, metadata={"sinefield": header})
+            refused(path, f"tensor '{name}' is of none of its fields")
+
+    def test_those_of_a_search_may_be_anything(self, tmp_path: Path) -> None:
+        """Who only wants the field need not read them."""
+        tensors = {f"u/{name}": each for name, each in made().state_dict().items()}
+        others = {"resume/random": torch.zeros(9, dtype=torch.uint8), "resume/x": torch.tensor(float("nan"))}
+        path = tmp_path / "f.safetensors"
+        save_file(tensors | others, path, metadata={"sinefield": json.dumps(described(**SMALL))})
+        points = torch.rand(5, 2, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(one(path)(points), made()(points))
+        with pytest.raises(ValueError, match=r"cannot resume from .*: the fit in it was over"):
+            checkpoint.read_snapshot(path)
+
+
+class TestSeveralFields:
+    """Version 2 holds unknowns by name."""
+
+    def saved(self, path: Path, **header: Any) -> dict[str, nn.Module]:
+        torch.manual_seed(0)
+        fields = {"u": build("siren", 2, 1, **SMALL), "m": build("relu-rbf", 1, 2, **SMALL, frequencies=5)}
+        fields["a"] = build("constant", 0, 2, value=0.25)
+        checkpoint.save(path, fields, **header)
+        return fields
+
+    def test_they_come_back_by_name_the_main_one_first(self, tmp_path: Path) -> None:
+        path = tmp_path / "f.safetensors"
+        fields = self.saved(path, problem="two")
+        loaded = sinefield.load(path)
+        assert isinstance(loaded, dict)
+        assert next(iter(loaded)) == "u"
+        assert loaded.keys() == fields.keys()
+        for name, each in fields.items():
+            assert Network.of(loaded[name]) == Network.of(each)
+            assert not loaded[name].training
+            points = torch.rand(7, 2, generator=torch.Generator().manual_seed(0))[:, : each.in_features or 2]
+            assert torch.equal(loaded[name](points), each(points))
+        main, header = checkpoint.read(path)
+        assert Network.of(main) == Network.of(fields["u"])
+        assert header["main"] == "u"
+        assert header["problem"] == "two"
+
+    def test_the_main_one_need_not_be_the_first_of_the_alphabet(self, tmp_path: Path) -> None:
+        path = tmp_path / "f.safetensors"
+        checkpoint.save(path, {"z": made("tanh"), "a": made()})
+        assert list(checkpoint.read_all(path)[0]) == ["z", "a"]
+        assert checkpoint.read(path)[0].architecture == "tanh"
+
+    def test_one_by_a_name_of_its_own_is_the_module(self, tmp_path: Path) -> None:
+        path = tmp_path / "f.safetensors"
+        checkpoint.save(path, {"pressure": made()})
+        assert isinstance(checkpoint.load(path), nn.Module)
+        assert list(checkpoint.read_all(path)[0]) == ["pressure"]
+
+    def test_a_name_that_begins_another_is_no_matter(self, tmp_path: Path) -> None:
+        path = tmp_path / "f.safetensors"
+        checkpoint.save(path, {"u": made("tanh"), "u.layers": made("sigmoid"), "ü": made("elu")})
+        loaded = checkpoint.load(path)
+        assert isinstance(loaded, dict)
+        assert {name: each.architecture for name, each in loaded.items()} == {
+            "u": "tanh",
+            "u.layers": "sigmoid",
+            "ü": "elu",
+        }
+
+    def test_a_number_is_a_field(self, tmp_path: Path) -> None:
+        path = tmp_path / "f.safetensors"
+        fields = self.saved(path)
+        torch.nn.init.constant_(fields["a"].theta, 3.5)
+        checkpoint.save(path, fields["a"])
+        assert one(path)(torch.zeros(2, 5)).tolist() == [[3.5, 3.5], [3.5, 3.5]]
+
+    def test_same_fields_give_same_bytes(self, tmp_path: Path) -> None:
+        fields = self.saved(tmp_path / "a.safetensors", problem="two")
+        checkpoint.save(tmp_path / "b.safetensors", fields, problem="two")
+        read, header = checkpoint.read_all(tmp_path / "a.safetensors")
+        checkpoint.save(tmp_path / "c.safetensors", read, **header)
+        contents = {path.read_bytes() for path in tmp_path.iterdir()}
+        assert len(contents) == 1
+
+    @pytest.mark.parametrize("name", ["u/v", "", "/", "resume"])
+    def test_names_that_are_refused(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(ValueError, match=f"cannot be saved under the name '{name}'; give it a name like u"):
+            checkpoint.save(tmp_path / "f.safetensors", {"u": made(), name: made()})
+        assert not list(tmp_path.iterdir())
+
+    def test_no_field_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="there is no field; give a network, or networks by name"):
+            checkpoint.save(tmp_path / "f.safetensors", {})
+
+    @pytest.mark.parametrize("name", ["m/layers.0.centres", "u/layers.0.weight", "a/theta"])
+    def test_any_of_them_may_miss_a_tensor(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / "f.safetensors"
+        self.saved(path)
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata, tensors = file.metadata(), {each: file.get_tensor(each) for each in file.keys()}  # noqa: SIM118
+        del tensors[name]
+        save_file(tensors, path, metadata=metadata)
+        refused(path, "has shape none", repr(name.partition("/")[2]))
+
+    def test_any_of_them_may_hold_nan(self, tmp_path: Path) -> None:
+        path = tmp_path / "f.safetensors"
+        fields = self.saved(path)
+        torch.nn.init.constant_(fields["a"].theta, math.nan)
+        with pytest.raises(ValueError, match="NaN or infinity; fit it at a lower rate"):
+            checkpoint.save(path, fields)
+
+
+def described_of_version_1(field: nn.Module) -> dict[str, Any]:
+    return {"version": 1, "network": Network.of(field).to_json(), "problem": "image"}
+
+
+def written_of_version_1(path: Path, header: Any, tensors: dict[str, Tensor]) -> Path:
+    """Write a file as version 1 was: one network in the header, tensors under their own names."""
+    save_file(tensors, path, metadata={"sinefield": json.dumps(header)})
+    return path
+
+
+class TestVersion1:
+    """Files of version 1 load as they did."""
+
+    @pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("tiled", "constant")])
+    def test_every_network(self, tmp_path: Path, name: str) -> None:
+        field = made(name)
+        path = written_of_version_1(tmp_path / "f.safetensors", described_of_version_1(field), field.state_dict())
+        points = torch.rand(9, 2, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(one(path)(points), field(points))
+        assert checkpoint.read(path)[1]["problem"] == "image"
+
+    def tiled(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return the header and tensors of a field in 2 x 3 tiles of version 1."""
+        generator = torch.Generator().manual_seed(0)
+        widths = [(8, 2), (8, 8), (3, 8)]
+        tensors = {}
+        for k, (rows, columns) in enumerate(widths):
+            tensors[f"stack.maps.{k}.weight"] = torch.randn(6, rows, columns, generator=generator) / 8
+            tensors[f"stack.maps.{k}.bias"] = torch.randn(6, rows, generator=generator)
+        settings = {
+            "hidden_features": 8,
+            "hidden_layers": 1,
+            "first_omega": 5.0,
+            "hidden_omega": 3.0,
+            "tiles": "2x3",
+            "extent": "0.5x1.0",
+            "overlap": 0.25,
+        }
+        network = {"architecture": "tiled", "in_features": 2, "out_features": 3, "settings": settings}
+        return {"version": 1, "network": network}, tensors
+
+    def test_tiles_are_the_sum_of_the_formula(self, tmp_path: Path) -> None:
+        """Φ = Σ w_k Φ_k, in plain loops; w falls as S(t) = t³ (6t² − 15t + 10) over a quarter of a tile."""
+        header, tensors = self.tiled()
+        field = one(written_of_version_1(tmp_path / "f.safetensors", header, tensors))
+        points = (torch.rand(60, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 2 - 1) * (
+            torch.tensor([0.5, 1.0])
+        )
+
+        def rise(t: float) -> float:
+            t = min(max(t, 0.0), 1.0)
+            return 6 * t**5 - 15 * t**4 + 10 * t**3
+
+        for point in points:
+            total = torch.zeros(3, dtype=torch.float64)
+            for number in range(6):
+                share, local = 1.0, []
+                for place, count, half, k in zip(point.tolist(), (2, 3), (0.5, 1.0), divmod(number, 3), strict=True):
+                    u = (place + half) * count / (2 * half)
+                    left = rise((u - k) / 0.25 + 0.5) if k > 0 else 1.0
+                    right = rise((k + 1 - u) / 0.25 + 0.5) if k + 1 < count else 1.0
+                    share *= left * right
+                    local.append((u - k - 0.5) * 2 / 1.25)
+                row = torch.tensor(local, dtype=torch.float64)
+                for layer, omega in ((0, 5.0), (1, 3.0)):
+                    weight, bias = (
+                        tensors[f"stack.maps.{layer}.{part}"][number].double() for part in ("weight", "bias")
+                    )
+                    row = torch.sin(omega * (weight @ row + bias))
+                total += share * (tensors["stack.maps.2.weight"][number].double() @ row)
+                total += share * tensors["stack.maps.2.bias"][number].double()
+            torch.testing.assert_close(field(point[None])[0].double(), total, rtol=1e-4, atol=1e-5)
+
+    def test_tiles_are_saved_again_as_version_2(self, tmp_path: Path) -> None:
+        header, tensors = self.tiled()
+        field = one(written_of_version_1(tmp_path / "f.safetensors", header, tensors))
+        checkpoint.save(tmp_path / "g.safetensors", field)
+        points = torch.rand(9, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        assert torch.equal(one(tmp_path / "g.safetensors")(points), field(points))
+        assert header_of(tmp_path / "g.safetensors")["version"] == 2
+
+    @pytest.mark.parametrize("name", ["stack.maps.0.weight", "stack.maps.2.bias"])
+    def test_tiles_with_a_tensor_missing(self, tmp_path: Path, name: str) -> None:
+        header, tensors = self.tiled()
+        del tensors[name]
+        refused(written_of_version_1(tmp_path / "f.safetensors", header, tensors), "has shape none")
+
+    @pytest.mark.parametrize(
+        "name", ["stack.maps.9.weight", "stack.maps.x.weight", "stack.other", "tiles.layers_0_bias"]
+    )
+    def test_tiles_with_a_foreign_tensor(self, tmp_path: Path, name: str) -> None:
+        header, tensors = self.tiled()
+        tensors[name] = torch.ones(6, 8)
+        refused(written_of_version_1(tmp_path / "f.safetensors", header, tensors))
+
+    def test_damage(self, tmp_path: Path) -> None:
+        path, field = tmp_path / "f.safetensors", made()
+        header, tensors = described_of_version_1(field), field.state_dict()
+        for name, each in tensors.items():
+            without = {key: other for key, other in tensors.items() if key != name}
+            refused(written_of_version_1(path, header, without), name, "shape none")
+            refused(written_of_version_1(path, header, tensors | {name: each[None].clone()}), name)
+            refused(written_of_version_1(path, header, tensors | {name: each * math.nan}), "NaN or infinity")
+        refused(written_of_version_1(path, header, tensors | {"extra": torch.ones(2)}), "'extra'", "none")
+        refused(written_of_version_1(path, header | {"version": 2}, tensors), "describes no network")
+
+    def test_there_is_nothing_to_resume(self, tmp_path: Path) -> None:
+        field = made()
+        path = written_of_version_1(tmp_path / "f.safetensors", described_of_version_1(field), field.state_dict())
+        with pytest.raises(ValueError, match=r"cannot resume from .*: the fit in it was over"):
+            checkpoint.read_snapshot(path)

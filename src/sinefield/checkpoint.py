@@ -50,6 +50,7 @@ _AGAIN = "fit it again, or get another copy"
 def save(
     path: str | Path,
     fields: nn.Module | Mapping[str, nn.Module],
+    /,
     *,
     snapshot: Snapshot | None = None,
     **header: Any,
@@ -60,7 +61,8 @@ def save(
         path: where; ``.safetensors`` is the usual ending.
         fields: networks of :data:`sinefield.fields.NETWORKS` by name, the main one first; or one network.
         snapshot: of a search to go on with; None: it is over.
-        **header: what else to store, as JSON: ``signal``, ``problem``, ``recipe``, ``metrics``, ``seed``.
+        **header: what else to store, as JSON: ``signal``, ``problem``, ``recipe``, ``metrics``, ``seed``; what the
+            format itself defines is left out.
 
     Raises:
         ValueError: a field is not such a network, so that it could not be loaded again, or holds NaN.
@@ -69,10 +71,12 @@ def save(
     from safetensors.torch import save_file
 
     named = {"u": fields} if isinstance(fields, nn.Module) else dict(fields)
+    if not named:
+        raise ValueError(f"cannot save {path}: there is no field; give a network, or networks by name")
     networks: dict[str, Any] = {}
     tensors: dict[str, Tensor] = {}
     for name, field in named.items():
-        if "/" in name or not name or name == "resume":
+        if not _may_name(name):
             raise ValueError(f"a field cannot be saved under the name {name!r}; give it a name like u")
         own = {inner: tensor.detach().cpu().contiguous() for inner, tensor in field.state_dict().items()}
         try:
@@ -85,6 +89,7 @@ def save(
         networks[name] = network.to_json()
         tensors |= {f"{name}/{inner}": each for inner, each in own.items()}
     contents = {**finite(header), "version": VERSION, "fields": networks, "main": next(iter(named))}
+    contents.pop("resume", None)
     if snapshot is not None:
         contents["resume"] = snapshot.to_json()
         tensors |= {f"{_RESUME}{name}": each.contiguous() for name, each in snapshot.all_tensors().items()}
@@ -206,9 +211,17 @@ def _networks(header: Mapping[str, Any]) -> dict[str, Any]:
     if header["version"] == 1:
         return {"u": header.get("network")}
     networks, main = header.get("fields"), header.get("main")
-    if not isinstance(networks, dict) or not networks or main not in networks:
+    if not isinstance(networks, dict) or not isinstance(main, str) or main not in networks:
         raise ValueError("its header describes no network")
+    for name in networks:
+        if not _may_name(name):
+            raise ValueError(f"its header names a field {reprlib.repr(name)}, which no field may be named")
     return {main: networks[main], **networks}
+
+
+def _may_name(name: str) -> bool:
+    """Return whether a field may have a name: it begins the names of its tensors, and others begin with resume."""
+    return "/" not in name and name not in ("", "resume")
 
 
 def _places(header: Mapping[str, Any], field: str, stored: Mapping[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, final
 
@@ -238,9 +239,9 @@ class Fit:
         self.totals = {name: each.to(self.objective.device) for name, each in parts["totals"].items()}
         self.step, self.clock = snapshot.step, Clock(snapshot.seconds)
         self.history = list(snapshot.history[-1])
-        self.execution = kernels.execution(
-            self.objective.device, compiling=snapshot.compiling, rounding=snapshot.rounding
-        )
+        # Products are rounded as they were, even if the machine would choose otherwise now.
+        chosen = kernels.execution(self.objective.device, compiling=snapshot.compiling, rounding=False)
+        self.execution = replace(chosen, rounded=snapshot.rounding)
         torch.set_rng_state(snapshot.tensors["random"])
 
 

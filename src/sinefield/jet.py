@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Final, final
 
 import torch
@@ -126,6 +127,10 @@ class Jet(Derivatives):
         axes: names of the coordinates.
 
     A field that has names for its own coordinates, ``field.axes``, is evaluated at those alone: m(x) beside u(t, x).
+    Its gradient, Jacobian and Hessian are by its own coordinates then, in its order.
+
+    Raises:
+        ValueError: the points are of another shape, dimension or other axes than the field's, or a name has no meaning.
     """
 
     def __init__(
@@ -144,8 +149,16 @@ class Jet(Derivatives):
         self._needs = {_checked(each) for each in needs}
         self._known: dict[Derivative, Tensor] = {}
         self._names = None if axes is None else tuple(axes)
-        own = getattr(field, "axes", None)
-        self._taken: Sequence[int] | None = None
+
+    @cached_property
+    def _taken(self) -> Sequence[int] | None:
+        """Which coordinates the field takes; None: all of them. It is asked for when something is read.
+
+        Raises:
+            ValueError: the field takes others than there are.
+        """
+        own = getattr(self.field, "axes", None)
+        taken: Sequence[int] | None = None
         if own is not None and self._names is not None and tuple(own) != self._names:
             missing = [each for each in own if each not in self._names]
             if missing:
@@ -153,7 +166,15 @@ class Jet(Derivatives):
                     f"a field of {', '.join(own)} cannot be evaluated at points of {', '.join(self._names)}: "
                     f"there is no {' and no '.join(missing)}"
                 )
-            self._taken = [self._names.index(each) for each in own]
+            taken = [self._names.index(each) for each in own]
+        expected = getattr(self.field, "in_features", 0)  # 0: any, as a constant
+        count = self.points.shape[-1] if taken is None else len(taken)
+        if expected and expected != count:
+            raise ValueError(
+                f"the field takes points of {expected} coordinates, but those of the domain have {count}; give a field "
+                f"of {count} inputs, or names to the axes of the domain and, by field.axes, to those of the field"
+            )
+        return taken
 
     def _get(self, need: Derivative) -> Tensor:
         self.read.add(need)
@@ -325,4 +346,6 @@ def jets_of(field: nn.Module, points: Tensor, needs: Iterable[Derivative | str] 
     """
     with evaluating(field) as like:
         for chunk in points.split(CHUNK):
-            yield jet(field, chunk.to(like), needs)
+            u = jet(field, chunk.to(like), needs)
+            _ = u.value  # and with it all that was asked for, while the field is as it is to be evaluated
+            yield u

@@ -149,9 +149,10 @@ class Objective:
         parts: list[Tensor] = []
         for group, samples in zip(self.groups, batch.samples, strict=True):
             block = self._moved(samples)
-            rows = self._rows(group, self.unknowns, block)
+            found = self._found(group, self.unknowns, block)
             parts += [
-                (scale * row).flatten() for scale, row in zip(self._scales(group, rows, batch), rows, strict=True)
+                (scale * _real(each)).flatten()
+                for scale, each in zip(self._scales(group, found, batch), found, strict=True)
             ]
         return torch.cat(parts)
 
@@ -162,25 +163,22 @@ class Objective:
         return Linearisation(self, batch, residuals)
 
     @staticmethod
-    def _rows(group: Group, unknowns: Mapping[str, nn.Module], samples: Samples) -> list[Tensor]:
-        """Return C of each constraint of a group as real rows ``(n, k)``."""
+    def _found(group: Group, unknowns: Mapping[str, nn.Module], samples: Samples) -> list[Tensor]:
+        """Return C of each constraint of a group."""
         jets = group.jets(unknowns, samples.points)
-        found = []
-        for each in group.members:
-            residual = each.residual(jets, samples.targets)
-            residual = torch.view_as_real(residual) if residual.is_complex() else residual
-            found.append(residual.reshape(len(residual), -1))
-        return found
+        return [each.residual(jets, samples.targets) for each in group.members]
 
     @staticmethod
-    def _scales(group: Group, rows: Sequence[Tensor], batch: Batch) -> list[Tensor]:
-        """Return √(weight · ω / n) for each entry, not differentiated."""
-        found = []
-        for each, row in zip(group.members, rows, strict=True):
+    def _scales(group: Group, found: Sequence[Tensor], batch: Batch) -> list[Tensor]:
+        """Return √(weight · ω / n) for each entry of C as real rows, not differentiated."""
+        scales = []
+        for each, residual in zip(group.members, found, strict=True):
             constraint = each.constraint
-            weights = constraint.norm.weights(row) * (constraint.weight_at(batch.fraction) / row.numel())
-            found.append(weights.sqrt())
-        return found
+            weights = constraint.norm.weights(residual) * (constraint.weight_at(batch.fraction) / residual.numel())
+            if residual.is_complex():  # real and imaginary parts share their weight
+                weights = weights.unsqueeze(-1).expand(*weights.shape, 2)
+            scales.append(weights.sqrt().reshape(len(residual), -1))
+        return scales
 
     # ---- the parameters as one vector
 
@@ -198,6 +196,12 @@ class Objective:
         """Return a vector ``(p,)`` as tensors by the names and of the shapes of the parameters."""
         parts = vector.split([each.numel() for each in self.parameters.values()])
         return {name: part.view_as(each) for (name, each), part in zip(self.parameters.items(), parts, strict=True)}
+
+
+def _real(residual: Tensor) -> Tensor:
+    """Return a residual as real rows ``(n, k)``."""
+    parts = torch.view_as_real(residual) if residual.is_complex() else residual
+    return parts.reshape(len(parts), -1)
 
 
 @final
@@ -250,15 +254,18 @@ class Linearisation:
         parts: list[Tensor] = []
         objective = self.objective
         primals = {name: each.detach() for name, each in objective.parameters.items()}
+        modules = [part for each in objective.unknowns.values() for part in each.modules()]
+        tiled = any(getattr(each, "chosen_by_points", False) for each in modules)
         for group, samples in zip(objective.groups, self.batch.samples, strict=True):
             block = objective._moved(samples)
             with torch.no_grad():
-                scales = objective._scales(group, objective._rows(group, objective.unknowns, block), self.batch)
+                scales = objective._scales(group, objective._found(group, objective.unknowns, block), self.batch)
 
             def at_points(weights: Mapping[str, Tensor], some: Samples, group: Group = group) -> tuple[Tensor, ...]:
-                return tuple(self._called(weights, lambda fields: Objective._rows(group, fields, some)))
+                found = self._called(weights, lambda fields: Objective._found(group, fields, some))
+                return tuple(_real(each) for each in found)
 
-            if group.domain.granule > 1:  # fields side by side take turns, so that a point alone means nothing
+            if group.domain.granule > 1 or tiled:  # rows of fields that take turns, or are chosen by the points
                 jacobians = torch.func.jacrev(at_points)(primals, block)
             else:
 
@@ -269,7 +276,7 @@ class Linearisation:
                 each_alone = torch.func.vmap(torch.func.jacrev(at_one), in_dims=(None, 0, 0))
                 jacobians = each_alone(primals, block.points, dict(block.targets))
             for scale, jacobian in zip(scales, jacobians, strict=True):
-                rows = torch.cat([each.flatten(2) for each in jacobian.values()], dim=-1)
+                rows = torch.cat([each.reshape(*each.shape[:2], -1) for each in jacobian.values()], dim=-1)
                 parts.append((scale.unsqueeze(-1) * rows).flatten(0, 1))
         return torch.cat(parts)
 
@@ -279,9 +286,9 @@ class Linearisation:
         for group, samples in zip(objective.groups, self.batch.samples, strict=True):
             block = objective._moved(samples)
             with torch.no_grad():
-                scales = objective._scales(group, objective._rows(group, objective.unknowns, block), self.batch)
-            rows = self._called(weights, lambda fields, g=group, b=block: Objective._rows(g, fields, b))
-            parts += [(scale * row).flatten() for scale, row in zip(scales, rows, strict=True)]
+                scales = objective._scales(group, objective._found(group, objective.unknowns, block), self.batch)
+            found = self._called(weights, lambda fields, g=group, b=block: Objective._found(g, fields, b))
+            parts += [(scale * _real(each)).flatten() for scale, each in zip(scales, found, strict=True)]
         return torch.cat(parts)
 
     def _called(self, weights: Mapping[str, Tensor], function: Any) -> Any:

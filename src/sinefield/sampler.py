@@ -118,7 +118,8 @@ class Sampler:
         if not isinstance(self.domain, FiniteDomain):
             return self.domain.draw(self.batch, generator_of(self.seed, self.stream, step, self.rank, self.ranks))
         if self.batch * self.ranks >= self.size:
-            return self.domain.at(torch.arange(self.size)[self.rank :: self.ranks])
+            units = torch.arange(self.size // self.domain.granule)[self.rank :: self.ranks]
+            return self.domain.at(self._points_of(units))
         number, place = divmod(step, self.steps_per_pass)
         start = (place * self.ranks + self.rank) * self.batch
         return self._from_stock(self.domain, number, start)
@@ -130,15 +131,18 @@ class Sampler:
         if self._stock is None or self._stock[0] != (number, first):
             granule = domain.granule
             chosen = self._ordered(number, first // granule, min(first + length, domain.size) // granule)
-            if granule > 1:
-                chosen = (chosen[:, None] * granule + torch.arange(granule)).flatten()
-            self._stock = ((number, first), domain.at(chosen))
+            self._stock = ((number, first), domain.at(self._points_of(chosen)))
         offset = start - first
         return self._stock[1].rows(offset, offset + self.batch)
 
+    def _points_of(self, units: Tensor) -> Tensor:
+        """Return the numbers of the points in units, a granule of points each."""
+        granule = self.domain.granule
+        return units if granule == 1 else (units[:, None] * granule + torch.arange(granule)).flatten()
+
     def _ordered(self, number: int, start: int, stop: int) -> Tensor:
         """Return which units of the domain, a granule each, come from one place of a pass to another."""
-        parts = []
+        parts = [torch.arange(0)]  # the last step of a pass may have nothing left for a rank
         while start < stop:
             window = start // ORDERED
             if self._order is None or self._order[0] != (number, window):

@@ -18,6 +18,8 @@ from sinefield.history import Record
 from sinefield.problem import Problem
 
 _HASHED: Final = 1 << 20  # points of a domain that tell whether an input has changed
+_FRACTIONS: Final = (0.0, 0.3, 0.6, 0.9)  # of the budget, at which a weight is looked at
+_RESIDUALS: Final = (0.01, 0.3, 7.0)  # at which a norm is looked at
 
 
 @final
@@ -54,14 +56,15 @@ class Snapshot:
             "compiling": self.compiling,
             "rounding": self.rounding,
             "source": self.source,
-            "columns": [self._columns(each) for each in self.history],
+            "columns": self._columns,
+            "parts": len(self.history),
         }
 
     def all_tensors(self) -> dict[str, Tensor]:
         """Return the tensors, with a table of numbers for the records of each part."""
         tables = {}
+        columns = self._columns
         for number, records in enumerate(self.history):
-            columns = self._columns(records)
             rows = [[_flat(record).get(column, math.nan) for column in columns] for record in records]
             tables[f"history/{number}"] = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), len(columns))
         return dict(self.tensors) | tables
@@ -75,9 +78,9 @@ class Snapshot:
             ValueError: a table has other columns than names.
         """
         history = []
-        for number, columns in enumerate(stored["columns"]):
+        for number in range(int(stored["parts"])):
             table = tensors[f"history/{number}"].tolist()
-            history.append([_record(dict(zip(columns, row, strict=True))) for row in table])
+            history.append([_record(dict(zip(stored["columns"], row, strict=True))) for row in table])
         others = {name: each for name, each in tensors.items() if not name.startswith("history/")}
         return cls(
             int(stored["part"]),
@@ -90,9 +93,10 @@ class Snapshot:
             str(stored["source"]),
         )
 
-    @staticmethod
-    def _columns(records: Sequence[Record]) -> list[str]:
-        return list(dict.fromkeys(column for record in records for column in _flat(record)))
+    @property
+    def _columns(self) -> list[str]:
+        """The names of all numbers in records: once for all parts, as a header has little room."""
+        return list(dict.fromkeys(column for records in self.history for each in records for column in _flat(each)))
 
 
 def _flat(record: Record) -> dict[str, float]:
@@ -121,6 +125,7 @@ def check_same(path: str | Path, header: Mapping[str, Any], wanted: Mapping[str,
         "problem": "the problem",
         "source": "the input, or an option that changes it,",
         "signal": "the signal",
+        "fields": "the network",
         "recipe": "the recipe",
         "seed": "the seed",
     }
@@ -136,20 +141,22 @@ def check_same(path: str | Path, header: Mapping[str, Any], wanted: Mapping[str,
 
 
 def fingerprint(problem: Problem) -> str:
-    """Return a digest of what a problem is fitted to: points and targets of its finite domains, names and weights.
+    """Return a digest of what a problem is fitted to: domains, targets, weights, norms and names of its constraints.
 
-    Of domains of more than a million points, a million spread evenly over them count.
+    Of finite domains of more than a million points, a million spread evenly over them count; a continuous domain is
+    told by the first points that it draws, a weight and a norm by some of their values.
     """
     digest = hashlib.sha256()
     for constraint in problem.constraints:
         domain = constraint.domain
         digest.update(f"{constraint.name} {type(domain).__name__} {domain.dimension}".encode())
-        if not callable(constraint.weight):
-            digest.update(f" {constraint.weight!r}".encode())
+        digest.update(str([constraint.weight_at(fraction) for fraction in _FRACTIONS]).encode())
+        digest.update(str([float(constraint.norm.loss(torch.tensor(each))) for each in _RESIDUALS]).encode())
         if isinstance(domain, FiniteDomain):
             digest.update(str(domain.size).encode())
-            index = torch.arange(0, domain.size, max(1, domain.size // _HASHED))
-            samples = domain.at(index)
-            for each in (samples.points, *(samples.targets[name] for name in sorted(samples.targets))):
-                digest.update(each.contiguous().numpy().tobytes())
+            samples = domain.at(torch.arange(0, domain.size, max(1, domain.size // _HASHED)))
+        else:
+            samples = domain.draw(16, torch.Generator().manual_seed(0))
+        for each in (samples.points, *(samples.targets[name] for name in sorted(samples.targets))):
+            digest.update(each.contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -227,7 +227,7 @@ def test_a_network_is_rebuilt_from_what_it_says_of_itself(name: str) -> None:
 
 @pytest.mark.parametrize("kind", FIELDS)
 def test_fast_kernels_are_used(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oracle is asked for formulas, for modules of plain PyTorch, and for a periodic field of one without a chain."""
+    """The oracle is asked for formulas, modules of plain PyTorch, and periodic fields of those without a chain."""
     asked: list[str] = []
     evaluate = reference.evaluate
 

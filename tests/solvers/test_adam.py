@@ -1,83 +1,136 @@
-"""Tests of Adam and Muon against PyTorch's own."""
+"""Tests of Adam against PyTorch's own, step by step."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from sinefield.solvers.adam import Adam, Optimiser
-from sinefield.solvers.muon import Muon, orthogonalised
+from sinefield import Constraint, PointCloud, Siren
+from sinefield.jet import Jet
+from sinefield.objective import Batch, Objective
+from sinefield.solvers import Adam
 
 BETAS = (0.9, 0.99)
-PAIRS: dict[str, tuple[Callable[[list[nn.Parameter]], Optimiser], Callable[[list[nn.Parameter]], Any]]] = {
-    "adam": (
-        lambda p: Adam([{"params": p[:1], "lr": 1e-2}, {"params": p[1:], "lr": 3e-3}], BETAS),
-        lambda p: torch.optim.Adam([{"params": p[:1], "lr": 1e-2}, {"params": p[1:], "lr": 3e-3}], betas=BETAS),
-    ),
-    "muon": (
-        lambda p: Muon([each for each in p if each.ndim == 2], lr=2e-2),
-        lambda p: torch.optim.Muon([each for each in p if each.ndim == 2], lr=2e-2, weight_decay=0.0),
-    ),
-}
 
 
-def parameters() -> list[nn.Parameter]:
-    generator = torch.Generator().manual_seed(0)
-    return [nn.Parameter(torch.randn(*shape, generator=generator)) for shape in ((8, 8), (8, 8), (12, 5), (5,))]
+def fit(u: Jet, value: Tensor) -> Tensor:
+    return u.value - value
 
 
-@pytest.mark.parametrize("name", PAIRS)
-def test_steps_are_those_of_torch(name: str) -> None:
-    mine, theirs = parameters(), parameters()
-    optimisers = [make(each) for make, each in zip(PAIRS[name], (mine, theirs), strict=True)]
-    for step in range(6):
-        for each, optimiser in zip((mine, theirs), optimisers, strict=True):
-            optimiser.zero_grad()
-            torch.stack(
-                [(one * torch.linspace(-1, step, one.numel()).view_as(one)).sin().sum() for one in each]
-            ).sum().backward()
-            optimiser.step()
-    # Muon computes in bfloat16, whose errors add up differently in another order.
-    tolerance = {"rtol": 0.0, "atol": 2e-3} if name == "muon" else {"rtol": 1e-6, "atol": 1e-7}
-    for one, other, start in zip(mine, theirs, parameters(), strict=True):
-        torch.testing.assert_close(one, other, **tolerance)
-        assert not torch.equal(one, start) or (name == "muon" and one.ndim == 1)
+def cloud(count: int = 20) -> PointCloud:
+    points = torch.linspace(-1, 1, count)[:, None]
+    return PointCloud(points, {"value": torch.sin(3 * points)})
 
 
-@pytest.mark.parametrize("name", PAIRS)
-def test_parameters_without_a_gradient_are_left(name: str) -> None:
-    made = parameters()
-    optimiser = PAIRS[name][0](made)
-    made[0].grad = torch.ones_like(made[0])
-    optimiser.step()
-    assert not torch.equal(made[0], parameters()[0])
-    assert all(torch.equal(one, other) for one, other in zip(made[1:], parameters()[1:], strict=True))
-    optimiser.zero_grad()
-    assert made[0].grad is None
+def objective(first_omega: float = 60.0, dtype: torch.dtype = torch.float32) -> Objective:
+    torch.manual_seed(0)
+    field = Siren(1, 1, 8, 2, first_omega=first_omega).to(dtype)
+    return Objective({"u": field}, [Constraint(cloud(), fit)])
 
 
-@pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4)])
-def test_orthogonalised_matrices_have_singular_values_near_one(shape: tuple[int, int]) -> None:
-    matrices = torch.randn(3, *shape, generator=torch.Generator().manual_seed(1))
-    found = orthogonalised(matrices).float()
-    for one, other in zip(found, matrices, strict=True):
-        u, _, v = torch.linalg.svd(other, full_matrices=False)
-        values = torch.linalg.svdvals(one)
-        assert 0.6 < float(values.min()) <= float(values.max()) < 1.3
-        cosine = float((one * (u @ v)).sum() / one.norm() / (u @ v).norm())
-        assert cosine > 0.95
+def batch(step: int) -> Batch:
+    return Batch([cloud().at(torch.arange(step, step + 7))])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_steps_are_those_of_torch(dtype: torch.dtype) -> None:
+    mine, theirs = objective(dtype=dtype), objective(dtype=dtype)
+    solver = Adam(1e-2, BETAS)
+    state = solver.init(mine)
+    first = [each for name, each in theirs.parameters.items() if ".layers.0." in name]
+    others = [each for name, each in theirs.parameters.items() if ".layers.0." not in name]
+    groups = [{"params": first, "lr": 5e-3}, {"params": others, "lr": 1e-2}]  # the first layer has ω₀ = 60
+    optimiser = torch.optim.Adam(groups, betas=BETAS)
+    start = mine.vector()
+    for step, rate in enumerate((1.0, 1.0, 0.5, 0.25, 2.0, 1.0)):
+        solver.step(mine, batch(step), state, rate)
+        for group, full in zip(optimiser.param_groups, (5e-3, 1e-2), strict=True):
+            group["lr"] = full * rate
+        for own, other in zip(mine.parameters.values(), theirs.parameters.values(), strict=True):
+            assert own.grad is not None
+            other.grad = own.grad.clone()
+        optimiser.step()
+        torch.testing.assert_close(mine.vector(), theirs.vector(), rtol=1e-6, atol=1e-7)
+    assert all((mine.vector() != start).tolist())
+
+
+def test_the_first_step_is_the_sign_of_the_gradient() -> None:
+    """m̂ = g and v̂ = g² after one step, so that θ moves by the rate, whatever the gradient is."""
+    made = objective(first_omega=30.0, dtype=torch.float64)
+    start = made.vector()
+    solver = Adam(1e-3)
+    solver.step(made, batch(0), solver.init(made), 1.0)
+    gradient = torch.cat([each.grad.flatten() for each in made.parameters.values() if each.grad is not None])
+    expected = start - 1e-3 * gradient / (gradient.abs() + 1e-8)
+    torch.testing.assert_close(made.vector(), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_step_returns_the_terms_before_it() -> None:
+    made = objective()
+    solver, state = Adam(1e-2), Adam(1e-2).init(made)
+    before = {name: float(term) for name, term in made.gradient(batch(0)).items()}
+    found = solver.step(made, batch(0), state, 1.0)
+    assert {name: float(term) for name, term in found.items()} == before
+    assert float(made.gradient(batch(0))["constraint"]) != before["constraint"]
+
+
+def test_parameters_without_a_gradient_are_left() -> None:
+    torch.manual_seed(0)
+    fields = {"u": Siren(1, 1, 8, 1), "v": Siren(1, 1, 8, 1)}
+    made = Objective(fields, [Constraint(cloud(), lambda u, value: u.value - value)])
+    start = {name: each.detach().clone() for name, each in made.parameters.items()}
+    solver = Adam(1e-2)
+    solver.step(made, batch(0), solver.init(made), 1.0)
+    for name, each in made.parameters.items():
+        assert torch.equal(each, start[name]) == name.startswith("v."), name
+
+
+def test_gradients_of_earlier_steps_are_forgotten() -> None:
+    made = objective()
+    made.gradient(batch(0))
+    first = [each.grad.clone() for each in made.parameters.values() if each.grad is not None]
+    made.gradient(batch(0))
+    again = [each.grad for each in made.parameters.values() if each.grad is not None]
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("rate", "betas", "message"),
+    [
+        (0.0, BETAS, "learning_rate of a solver must be a positive number, got 0"),
+        (float("nan"), BETAS, "learning_rate of a solver must be a positive number"),
+        (float("inf"), BETAS, "learning_rate of a solver must be a positive number"),
+        (1e-3, (1.0, 0.9), r"betas of Adam lie in \[0, 1\)"),
+        (1e-3, (0.9, -0.1), r"betas of Adam lie in \[0, 1\)"),
+    ],
+)
+def test_settings_out_of_range_are_refused(rate: float, betas: tuple[float, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Adam(rate, betas)
 
 
 def test_a_step_loads_no_compiler() -> None:
-    script = (
-        "import sys, torch; from sinefield.solvers.adam import Adam; from sinefield.solvers.muon import Muon; w = torch.nn.Parameter(torch.ones(2, 2));"
-        "w.sum().backward(); Adam([{'params': [w], 'lr': 1}], (0.9, 0.9)).step(); Muon([w], 1.0).step();"
-        "print(sorted({'torch._dynamo', 'torch._inductor', 'sympy'} & set(sys.modules)))"
-    )
+    script = """
+import sys, torch
+from sinefield import Constraint, PointCloud, Siren
+from sinefield.objective import Batch, Objective
+from sinefield.solvers import Adam, Muon, Soap
+cloud = PointCloud(torch.zeros(3, 1))
+made = Objective({"u": Siren(1, 1, 8, 1)}, [Constraint(cloud, lambda u: u.value)])
+for solver in (Adam(), Muon(), Soap()):
+    solver.step(made, Batch([cloud.at(torch.arange(3))]), solver.init(made), 1.0)
+print(sorted({"torch._dynamo", "torch._inductor", "sympy"} & set(sys.modules)))
+"""
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_first_layer_of_any_module_is_no_first_layer() -> None:
+    """A rate is divided by a frequency where a sine of it follows, and nowhere else."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+    made = Objective({"u": module}, [Constraint(cloud(), fit)])
+    assert list(Adam().init(made).by_scale) == [1.0]

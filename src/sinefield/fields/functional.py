@@ -89,7 +89,7 @@ class Batched(Composite):
     def weights(self) -> dict[str, nn.Parameter]:
         """Return the weights ``(K, …)`` by the names of the member's parameters."""
         names = [name for name, _ in self.member.named_parameters()]
-        return {name: self.get_parameter(name.replace(".", "_")) for name in names}
+        return {name: getattr(self, name.replace(".", "_")) for name in names}  # tensors under functional_call
 
     def chain(self) -> Chain:
         """Return the chain, whose weights have the leading axis K."""

@@ -59,6 +59,7 @@ class TiledSiren(Composite):
 
     architecture = "tiled"
     point_dtype = torch.float64
+    chosen_by_points = True  # which tiles are evaluated: PyTorch cannot map that over points
     tiles: Batched
 
     def __init__(

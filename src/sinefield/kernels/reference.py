@@ -33,8 +33,12 @@ def evaluate(field: nn.Module | Chain, points: Tensor, needs: Set[Derivative]) -
     detached, otherwise it can be differentiated again, by the points and by the parameters.
     """
     recording = torch.is_grad_enabled()
+    try:
+        inputs = points.detach().requires_grad_()
+    except RuntimeError:  # within a transform of torch.func, where derivatives have to be transforms too
+        return _transformed(field, points, needs)
     with torch.enable_grad():
-        inputs = points if points.requires_grad and recording else points.detach().requires_grad_()
+        inputs = points if points.requires_grad and recording else inputs
         if isinstance(field, Chain) and field.batch and points.ndim == 2:  # a point of each network is one of its own
             inputs = inputs.expand(*field.batch, *points.shape)
         value: Tensor = field(inputs)
@@ -48,6 +52,26 @@ def evaluate(field: nn.Module | Chain, points: Tensor, needs: Set[Derivative]) -
 
         answer = {need: _read(need, single, points.shape[-1]) for need in needs}
     return {need: each if recording else each.detach() for need, each in answer.items()}
+
+
+def _transformed(field: nn.Module | Chain, points: Tensor, needs: Set[Derivative]) -> dict[Derivative, Tensor]:
+    """Return the same by transforms within transforms, which evaluate the field anew for each derivative."""
+    if isinstance(field, Chain) and field.batch and points.ndim == 2:
+        points = points.expand(*field.batch, *points.shape)
+
+    def along(axes: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
+        if not axes:
+            return field
+        lower = along(axes[:-1])
+
+        def derivative(at: Tensor) -> Tensor:
+            values, pull, *_ = torch.func.vjp(lower, at)
+            outputs = torch.eye(values.shape[-1], dtype=values.dtype, device=values.device)
+            return torch.stack([pull(each.expand_as(values))[0][..., axes[-1]] for each in outputs], dim=-1)
+
+        return derivative
+
+    return {need: _read(need, lambda axes: along(axes)(points), points.shape[-1]) for need in needs}
 
 
 def _read(need: Derivative, single: Callable[[tuple[int, ...]], Tensor], dimension: int) -> Tensor:

@@ -38,7 +38,11 @@ class Roles:
         scales = dict.fromkeys(objective.parameters, 1.0)
         hidden: set[str] = set()
         for field in objective.unknowns.values():
-            for chain in chains_of(field):
+            chains = list(chains_of(field))
+            if not chains:  # nothing is known but the order in which its affine maps were made
+                maps = [each.weight for each in field.modules() if isinstance(each, nn.Linear)]
+                hidden |= {names[id(each)] for each in [each for each in maps if id(each) in names][1:-1]}
+            for chain in chains:
                 learnt = [each for each in chain.affines if id(each.weight) in names]
                 if not learnt:
                     continue

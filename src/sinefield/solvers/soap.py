@@ -79,23 +79,30 @@ class Soap(Solver):
     def _step(self, own: Mapping[str, Tensor], gradient: Tensor) -> Tensor:
         own["left"].lerp_(gradient @ gradient.mT, 1 - self.forgetting)
         own["right"].lerp_(gradient.mT @ gradient, 1 - self.forgetting)
-        count = int(own["steps"])
-        if count == 0:
-            # The averages of one gradient tell a basis, and nothing yet of how large steps are: there is none.
+        if not bool(own["left_basis"].any()):
+            # In the basis of one gradient that gradient is diagonal, and the rest of it rounding errors, of which Adam
+            # would make whole steps: the first tells the basis, and nothing moves.
             for side in ("left", "right"):
-                own[f"{side}_basis"].copy_(torch.linalg.eigh(own[side].double()).eigenvectors.to(gradient.dtype))
+                vectors = torch.linalg.eigh(own[side].double()).eigenvectors.flip(-1)  # largest first
+                own[f"{side}_basis"].copy_(vectors.to(gradient.dtype))
+            return torch.zeros_like(gradient)
         rotated = own["left_basis"].mT @ gradient @ own["right_basis"]
         own["mean"].lerp_(gradient, 1 - self.betas[0])
         own["square"].lerp_(rotated.square(), 1 - self.betas[1])
         own["steps"].add_(1)
-        count += 1
+        count = int(own["steps"])
         mean = own["left_basis"].mT @ own["mean"] @ own["right_basis"] / (1 - self.betas[0] ** count)
         deviation = (own["square"] / (1 - self.betas[1] ** count)).sqrt() + _EPSILON
         step: Tensor = own["left_basis"] @ (mean / deviation) @ own["right_basis"].mT
         if count % self.every == 0:
-            for side in ("left", "right"):  # one step of the power iteration keeps up with a basis that changes slowly
-                basis, _ = torch.linalg.qr((own[side] @ own[f"{side}_basis"]).double())
-                own[f"{side}_basis"].copy_(basis.to(gradient.dtype))
+            for axis, side in enumerate(("left", "right")):
+                # One step of the power iteration keeps up with a basis that changes slowly. It finds the vectors of the
+                # largest eigenvalues first, so that these have to come first, and the squares with them.
+                basis = own[f"{side}_basis"]
+                turned = own[side] @ basis
+                order = (basis * turned).sum(0).argsort(descending=True)
+                own["square"].copy_(own["square"].index_select(axis, order))
+                basis.copy_(torch.linalg.qr(turned[:, order].double()).Q.to(gradient.dtype))
         return step
 
 

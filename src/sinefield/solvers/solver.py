@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
+from functools import partial
 from typing import Any, Protocol, Self, final
 
 import torch
@@ -118,9 +119,11 @@ class Solver(ABC):
         return replace(self, **mine)  # type: ignore[type-var]  # subclasses are dataclasses
 
     def to_json(self) -> dict[str, Any]:
-        """Return the solver and its settings as JSON."""
+        """Return the solver and its settings as JSON; that within it, if its name is ``solver``, as ``inner``."""
         return {"solver": type(self).__name__.lower()} | {
-            each.name: value.to_json() if isinstance(value := getattr(self, each.name), Solver) else _plain(value)
+            "inner" if each.name == "solver" else each.name: value.to_json()
+            if isinstance(value := getattr(self, each.name), Solver)
+            else _plain(value)
             for each in fields(self)  # type: ignore[arg-type]  # subclasses are dataclasses
         }
 
@@ -130,6 +133,8 @@ def _plain(value: Any) -> Any:
         return asdict(value)
     if isinstance(value, tuple):
         return list(value)
+    if isinstance(value, partial):
+        return [_plain(value.func), *map(_plain, value.args), {k: _plain(each) for k, each in value.keywords.items()}]
     return value if isinstance(value, str | int | float | bool | None) else getattr(value, "__name__", str(value))
 
 

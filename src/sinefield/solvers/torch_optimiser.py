@@ -84,57 +84,67 @@ class TorchState:
         self.optimiser = optimiser
         self.rates = [group["lr"] for group in optimiser.param_groups]
 
+    @property
+    def _parameters(self) -> list[Tensor]:
+        return [each for group in self.optimiser.param_groups for each in group["params"]]
+
     def tensors(self) -> Mapping[str, Tensor]:
-        """Return the optimiser's state as tensors; numbers are tensors without axes.
+        """Return the optimiser's state as tensors, by its class and the parameter's number.
+
+        Numbers are tensors without axes, and lists tell their length, as they may hold None.
 
         Raises:
             ValueError: it holds something else.
         """
-        return dict(_flattened("", self.optimiser.state_dict()["state"]))
+        found: list[tuple[str, Tensor]] = []
+        for number, parameter in enumerate(self._parameters):
+            for key, value in self.optimiser.state.get(parameter, {}).items():
+                found += _flattened(f"{type(self.optimiser).__name__}/{number}/{key}", value)
+        return dict(found)
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take the state that :meth:`tensors` gave."""
-        found: dict[Any, Any] = {}
+        """Take the state that :meth:`tensors` gave.
+
+        Raises:
+            ValueError: it is of another optimiser.
+        """
+        mine, parameters = type(self.optimiser).__name__, self._parameters
+        found: dict[int, dict[str, Any]] = {}
         for name, value in tensors.items():
-            *places, last = name.split("/")
-            inner = found
-            for place in places:
-                inner = inner.setdefault(_key(place), {})
-            kind, _, key = last.partition(":")
-            inner[_key(key)] = value.clone() if kind == "tensor" else value.item()
-        saved = self.optimiser.state_dict()
-        saved["state"] = {key: _listed(value) for key, value in found.items()}
-        self.optimiser.load_state_dict(saved)
+            kind, _, rest = name.partition("/")
+            number, _, key = rest.partition("/")
+            if kind != mine or not number.isdecimal() or int(number) >= len(parameters):
+                raise ValueError(f"the state of the solver is of another one: {name!r} is not in that of {mine}")
+            found.setdefault(int(number), {})[key] = value
+        # Not by load_state_dict, which makes all numbers as precise as the parameters.
+        self.optimiser.state.clear()
+        for each, values in found.items():
+            keys = dict.fromkeys(name.partition(":")[0] for name in values)
+            self.optimiser.state[parameters[each]] = {key: _gathered(key, values) for key in keys}
 
 
-def _flattened(prefix: str, value: Any) -> list[tuple[str, Tensor]]:
-    found: list[tuple[str, Tensor]] = []
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, each in items:
-        named = f"#{key}" if isinstance(value, list) else str(key)
-        match each:
-            case Tensor():
-                found.append((f"{prefix}tensor:{named}", each))
-            case bool() | int() | float():
-                found.append((f"{prefix}number:{named}", torch.tensor(each, dtype=torch.float64)))
-            case dict() | list():
-                found += _flattened(f"{prefix}{named}/", each)
-            case None:
-                pass
-            case _:
-                raise ValueError(f"the optimiser keeps {key!r}, a {type(each).__name__}, which cannot be saved")
-    return found
+def _flattened(name: str, value: Any) -> list[tuple[str, Tensor]]:
+    match value:
+        case Tensor():
+            return [(f"{name}:tensor", value)]
+        case bool() | int():
+            return [(f"{name}:number", torch.tensor(value))]
+        case float():
+            return [(f"{name}:number", torch.tensor(value, dtype=torch.float64))]
+        case list():
+            length = (f"{name}:list", torch.tensor(len(value)))
+            return [length, *(pair for k, each in enumerate(value) for pair in _flattened(f"{name}:{k}", each))]
+        case None:
+            return []
+    raise ValueError(f"the optimiser keeps {name!r}, a {type(value).__name__}, which cannot be saved")
 
 
-def _key(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
-
-
-def _listed(value: Any) -> Any:
-    """Return dictionaries whose keys are places, #0, #1, …, as lists."""
-    if not isinstance(value, dict):
-        return value
-    inner = {key: _listed(each) for key, each in value.items()}
-    if inner and all(str(key).startswith("#") for key in inner):
-        return [inner[f"#{k}"] for k in range(len(inner))]
-    return inner
+def _gathered(name: str, values: Mapping[str, Tensor]) -> Any:
+    """Return what :func:`_flattened` took apart."""
+    if (tensor := values.get(f"{name}:tensor")) is not None:
+        return tensor.clone()
+    if (number := values.get(f"{name}:number")) is not None:
+        return number.item()
+    if (length := values.get(f"{name}:list")) is not None:
+        return [_gathered(f"{name}:{k}", values) for k in range(int(length))]
+    return None

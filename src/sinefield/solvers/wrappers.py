@@ -68,6 +68,10 @@ class Clipped(Solver):
         """Return that of the solver."""
         return self.solver.answer(state)
 
+    def retreat(self, objective: Objective, state: Any) -> None:
+        """Have the solver put back what was good."""
+        self.solver.retreat(objective, state)
+
 
 @final
 class _ClippedObjective:
@@ -122,13 +126,17 @@ class Averaged(Solver):
         losses = self.solver.step(objective, batch, state.inner, rate)
         state.own["steps"].add_(1)
         weight = max(1 - self.average, 1 / (float(state.own["steps"]) + 1))
-        averages = [state.own[name] for name in objective.parameters]
-        torch._foreach_lerp_(averages, [each.detach() for each in objective.parameters.values()], weight)
+        for name, each in objective.parameters.items():
+            state.own[name].lerp_(each.detach(), weight)
         return losses
 
     def answer(self, state: _Around) -> Mapping[str, Tensor]:
         """Return the averages."""
         return {name: each for name, each in state.own.tensors().items() if name != "steps"}
+
+    def retreat(self, objective: Objective, state: _Around) -> None:
+        """Have the solver put back what was good."""
+        self.solver.retreat(objective, state.inner)
 
 
 @final
