@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 import machine
 from sinefield import Siren, jet
-from sinefield.fields.compose import Formula, Periodic, Product, Sum
+from sinefield.fields.compose import Formula, Product, Sum
+from sinefield.fields.coordinates import Periodic
 from sinefield.fields.derivatives import Derivative, LaplacianAlong, Partial
 from sinefield.fields.functional import chain_with
 from sinefield.fields.tiled import TiledSiren

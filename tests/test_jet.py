@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from sinefield import kernels
 from sinefield.fields.activations import Sine, activation
 from sinefield.fields.chain import Affine, Chain
-from sinefield.fields.compose import AffineMap, Product, Readout, Restriction
+from sinefield.fields.compose import Product, Readout
+from sinefield.fields.coordinates import AffineMap, Restriction
 from sinefield.fields.derivatives import LaplacianAlong, Partial
 from sinefield.fields.field import Layered
 from sinefield.fields.siren import Siren

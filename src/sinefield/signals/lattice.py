@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.jet import Derivatives
+from sinefield.jet_views import Derivatives
 from sinefield.quantities import Quantity
 from sinefield.signals.signal import floats_of
 
