@@ -174,6 +174,7 @@ class Search:
         fits: of the parts that were solved here.
         histories: records of each part so far.
         resumed: where the search goes on; None: from the beginning.
+        origin: the file that tells.
         kept: where it was interrupted, for it to go on later.
     """
 
@@ -189,6 +190,7 @@ class Search:
     fits: list[Fit] = field(default_factory=list)
     histories: list[list[Record]] = field(default_factory=list)
     resumed: Snapshot | None = None
+    origin: str | Path = ""
     kept: Snapshot | None = None
 
     def run(self) -> None:
@@ -221,7 +223,13 @@ class Search:
         objective = Objective(part.fields, part.problem.constraints)
         fit = Fit(objective, part.problem, recipe, self.seed + number, self.compiled)
         if self.resumed is not None and number == self.resumed.part:
-            fit.load(self.resumed)
+            try:
+                fit.load(self.resumed)
+            except (KeyError, ValueError, RuntimeError) as error:
+                damaged = " ".join(str(error).split())
+                raise ValueError(
+                    f"cannot resume from {self.origin}: the state of its fit is damaged ({damaged}); fit from the start"
+                ) from error
         return fit
 
     def _after_step(self, pressed: Callable[[], bool], fit: Fit, fraction: float) -> None:
@@ -299,7 +307,7 @@ class Search:
         for name, each in self.fields.items():
             each.load_state_dict(fields[name].state_dict())
         self.histories = [list(each) for each in snapshot.history[: snapshot.part]]
-        self.resumed = snapshot
+        self.resumed, self.origin = snapshot, path
 
 
 @contextmanager
