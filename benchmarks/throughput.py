@@ -28,7 +28,7 @@ import sinefield
 
 PUBLISHED = "published, plain PyTorch"
 RIVAL = "plain PyTorch, oneDNN, batches of {:,}"
-RIVAL_BATCHES = (1024, 4096)
+RIVAL_BATCHES = (512, 1024, 4096)
 RIVAL_COMPILED = f"{RIVAL.format(4096)}, compiled"
 
 
@@ -69,11 +69,11 @@ def training(longest: int, steps: int, passes: int, repeats: int, peak: float) -
             RIVAL_COMPILED: batches(4096, compiled=True),
             "sinefield, published": solving(problem, size, "published", steps + 1, compiled=False),
             "sinefield, fast": solving(problem, size, "fast", passes, compiled=False),
-            "sinefield, fast, float32": solving(problem, size, "fast", passes, compiled=False, backward="float32"),
+            "sinefield, fast, float32": solving(problem, size, "fast", passes, compiled=False, rounding=False),
             "sinefield, batches of 4,096": solving(problem, size, "fast", passes, compiled=False, batch=4096),
             "sinefield, batches of 4,096, compiled": solving(problem, size, "fast", passes, compiled=True, batch=4096),
             "sinefield, batches of 4,096, compiled, float32": solving(
-                problem, size, "fast", passes, compiled=True, batch=4096, backward="float32"
+                problem, size, "fast", passes, compiled=True, batch=4096, rounding=False
             ),
         },
         repeats,

@@ -55,7 +55,7 @@ class Plan:
     steps: tuple[int, ...] = (5, 15)
     known: Mapping[int, float] = field(default_factory=lambda: {100: 26.1, 300: 32.2, 1000: 39.6})
     fast: tuple[float, ...] = (6, 12, 16)
-    rival: tuple[float, ...] = (8, 24)
+    rival: tuple[float, ...] = (6, 12)
     levels: tuple[float, ...] = (35.0, 38.0)
     command_passes: int = 5
 

@@ -58,7 +58,7 @@ def draw_pictures() -> None:
     solutions = {name: solve(image("sample:camera", network=name, longest=256), passes=10) for name in networks}
     plots.save_figure(plots.comparison_figure(solutions), PICTURES / "networks.png")
     with tempfile.TemporaryDirectory() as folder:
-        solution = solve(sinefield.problems.of(glyph(Path(folder) / "glyph.png"), "sdf"), seconds=20)
+        solution = solve(sinefield.problems.of(glyph(Path(folder) / "glyph.png"), "shape"), seconds=20)
     plots.save_figure(plots.solution_figure(solution), PICTURES / "glyph.png")
     torch.manual_seed(0)
     layers = activations_of(sinefield.build("siren", 2, 1))

@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from sinefield import callbacks as observers
-from sinefield import problems, solve
+from sinefield import callbacks, problems, solve
 from sinefield.solution import Progress
 
 TINY = {"hidden_features": 16, "hidden_layers": 0}
@@ -22,7 +21,7 @@ NOISE = np.random.default_rng(0).random((16, 16))
 def test_the_bar_shows_pass_loss_psnr_and_time_left() -> None:
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=120)
-    with observers.ProgressBar(console) as bar:
+    with callbacks.ProgressBar(console) as bar:
         solve(problems.image(NOISE, **TINY), passes=40, batch=16, observe=bar)
     for word in ("pass", "loss", "dB", "s left"):
         assert word in shown.getvalue()
@@ -31,7 +30,7 @@ def test_the_bar_shows_pass_loss_psnr_and_time_left() -> None:
 def test_the_log_holds_each_record_once(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    log = observers.TensorBoardLog(tmp_path)
+    log = callbacks.TensorBoardLog(tmp_path)
     found = solve(problems.image(NOISE, **TINY), passes=4, batch=64, observe=log)
     log.close()
     events = EventAccumulator(str(tmp_path))
@@ -44,18 +43,18 @@ def test_the_log_holds_each_record_once(tmp_path: Path) -> None:
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(ValueError, match=r"sinefield\[log\]"):
-        observers.TensorBoardLog(tmp_path)
+        callbacks.TensorBoardLog(tmp_path)
     with pytest.raises(ValueError, match=r"sinefield\[video\]"):
-        observers.check_animation(tmp_path / "film.mp4")
+        callbacks.check_animation(tmp_path / "film.mp4")
 
 
-@pytest.mark.parametrize("suffix", observers.ANIMATIONS)
+@pytest.mark.parametrize("suffix", callbacks.ANIMATIONS)
 def test_the_film_runs_from_first_to_last_step(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"film{suffix}"
     problem = problems.image(NOISE, **TINY)
-    film = observers.Film(problem, path, frames=4)
+    film = callbacks.Film(problem, path, frames=4)
     seen: list[Progress] = []
-    solve(problem, passes=8, batch=64, observe=observers.together([film, seen.append]))
+    solve(problem, passes=8, batch=64, observe=callbacks.together([film, seen.append]))
     film.save()
     assert path.stat().st_size > 5000
     assert seen[-1].fraction == 1
@@ -68,7 +67,7 @@ def test_a_film_of_nothing_is_refused_and_an_old_one_stays(tmp_path: Path) -> No
     path = tmp_path / "film.gif"
     path.write_text("precious")
     with pytest.raises(ValueError, match="no frame"):
-        observers.Film(problems.image(NOISE, **TINY), path).save()
+        callbacks.Film(problems.image(NOISE, **TINY), path).save()
     assert path.read_text() == "precious"
     with pytest.raises(ValueError, match="ending must be one of"):
-        observers.Film(problems.image(NOISE, **TINY), tmp_path / "film.avi")
+        callbacks.Film(problems.image(NOISE, **TINY), tmp_path / "film.avi")

@@ -412,7 +412,12 @@ class TestHostileHeaders:
 
     @pytest.mark.parametrize("name", ["nope", "", "Siren", None, 3, ["siren"], {"siren": 1}, "x" * 5000, "\ud800"])
     def test_unknown_network(self, tmp_path: Path, name: Any) -> None:
-        refused(written(tmp_path / "f.safetensors", described(name, **SMALL)), "unknown network", "this sinefield knows", "siren,")
+        refused(
+            written(tmp_path / "f.safetensors", described(name, **SMALL)),
+            "unknown network",
+            "this sinefield knows",
+            "siren,",
+        )
 
     @pytest.mark.parametrize("size", [-1, 0, 10**12, 2.0, True, "2", None, [2], float("nan")])
     @pytest.mark.parametrize("which", ["inputs", "outputs"])

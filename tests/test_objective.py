@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from sinefield import Box, Constraint, Grid, PointCloud, Siren, kernels
 from sinefield.constraint import Fading
 from sinefield.domains import Domain, FiniteDomain, Samples
-from sinefield.fields.compose import Constant, Formula, Product, Restriction
+from sinefield.fields.compose import Constant, Formula, Product
+from sinefield.fields.coordinates import Restriction
 from sinefield.fields.field import build
 from sinefield.fields.functional import Batched
 from sinefield.fields.tiled import TiledSiren

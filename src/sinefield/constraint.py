@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from sinefield.domains import ContinuousDomain, Domain, FiniteDomain, Samples
 from sinefield.fields.derivatives import WHOLE, Derivative
-from sinefield.jet import Derivatives, Jet, jet
+from sinefield.jet import Jet, jet
+from sinefield.jet_views import Derivatives
 from sinefield.norms import MeanSquare, Norm
 
 

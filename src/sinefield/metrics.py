@@ -1,4 +1,4 @@
-"""How good a reconstruction is: PSNR, SSIM, spectra, shapes, relative error; and what a supervision leaves open."""
+"""Metrics of reconstructions: PSNR, SSIM, spectral and Chamfer distance, relative error, up to undetermined parts."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import math
 import torch
 from torch import Tensor
 
-_WINDOW = 11  # pixels a side
-_WINDOWS = (512, 1024, 2048)  # samples
+_WINDOW = 11  # pixels along each side of SSIM's window
+_WINDOWS = (512, 1024, 2048)  # samples in each window of the spectral distance
 
 
 def psnr(prediction: Tensor, target: Tensor, peak: float) -> float:
     """Return the peak signal-to-noise ratio 10 log₁₀(peak² / MSE) in dB; infinite for equal signals.
 
     Args:
-        prediction: of any shape.
-        target: of the same shape.
-        peak: the difference between the largest and the smallest value a signal may have.
+        prediction: reconstruction, of any shape.
+        target: signal, of the same shape.
+        peak: difference between the largest and the smallest value that a signal may have.
 
     >>> round(psnr(torch.full((4, 1), 0.1), torch.zeros(4, 1), peak=1.0), 4)
     20.0
@@ -43,7 +43,9 @@ def ssim(prediction: Tensor, target: Tensor, peak: float) -> float:
         return math.nan
     low, high = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     similarities = []
-    for x, y in zip(prediction.double().unbind(-1), target.double().unbind(-1), strict=True):  # one bounds the memory
+    for x, y in zip(
+        prediction.double().unbind(-1), target.double().unbind(-1), strict=True
+    ):  # one channel at a time bounds the memory
         mx, my, xx, yy, xy = (_windowed(each) for each in (x, y, x * x, y * y, x * y))
         luminance = (2 * mx * my + low) / (mx * mx + my * my + low)
         structure = (2 * (xy - mx * my) + high) / (xx - mx * mx + yy - my * my + high)
@@ -71,8 +73,8 @@ def spectral_distance(prediction: Tensor, target: Tensor) -> float:
 
         ‖|S| − |Ŝ|‖ / ‖S‖ + mean |ln |S| − ln |Ŝ||
 
-    averaged over windows. Magnitudes are at least 1e-5, which is silence. NaN where the target is shorter than the
-    longest window, or silent.
+    averaged over windows. Magnitudes below 1e-5, which is silence, count as 1e-5. The distance is NaN if the target is
+    shorter than the longest window, or silent.
 
     Source: Yamamoto et al., "Parallel WaveGAN", arXiv 1910.11480, section 2.2.
     """
@@ -99,7 +101,7 @@ def relative_l2(prediction: Tensor, target: Tensor) -> float:
 
 
 def correlation(prediction: Tensor, target: Tensor) -> float:
-    """Return Pearson's correlation of two signals, NaN where either is constant.
+    """Return Pearson's correlation of two signals, NaN if one of them is constant.
 
     >>> round(correlation(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 6.0])), 6)
     1.0
@@ -110,22 +112,22 @@ def correlation(prediction: Tensor, target: Tensor) -> float:
 
 
 def without_constant(error: Tensor) -> Tensor:
-    """Return an error ``(n, c)`` less the constant of each channel, which gradients do not determine."""
+    """Return an error ``(n, c)`` without the mean of each channel, which gradients do not determine."""
     return error - error.mean(0, keepdim=True)
 
 
 def without_harmonic(error: Tensor, points: Tensor, degree: int = 48) -> Tensor:
-    """Return an error ``(n, c)`` less its best harmonic function, which a Laplacian does not determine.
+    """Return an error ``(n, c)`` without its best harmonic function, which a Laplacian does not determine.
 
-    Harmonic functions of the plane are real parts of analytic ones; those of polynomials up to ``degree``
-    are projected out, so that what remains is at most a little too large. The basis z^k is orthogonalised
+    Harmonic functions of the plane are real parts of analytic ones; the real parts of polynomials up to ``degree``
+    are projected out, so that the remaining error is at most a little too large. The basis z^k is orthogonalised
     as it grows, as its plain powers are hopelessly ill-conditioned: Brubeck, Nakatsukasa, Trefethen,
     "Vandermonde with Arnoldi", SIAM Review 63 (2021).
 
     Args:
-        error: values of each channel.
-        points: where, ``(n, 2)``.
-        degree: the highest power of z; less for few points.
+        error: error of each channel, ``(n, c)``.
+        points: coordinates of the values, ``(n, 2)``.
+        degree: highest power of z, at most n/20.
 
     A saddle is harmonic, so nothing of it remains:
 
@@ -141,7 +143,7 @@ def without_harmonic(error: Tensor, points: Tensor, degree: int = 48) -> Tensor:
     basis = z.new_ones(degree + 1, count)
     for k in range(1, degree + 1):
         known, power = basis[:k], z * basis[k - 1]
-        for _ in range(2):  # twice is enough to be orthogonal to rounding
+        for _ in range(2):  # two passes make it orthogonal up to rounding
             power = power - (known.conj() @ power / count) @ known
         basis[k] = power * (math.sqrt(count) / torch.linalg.vector_norm(power))
     harmonic = torch.cat([basis.real, basis.imag[1:]]).mT
@@ -154,12 +156,12 @@ def chamfer(points: Tensor, others: Tensor) -> float:
     """Return the Chamfer distance (L1) of two sets of points on surfaces, in units of length.
 
     Half the sum of the mean distance from each point to the nearest of the others, and back:
-    ½ (mean_p min_q ‖p − q‖ + mean_q min_p ‖p − q‖). Two samples of one surface have one too, the floor of what can be
-    told by so many points.
+    ½ (mean_p min_q ‖p − q‖ + mean_q min_p ‖p − q‖). Two samples of the same surface have a distance too, and smaller
+    differences cannot be seen with so many points.
 
     Args:
-        points: ``(n, d)``.
-        others: ``(m, d)``.
+        points: points on one surface, ``(n, d)``.
+        others: points on the other surface, ``(m, d)``.
 
     Source: Mescheder et al., "Occupancy Networks", 2019, section 4.
 
@@ -171,13 +173,13 @@ def chamfer(points: Tensor, others: Tensor) -> float:
 
 
 def normal_consistency(points: Tensor, normals: Tensor, others: Tensor, their_normals: Tensor) -> float:
-    """Return the mean cosine of the normals of points and of the nearest of the others: 1 where they are alike.
+    """Return the mean cosine of the angle between the normals of points and of the nearest other points, at most 1.
 
     Args:
-        points: ``(n, d)``.
-        normals: theirs, ``(n, d)``, of unit length.
-        others: ``(m, d)``.
-        their_normals: of the others, ``(m, d)``, of unit length.
+        points: points on one surface, ``(n, d)``.
+        normals: normals of these of unit length, ``(n, d)``.
+        others: points on the other surface, ``(m, d)``.
+        their_normals: normals of these of unit length, ``(m, d)``.
 
     >>> up, here = torch.tensor([[0.0, 0.0, 1.0]]), torch.zeros(1, 3)
     >>> normal_consistency(here, up, here, -up)
@@ -188,7 +190,7 @@ def normal_consistency(points: Tensor, normals: Tensor, others: Tensor, their_no
 
 
 def _nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distance ``(n,)`` of each point from the nearest of the others, and which that is."""
+    """Return the distance of each point from the nearest of the others, ``(n,)``, and the index of this, ``(n,)``."""
     from scipy.spatial import cKDTree  # it takes long to import
 
     distance, nearest = cKDTree(others.double().cpu().numpy()).query(points.double().cpu().numpy(), workers=-1)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, final
 from torch import nn
 
 from sinefield.constraint import Constraint
-from sinefield.signals.signal import Signal
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what a problem is used for comes after it
     from sinefield.recipe import Changes
+    from sinefield.signals.signal import Signal
 
 
 Measure = Callable[[nn.Module, int | None], dict[str, float]]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, final
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sinefield.jet import Derivatives
+    from sinefield.jet_views import Derivatives
 
 
 @final

@@ -134,7 +134,7 @@ class Recipe:
     def changed(self, **changes: Any) -> Recipe:
         """Return this recipe with settings replaced: its own, its solver's or its schedule's.
 
-        ``seconds`` alone lifts the limit on passes; ``clip`` and ``average`` are solvers around the solver.
+        ``seconds`` alone lifts the limit on passes; ``clip`` and ``average`` are put around a solver that has none.
 
         Raises:
             ValueError: there is no such setting, or the value is refused.
@@ -147,16 +147,17 @@ class Recipe:
         inner = {name: value for name, value in changes.items() if name not in own}
         if "final_rate" in inner:
             mine["schedule"] = Cosine(inner.pop("final_rate"))
-        wrapped = {name: inner.pop(name) for name in ("clip", "average") if name in inner}
+        for name, around in (("clip", Clipped), ("average", Averaged)):
+            if name in inner and setting_of(solver, name) is None:
+                solver = around(solver, inner.pop(name))
+        unknown = [name for name in inner if setting_of(solver, name) is None]
+        if unknown:
+            raise ValueError(
+                f"a recipe has no such setting: {', '.join(unknown)}; it has {', '.join(sorted(own))}, and its "
+                f"solver those of {solver}"
+            )
         if inner:
-            try:
-                solver = solver.changed(**inner)
-            except ValueError as error:
-                raise ValueError(f"a recipe has no such setting: {error}") from error
-        if "clip" in wrapped:
-            solver = Clipped(solver, wrapped["clip"])
-        if "average" in wrapped:
-            solver = Averaged(solver, wrapped["average"])
+            solver = solver.changed(**inner)
         return replace(self, solver=solver, **mine)
 
     def to_json(self) -> dict[str, Any]:
@@ -242,10 +243,16 @@ def named(name: str, order: int = 0, tuning: Mapping[str, Changes] | None = None
 
 def learning_rate_of(solver: Solver) -> float:
     """Return the learning rate of a solver, or of that within it; NaN where there is none."""
+    found = setting_of(solver, "learning_rate")
+    return math.nan if found is None else float(found)
+
+
+def setting_of(solver: Solver, name: str) -> Any:
+    """Return a setting of a solver, or of that within it; None where there is none."""
+    inner: list[Solver] = []
     for each in fields(solver):  # type: ignore[arg-type]  # solvers are dataclasses
         value = getattr(solver, each.name)
-        if each.name == "learning_rate":
-            return float(value)
-        if isinstance(value, Solver):
-            return learning_rate_of(value)
-    return math.nan
+        if each.name == name:
+            return value
+        inner += [value] if isinstance(value, Solver) else []
+    return next((found for each in inner if (found := setting_of(each, name)) is not None), None)

@@ -130,7 +130,7 @@ def solve(
         objective, problem, chosen = prepare(unknown, constraints, recipe, changes, seed=seed, device=device)
         fields = objective.unknowns
         parts = [Part(fields, problem)] if problem.parts is None else problem.parts(fields)
-        search = Search(fields, problem, parts, chosen, seed, compiled, observe, checkpointing)
+        search = Search(objective, problem, parts, chosen, seed, compiled, observe, checkpointing)
         if resume is not None:
             search.resume(resume)
         search.run()
@@ -162,7 +162,7 @@ class Search:
     """Independent problems that are solved one after the other, their fields trained in place.
 
     Args:
-        fields: all unknowns by name.
+        objective: of all unknowns.
         problem: the whole.
         parts: the independent problems that it falls into.
         recipe: how; each part takes its share of the seconds.
@@ -178,7 +178,7 @@ class Search:
         kept: where it was interrupted, for it to go on later.
     """
 
-    fields: Mapping[str, nn.Module]
+    objective: Objective
     problem: Problem
     parts: Sequence[Part]
     recipe: Recipe
@@ -192,6 +192,11 @@ class Search:
     resumed: Snapshot | None = None
     origin: str | Path = ""
     kept: Snapshot | None = None
+
+    @property
+    def fields(self) -> Mapping[str, nn.Module]:
+        """All unknowns by name."""
+        return self.objective.unknowns
 
     def run(self) -> None:
         """Solve all parts that are not solved yet."""
@@ -219,8 +224,10 @@ class Search:
         """Return the fit of a part, where it stood if it was interrupted."""
         part, recipe = self.parts[number], self.recipe
         if recipe.seconds is not None:
-            recipe = recipe.changed(seconds=recipe.seconds / len(self.parts))
-        objective = Objective(part.fields, part.problem.constraints)
+            recipe = replace(recipe, seconds=recipe.seconds / len(self.parts))
+        # Of a problem that is solved as a whole the residuals have been looked at.
+        whole = part.fields is self.fields
+        objective = self.objective if whole else Objective(part.fields, part.problem.constraints)
         fit = Fit(objective, part.problem, recipe, self.seed + number, self.compiled)
         if self.resumed is not None and number == self.resumed.part:
             try:

@@ -40,8 +40,8 @@ def field(photo: Path) -> Path:
 
 
 def test_help_and_version_answer_without_torch(tmp_path: Path) -> None:
-    for option in ("--help", "--version"):
-        script = f"import sys; from sinefield.cli import main\ntry: main(['{option}'])\nexcept SystemExit: pass\n"
+    for arguments in (["--help"], ["fit", "--help"], ["render", "--help"], ["--version"]):
+        script = f"import sys; from sinefield.cli import main\ntry: main({arguments})\nexcept SystemExit: pass\n"
         found = subprocess.run(
             [sys.executable, "-c", script + "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"],
             cwd=tmp_path,
@@ -51,6 +51,16 @@ def test_help_and_version_answer_without_torch(tmp_path: Path) -> None:
         )
         assert found.returncode == 0, found.stderr
     assert sinefield.__version__ in found.stdout
+
+
+def test_help_shows_a_general_list_and_then_a_panel_for_each_kind(tmp_path: Path) -> None:
+    for command in ("fit", "render"):
+        shown = run(tmp_path, command, "--help").stdout
+        panels = re.findall(r"^╭─ (\w+) ─", shown, re.MULTILINE)
+        assert panels[:7] == ["Arguments", "Options", "Pictures", "Recordings", "Clips", "Volumes", "Shapes"]
+        assert shown.count("Example: sinefield") == 5
+        assert shown.count("Default budget: ") == (5 if command == "fit" else 0)
+    assert panels[7:] == []
 
 
 def test_an_estimate_fits_nothing(tmp_path: Path) -> None:
@@ -258,7 +268,21 @@ def test_info(field: Path, tmp_path: Path) -> None:
     assert "siren" in run(tmp_path, "info", str(field)).stdout
     header = json.loads(run(tmp_path, "info", str(field), "--json").stdout)
     assert header["signal"]["shape"] == [20, 30]
-    assert header["network"]["settings"]["hidden_features"] == 32
+    assert header["fields"]["u"]["settings"]["hidden_features"] == 32
+
+
+def test_a_file_of_the_first_version_is_told_and_rendered(field: Path, tmp_path: Path) -> None:
+    """As version 1 wrote it: one network, its tensors under their own names, a picture as height and width."""
+    tensors = {name.removeprefix("u/"): each for name, each in safetensors.torch.load_file(field).items()}
+    header = json.loads(run(tmp_path, "info", str(field), "--json").stdout)
+    signal = {"kind": "image", "height": 20, "width": 30, "channels": 3, "low": 0.0, "high": 255.0, "bits": 8}
+    old = {"version": 1, "network": header["fields"]["u"], "signal": signal}
+    safetensors.torch.save_file(tensors, tmp_path / "old.safetensors", metadata={"sinefield": json.dumps(old)})
+    assert "siren" in run(tmp_path, "info", "old.safetensors").stdout
+    for name, path in (("old.png", "old.safetensors"), ("new.png", str(field))):
+        found = run(tmp_path, "render", path, name)
+        assert found.returncode == 0, found.stderr
+    assert (tmp_path / "old.png").read_bytes() == (tmp_path / "new.png").read_bytes()
 
 
 def test_interrupt_keeps_what_was_found(photo: Path, tmp_path: Path) -> None:

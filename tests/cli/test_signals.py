@@ -59,6 +59,10 @@ def test_a_recording_is_fitted_and_rendered_at_another_rate(field: Path, tmp_pat
         (["fit", "SONG", "--on", "gradient"], "on is an option of kind image"),
         (["fit", "SONG", "--kind", "image"], "cannot be read as a picture"),
         (["fit", "SONG", "--kind", "smell"], "unknown kind of signal 'smell'"),
+        (
+            ["fit", "SONG", "--kind", "sdf"],
+            "choose one of image, audio, video, volume, shape; what was 'sdf' is 'shape'",
+        ),
         (["fit", "SONG", "--resize", "9"], "resize is an option of kind image"),
         (["fit", "sample:camera", "--tiles", "2by2"], "--tiles is an integer for each axis"),
         (["fit", "sample:camera", "--tiles", "2x2", "--on", "gradient"], "fitted on value"),
@@ -79,7 +83,7 @@ def test_a_picture_is_fitted_in_tiles_and_rendered(tmp_path: Path) -> None:
     found = run(tmp_path, "fit", "sample:camera", "--resize", "64", "--tiles", "2x3", *SMALL, "-o", "a.safetensors")
     assert found.returncode == 0, found.stderr
     told = json.loads(run(tmp_path, "info", "a.safetensors", "--json").stdout)
-    assert told["network"]["architecture"] == "tiled"
-    assert told["network"]["settings"]["tiles"] == "2x3"
+    assert told["fields"]["u"]["architecture"] == "tiled"
+    assert told["fields"]["u"]["settings"]["tiles"] == "2x3"
     assert run(tmp_path, "render", "a.safetensors", "a.tif", "--scale", "3").returncode == 0
     assert tifffile.imread(tmp_path / "a.tif").shape == (192, 192)

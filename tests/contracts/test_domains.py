@@ -81,6 +81,7 @@ def judge_samples(domain: Domain, samples: Samples, count: int, names: frozenset
 def judge_finite(domain: FiniteDomain) -> None:
     everything = domain.at(torch.arange(domain.size))
     judge_samples(domain, everything, domain.size, domain.target_names)
+    assert domain.size % domain.granule == 0, "a pass is a whole number of granules"
     some = torch.randint(0, domain.size, (7,), generator=seeded(3))  # numbers may come twice
     found = domain.at(some)
     assert torch.equal(found.points, everything.points[some])
@@ -195,7 +196,7 @@ def test_broken_finite_domains_are_seen(monkeypatch: pytest.MonkeyPatch) -> None
         "size": property(lambda self: 13),
         "dimension": property(lambda self: 3),
         "target_names": property(lambda self: frozenset({"value", "normal"})),
-        "granule": property(lambda self: 0),
+        "granule": property(lambda self: 5),
         "at": lambda self, index: Samples(at(self, index).points, at(self, index.flip(0)).targets),
     }
     for name, fault in faults.items():

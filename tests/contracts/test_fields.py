@@ -17,17 +17,8 @@ from sinefield import kernels
 from sinefield.fields import compose
 from sinefield.fields.activations import Sine, activation
 from sinefield.fields.chain import Affine, Chain
-from sinefield.fields.compose import (
-    AffineMap,
-    Composite,
-    Constant,
-    Formula,
-    Periodic,
-    Product,
-    Readout,
-    Restriction,
-    Sum,
-)
+from sinefield.fields.compose import Composite, Constant, Formula, Product, Readout, Sum
+from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.derivatives import WHOLE, Derivative, LaplacianAlong, Partial
 from sinefield.fields.field import NETWORKS, Field, Layered, Network, build
 from sinefield.fields.functional import Batched
@@ -227,7 +218,7 @@ def test_a_network_is_rebuilt_from_what_it_says_of_itself(name: str) -> None:
 
 @pytest.mark.parametrize("kind", FIELDS)
 def test_fast_kernels_are_used(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oracle is asked for formulas, for modules of plain PyTorch, and for a periodic field of one without a chain."""
+    """The oracle is asked for formulas, modules of plain PyTorch, and periodic fields of those without a chain."""
     asked: list[str] = []
     evaluate = reference.evaluate
 

@@ -91,11 +91,12 @@ def test_read_fit_save_load_render_write_and_read(name: str, tmp_path: Path) -> 
     signal = kinds.signal_from_json(header["signal"])
     assert type(signal) is kind.signal_class()
     assert signal == problem.signal
-    found = signal.sample(field)
-    assert np.array_equal(found, solution.render())
+    size = {"size": (20, 16)} if name == "shape" else {}  # a shape has no samples, and its picture is slow to find
+    found = signal.sample(field, **size)
+    assert np.array_equal(found, solution.render(**size))
 
     output = tmp_path / WRITTEN[name]
-    assert signal.write(field, output)
+    assert signal.write(field, output, **size)
     again = kind_named(kind_of(output)).read(output)
     match name:
         case "image":
@@ -112,7 +113,12 @@ def test_read_fit_save_load_render_write_and_read(name: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_figure_of_each_kind_is_drawn(name: str, tmp_path: Path) -> None:
-    solution = solve(problems.of(small_file(name, tmp_path), **TINY), passes=1, device="cpu")
+    path = small_file(name, tmp_path)
+    if name == "shape":  # in the plane, as its pictures in space are slow to find
+        y, x = np.mgrid[0:24, 0:24] - 11.5
+        path = tmp_path / "disc.png"
+        Image.fromarray((255 * (np.hypot(x, y) > 7)).astype(np.uint8)).save(path)
+    solution = solve(problems.of(path, name, **TINY), passes=1, device="cpu")
     assert KINDS[name].figure_of(solution).axes
 
 
@@ -163,6 +169,16 @@ def test_a_damaged_npy_file_is_left_to_its_reader(content: bytes, tmp_path: Path
     (tmp_path / "a.npy").write_bytes(content)
     assert kind_of(tmp_path / "a.npy") == "image"
     assert kind_of(tmp_path / "none.npy") == "image"
+
+
+def test_endings_are_read_whatever_their_case() -> None:
+    assert [kind_of(name) for name in ("A.NII.GZ", "a.nii", "a.gz", "A.PLY", "B.Mp4")] == [
+        "volume",
+        "volume",
+        "image",
+        "shape",
+        "video",
+    ]
 
 
 def test_kinds_are_told_without_torch_and_numpy() -> None:

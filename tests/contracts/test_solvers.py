@@ -337,7 +337,7 @@ def test_settings_can_be_changed_and_told(name: str) -> None:
     assert json.loads(json.dumps(stored)) == stored
     assert stored != solver.to_json()
     settings = {each.name for each in dataclasses.fields(solver)}  # type: ignore[arg-type]  # solvers are dataclasses
-    assert stored.keys() == {"solver", *("within" if each == "solver" else each for each in settings)}
+    assert stored.keys() == {"solver", *("inner" if each == "solver" else each for each in settings)}
 
 
 @pytest.mark.parametrize("name", SOLVERS)

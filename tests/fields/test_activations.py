@@ -1,4 +1,4 @@
-"""Tests of activations and their derivatives up to fourth order, against PyTorch's functions and its differentiation."""
+"""Tests of activations and their derivatives up to fourth order, against PyTorch's own functions."""
 
 from __future__ import annotations
 

@@ -120,6 +120,23 @@ def test_all_networks_take_the_same_points() -> None:
     torch.testing.assert_close(chain(x), chain(x.expand(4, 6, 2)))
 
 
+@pytest.mark.parametrize("batched", ["weight", "bias"])
+def test_a_leading_axis_of_weights_or_biases_alone(batched: str) -> None:
+    """Biases of each and weights of all are how a field is modulated."""
+    weight, bias = random(4, 3, 2), random(4, 3, seed=1)
+    affine = Affine(weight, bias[0]) if batched == "weight" else Affine(weight[0], bias)
+    last = Affine(random(1, 3, seed=2), random(1, seed=3))
+    chain, x = Chain([affine, Sine(), last]), random(6, 2, seed=4)
+    assert chain.batch == (4,)
+    for k in range(4):
+        one = Affine(weight[k], bias[0]) if batched == "weight" else Affine(weight[0], bias[k])
+        torch.testing.assert_close(chain(x)[k], last(torch.sin(one(x))))
+    same = Chain([affine, last])
+    torch.testing.assert_close(same.merged()(x), same(x))
+    radial = SquaredDistances(random(5, 2), random(4, 5))
+    assert Chain([radial, last.after(Affine(random(3, 5)))]).batch == (4,)
+
+
 def test_squared_distances_in_closed_form() -> None:
     """Dq and D²q against differences, which are exact to rounding as q is quadratic."""
     link = SquaredDistances(random(4, 3), random(4, seed=1))

@@ -49,5 +49,5 @@ def test_axes() -> None:
 
 def test_one_order_whatever_the_set() -> None:
     needs = {"laplacian", Partial((1,)), Partial((0,)), LaplacianAlong((0, 1)), "value"}
-    assert in_order(needs) == in_order(set(reversed(list(needs))))
+    assert in_order(needs) == in_order({*reversed(list(needs))})
     assert sorted(in_order(needs), key=repr) == in_order(needs)

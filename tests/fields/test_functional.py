@@ -205,6 +205,28 @@ def test_points_may_have_more_leading_axes_than_weights() -> None:
         close(*by_points)
 
 
+@pytest.mark.parametrize("needs", NEEDS, ids=names_of)
+def test_biases_alone_may_have_a_leading_axis(needs: set[Derivative]) -> None:
+    """Shifts of each for weights of all: a modulated field, as of Dupont et al., 2022, arXiv 2201.12204."""
+    field = siren(2)
+    weights = weights_of(field) | {name: each for name, each in many(field).items() if name.endswith("bias")}
+    weights = {name: each.requires_grad_() for name, each in weights.items()}
+    found = kernels.evaluate(chain_with(field, weights), points_of(6), needs)
+    alone = [
+        reference.evaluate(
+            Given({n: each[k] if n.endswith("bias") else each for n, each in weights.items()}), points_of(6), needs
+        )
+        for k in range(4)
+    ]
+    expected = {need: torch.stack([each[need] for each in alone]) for need in needs}
+    for need in needs:
+        close(found[need], expected[need])
+    losses = [sum(each[need].square().mean() for need in needs) for each in (found, expected)]
+    gradients = [torch.autograd.grad(each, list(weights.values()), materialize_grads=True) for each in losses]
+    for one, other in zip(*gradients, strict=True):
+        close(one, other)
+
+
 def test_only_some_weights_have_a_leading_axis() -> None:
     """A shared trunk: the first layer is one for all, the others are of each."""
     field = siren(2)

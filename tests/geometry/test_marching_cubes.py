@@ -11,7 +11,7 @@ from sinefield.geometry import marching_cubes
 
 
 def triangles(case: int) -> list[list[int]]:
-    return [each for each in marching_cubes.table()[case].tolist() if each[0] >= 0]
+    return [each for each in marching_cubes.build_table()[case].tolist() if each[0] >= 0]
 
 
 def directed(case: int) -> Counter[tuple[int, int]]:

@@ -82,24 +82,6 @@ def test_one_volume_of_a_series_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "expected"),
-    [((5, 6, 7), True), ((5, 6, 3), False), ((5, 6, 1), False), ((5, 6), False), ((2,) * 4, False)],
-)
-def test_which_arrays_are_volumes(tmp_path: Path, shape: tuple[int, ...], expected: bool) -> None:
-    np.save(tmp_path / "a.npy", np.zeros(shape))
-    assert volume.is_volume(tmp_path / "a.npy") == expected
-
-
-def test_endings_tell_volumes(tmp_path: Path) -> None:
-    assert volume.is_volume("A.NII.GZ")
-    assert volume.is_volume("a.nii")
-    assert not volume.is_volume("none.npy")
-    assert not volume.is_volume("a.gz")
-    (tmp_path / "text.npy").write_text("no numbers")
-    assert not volume.is_volume(tmp_path / "text.npy")
-
-
-@pytest.mark.parametrize(
     ("array", "message"),
     [
         (np.zeros((4, 4)), "expected .z, y, x., got 2 axes"),

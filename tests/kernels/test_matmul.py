@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch import Tensor
@@ -97,3 +99,27 @@ def test_fast_products_lose_no_more_than_twice_what_plain_ones_do(shape: tuple[i
     with matmul.fast_products(CPU):
         fast = float((left @ right - exact).norm() / exact.norm())
     assert fast <= 2 * plain + torch.finfo(torch.float32).eps
+
+
+@pytest.mark.usefixtures("_onednn_wins")
+def test_threads_that_overlap_leave_the_setting_as_it_was() -> None:
+    """The first one to come is the first one to go: what the second one found is not what is put back."""
+    before = setting()
+    came, go = threading.Event(), threading.Event()
+    inside: list[str] = []
+
+    def stay() -> None:
+        with matmul.fast_products(CPU):
+            came.set()
+            go.wait(10)
+            inside.append(setting())
+
+    with matmul.fast_products(CPU):
+        thread = threading.Thread(target=stay)
+        thread.start()
+        assert came.wait(10)
+    assert setting() == "bf16"  # the other thread still multiplies
+    go.set()
+    thread.join(10)
+    assert inside == ["bf16"]
+    assert setting() == before

@@ -8,7 +8,8 @@ from torch import nn
 
 from sinefield import Constraint, Grid, PointCloud, Siren
 from sinefield.domains import Domain
-from sinefield.fields.compose import AffineMap, Constant, Formula, Periodic, Product, Restriction, Sum
+from sinefield.fields.compose import Constant, Formula, Product, Sum
+from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.field import NETWORKS, build
 from sinefield.fields.functional import Batched
 from sinefield.fields.tiled import TiledSiren

@@ -268,19 +268,21 @@ def info(field: options.FieldArgument, as_json: options.Json = False) -> None:
     """Tell what is in a field file."""
     with pause_garbage_collection():
         from sinefield import checkpoint
+        from sinefield.fields import Network
 
-    module, header = checkpoint.read(field)
-    parameters = sum(each.numel() for each in module.parameters())
-    header["parameters"] = parameters
-    network = header["network"]
-    lines = [f"{field}: {network['architecture']}, {parameters:,} parameters, {field.stat().st_size / 1024:.0f} KiB"]
-    lines += [
-        f"  {name:<10} {', '.join(f'{key} {value}' for key, value in each.items())}"
-        if isinstance(each := header[name], dict)
-        else f"  {name:<10} {each}"
-        for name in ("problem", "network", "signal", "recipe", "metrics", "seed", "version", "sinefield")
-        if header.get(name) is not None
-    ]
+    fields, header = checkpoint.read_all(field)
+    described = {name: Network.of(module).to_json() for name, module in fields.items()}  # whatever version it is of
+    counts = {name: sum(each.numel() for each in module.parameters()) for name, module in fields.items()}
+    header["parameters"] = sum(counts.values())
+    networks = " and ".join(f"{name} a {described[name]['architecture']}" for name in fields)
+    lines = [f"{field}: {networks}, {header['parameters']:,} parameters, {field.stat().st_size / 1024:.0f} KiB"]
+    told = {"problem": header.get("problem")}
+    told |= {name: described[name]["settings"] for name in fields}
+    told |= {name: header.get(name) for name in ("signal", "recipe", "metrics", "seed", "version", "sinefield")}
+    for name, each in told.items():
+        if each is not None:
+            text = ", ".join(f"{key} {value}" for key, value in each.items()) if isinstance(each, dict) else str(each)
+            lines.append(f"  {name:<10} {text}")
     report.show(header, "\n".join(lines), as_json=as_json)
 
 

@@ -5,6 +5,8 @@ from sinefield.fields.siren import Siren, siren_initialisation  # before the oth
 # isort: split
 from sinefield.fields.activations import Activation, Pointwise, Sine, activation
 from sinefield.fields.chain import Affine, Chain, SquaredDistances
+from sinefield.fields.compose import Composite, Constant, Formula, Product, Readout, Sum
+from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.field import NETWORKS, Field, Network, build, evaluating, register
 from sinefield.fields.perceptron import Perceptron
 from sinefield.fields.tiled import TiledSiren
@@ -13,14 +15,23 @@ __all__ = [
     "NETWORKS",
     "Activation",
     "Affine",
+    "AffineMap",
     "Chain",
+    "Composite",
+    "Constant",
     "Field",
+    "Formula",
     "Network",
     "Perceptron",
+    "Periodic",
     "Pointwise",
+    "Product",
+    "Readout",
+    "Restriction",
     "Sine",
     "Siren",
     "SquaredDistances",
+    "Sum",
     "TiledSiren",
     "activation",
     "build",

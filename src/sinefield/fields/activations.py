@@ -52,7 +52,7 @@ class Sine(nn.Module):
     def derivatives(self, a: Tensor, order: int) -> tuple[Tensor, ...]:
         """Return σ(a), σ'(a), … up to ``order`` (0 to 4), each of the shape of ``a``.
 
-        >>> sine, slope, curvature = Sine(2.0).derivatives(torch.tensor([math.pi / 12]), 2)
+        >>> sine, slope, curvature = Sine(2.0).derivatives(torch.tensor([torch.pi / 12]), 2)
         >>> [round(float(each), 4) for each in (sine, slope, curvature)]  # sin, 2 cos, −4 sin of π/6
         [0.5, 1.7321, -2.0]
         """

@@ -49,7 +49,7 @@ class Affine:
         >>> Affine(torch.tensor([[2.0, 1.0]]), torch.tensor([3.0]))(torch.tensor([[1.0, 1.0]])).tolist()
         [[6.0]]
         """
-        if self.weight.ndim == 2:
+        if self.weight.ndim == 2 and (self.bias is None or self.bias.ndim == 1):
             return nn.functional.linear(x, self.weight, self.bias)
         rows = x @ self.weight.mT
         return rows if self.bias is None else rows + self.bias.unsqueeze(-2)
@@ -178,7 +178,7 @@ class Chain:
     @property
     def batch(self) -> torch.Size:
         """The leading axes of the weights: how many fields there are side by side; empty for one."""
-        shapes = [each.shape[:-2] for each in map(_matrix, self.links) if each is not None]
+        shapes = [shape for each in self.links for shape in _leading(each)]
         longest = max(map(len, shapes))
         padded = [(1,) * (longest - len(each)) + tuple(each) for each in shapes]
         # As torch.broadcast_shapes, which imports SymPy.
@@ -232,6 +232,16 @@ def _mapped(link: Link, change: Callable[[Tensor], Tensor]) -> Link:
         case SquaredDistances():
             return SquaredDistances(change(link.centres), change(link.inverse_widths))
     return link
+
+
+def _leading(link: Link) -> Sequence[torch.Size]:
+    """Return the leading axes of each weight of a link."""
+    match link:
+        case Affine():
+            return [link.weight.shape[:-2], *(() if link.bias is None else (link.bias.shape[:-1],))]
+        case SquaredDistances():
+            return [link.centres.shape[:-2], link.inverse_widths.shape[:-1]]
+    return []
 
 
 def _matrix(link: Link) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""The surface Φ = 0 of a field Φ: R³ → R that is nearly a signed distance, negative inside: as a mesh, as a picture."""
+"""Geometry of fields Φ that are nearly signed distances, negative inside: the surface Φ = 0 as a mesh or a picture."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A surface Φ = c as a mesh: marching cubes only where the surface can be, then Newton's method.
+"""Extraction of a surface Φ = c as a mesh: marching cubes only where the surface can be, then Newton's method.
 
-A field that is no steeper than L cannot vanish within a block of half-diagonal r whose middle has |Φ| > L r. Blocks of
-the grid are halved until they are two cells long, and dropped as soon as this says so; what is left are the blocks
-within about 2 L cells of the surface, so that time and memory grow as its area, not as the volume of the box. ∇Φ in the
-middle of the smallest blocks tells which of their cells the surface may cross.
+If ‖∇Φ‖ ≤ L, Φ cannot vanish within a block of half-diagonal r whose middle has |Φ| > L r. Blocks of the grid are halved
+until they are two cells long, and dropped as soon as they cannot hold a part of the surface. The blocks that remain are
+within about 2 L cells of the surface, so that time and memory grow as its area rather than as the volume of the box. ∇Φ
+in the middle of the smallest blocks tells which of their cells the surface may cross.
 """
 
 from __future__ import annotations
@@ -32,35 +32,32 @@ from sinefield.io import SignalWarning
 from sinefield.io.allocation import check_memory
 
 RESOLUTIONS = (8, 4096)
-"""The least and the greatest number of cells along the longest side."""
+"""The least and the greatest number of cells along the longest side of the box."""
 
-_SLAB = 1 << 16  # blocks marched through together, a few hundred bytes each
+_SLAB = 1 << 16  # blocks that are triangulated together, of a few hundred bytes each
 _CHILDREN = marching_cubes.CORNERS
 _NODES = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), -1).reshape(-1, 3)  # corners of cells of a block
-_CELL_NODES = (marching_cubes.CORNERS[:, None] + marching_cubes.CORNERS) @ [
-    9,
-    3,
-    1,
-]  # of the 8 cells of a block, the 8 corners
-_NEAR = 1e-3  # of an edge: vertices keep this far from its ends, so that no triangle shrinks to a point
-_CONVERGED = 1e-4  # of a cell: vertices nearer to the surface are left where they are
-_BENT, _KINKED = 0.4, 1.5  # of a cell: how far Φ may be from linear in a block; how much farther near a kink
+# The index among these 27 of each of the 8 corners of each of the 8 cells of a block, (8, 8).
+_CELL_NODES = (marching_cubes.CORNERS[:, None] + marching_cubes.CORNERS) @ np.array([9, 3, 1])
+_NEAR = 1e-3  # of an edge: distance of vertices from its ends, so that no triangle shrinks to a point
+_CONVERGED = 1e-4  # of a cell: vertices nearer to the surface are not moved
+_BENT, _KINKED = 0.4, 1.5  # of a cell: deviation of Φ from linear in a block; further deviation near a kink
 _ATTEMPTS = 4
 _STEEPER = 1.5
-_PER_BLOCK = 1000  # bytes of vertices, faces, their sorting, for each block of two cells at the surface
+_PER_BLOCK = 1000  # bytes of vertices, faces and their sorting for each block at the surface
 
 Keys = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Extraction:
-    """A mesh and what it took to find it.
+    """A mesh and the effort of its extraction.
 
     Args:
-        mesh: the surface, looking towards larger Φ.
-        evaluated: at how many points Φ was evaluated to find it, polishing left out.
-        total: at how many a dense grid would have been evaluated.
-        lipschitz: the bound of ‖∇Φ‖ that was used.
+        mesh: surface, whose faces look towards larger Φ.
+        evaluated: number of points that Φ was evaluated at, without the steps of Newton's method.
+        total: number of nodes of the whole grid.
+        lipschitz: bound of ‖∇Φ‖ that was used.
     """
 
     mesh: Mesh
@@ -71,7 +68,7 @@ class Extraction:
 
 @dataclass
 class _Tally:
-    """What was seen of the values of a field, less the level."""
+    """Evaluates Φ − level, and records the number of values, their range, and those of nodes shared by two slabs."""
 
     level: float
     evaluated: int = 0
@@ -100,7 +97,7 @@ class _Tally:
 
 @dataclass(frozen=True, eq=False)
 class _Lattice:
-    """A grid of cubic cells from the lower corner of a box on; it ends less than a cell beyond the upper one."""
+    """A grid of cubic cells that begins at the lower corner of a box and ends less than a cell beyond the upper one."""
 
     lower: Floats
     cell: float
@@ -111,7 +108,7 @@ class _Lattice:
         lower, upper = find_corners(box)
         sides = upper - lower
         cell = float(sides.max()) / resolution
-        # A side that is a whole number of cells but for rounding gets no further cell.
+        # A side of a whole number of cells gets no further cell by rounding.
         return cls(lower, cell, np.maximum(1, np.ceil(sides / cell - 1e-6)).astype(np.int64))
 
     def points(self, places: Keys | Floats) -> Floats:
@@ -119,7 +116,7 @@ class _Lattice:
         return found
 
     def keys(self, nodes: Keys) -> Keys:
-        """Return one number for each node ``(…, 3)``, ordered as the nodes are by their first coordinate."""
+        """Return one number for each node ``(…, 3)``, which orders nodes by their first coordinate."""
         _, m, n = self.cells + 1
         found: Keys = (nodes[..., 0] * m + nodes[..., 1]) * n + nodes[..., 2]
         return found
@@ -140,22 +137,29 @@ def extract(
 ) -> Extraction:
     """Return the surface Φ = level of a field as a mesh.
 
-    Marching cubes over a grid of cubic cells, of which only those near the surface are evaluated, each node once; then
-    steps of Newton's method, see :func:`sinefield.geometry.projection.move_to_level`. Normals are ∇Φ / ‖∇Φ‖. A surface
-    that leaves the box is cut there, and the mesh is open.
+    Marching cubes run over the cells of a grid that are near the surface, and evaluate each node once. The vertices are
+    then moved by Newton's method, see :func:`sinefield.geometry.projection.move_to_level`. Normals are ∇Φ / ‖∇Φ‖. A
+    surface that leaves the box is cut there, and the mesh is open.
 
     Args:
         field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
-        box: the part of space that is searched; the grid may end up to a cell beyond its upper sides.
-        resolution: cells along the longest side, 8 to 4096.
-        level: of a signed distance, how far outside the surface lies: an offset surface, or 0 for the surface itself.
-        polish: steps of Newton's method.
+        box: part of space that is searched; the grid may end up to a cell beyond its upper sides.
+        resolution: number of cells along the longest side, 8 to 4096.
+        level: value of Φ on the surface; where Φ is a signed distance, the offset of the surface to the outside.
+        polish: number of steps of Newton's method.
         lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid, and at least 1.2.
-            Where it proves too small, as the surface ends inside the box, a larger one is tried.
+            A larger one is tried if it proves too small because the surface ends inside the box.
 
     Raises:
-        ValueError: the resolution or the box is out of range, Φ does not vanish in the box or is not finite, or memory
-            cannot hold the mesh.
+        ValueError: the resolution is out of range, the box is not in space, Φ − level has no zero in the box or is not
+            finite, or memory cannot hold the mesh.
+
+    >>> class Ball(nn.Module):
+    ...     def forward(self, points):
+    ...         return points.norm(dim=1, keepdim=True) - 1
+    >>> mesh = extract(Ball(), Box([-2, -2, -2], [2, 2, 2]), resolution=64).mesh
+    >>> mesh.genus(), round(mesh.area / (4 * np.pi), 2)
+    (0, 1.0)
     """
     if not RESOLUTIONS[0] <= resolution <= RESOLUTIONS[1] or resolution != int(resolution):
         raise ValueError(
@@ -200,14 +204,17 @@ def extract(
 def _find_blocks(
     field: nn.Module, lattice: _Lattice, lipschitz: float, tally: _Tally, *, closely: bool
 ) -> tuple[Keys, NDArray[np.bool_]]:
-    """Return the blocks of 2³ cells that may hold surface, ``(m, 3)``, in order, and which of their cells, ``(m, 8)``.
+    """Return the blocks of 2³ cells that the surface may cross, and which of their cells it may cross.
 
     Args:
         field: Φ.
-        lattice: the grid; blocks are told in units of two of its cells.
+        lattice: grid.
         lipschitz: L.
-        tally: of what is evaluated.
-        closely: whether cells are told apart, by ∇Φ in the middle of their block, or all of a block are taken.
+        tally: record of evaluations.
+        closely: whether cells are excluded by ∇Φ in the middle of their block; else all cells of a block are taken.
+
+    Returns:
+        Blocks ``(m, 3)`` in order, in units of two cells, and whether the surface may cross each cell, ``(m, 8)``.
     """
     size = 2
     while 16 * size < lattice.cells.max():
@@ -215,7 +222,7 @@ def _find_blocks(
     counts = -(-lattice.cells // size)
     blocks: Keys = np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), -1).reshape(-1, 3)
     while True:
-        # Blocks at the end of the grid are cut off there: beyond it Φ may be anything.
+        # Blocks are cut off at the end of the grid, beyond which Φ may have any values.
         low = blocks * size
         high = np.minimum(low + size, lattice.cells)
         middle = lattice.points((low + high) / 2)
@@ -238,10 +245,10 @@ def _find_blocks(
 
 
 def _find_crossed_cells(values: NDArray[np.float32], gradients: NDArray[np.float32], cell: float) -> NDArray[np.bool_]:
-    """Return which cells of blocks of 2³ the surface may cross, ``(m, 8)``, by Φ and ∇Φ in the middle of the blocks.
+    """Return whether the surface may cross each cell, ``(m, 8)``, by Φ and ∇Φ in the middle of its block of 2³ cells.
 
-    In a cell around x, Φ differs from Φ(x) by up to ‖∇Φ‖₁ h / 2, as far as Φ is linear. It is the less so the more
-    ‖∇Φ‖ differs from 1, the slope of a distance: there is a kink nearby.
+    In a cell of side h around x a linear Φ differs from Φ(x) by up to ‖∇Φ‖₁ h / 2. The more ‖∇Φ‖ differs from 1, the
+    slope of a distance, the nearer is a kink, and the less linear is Φ.
     """
     there = values[:, None] + gradients @ ((_CHILDREN - 0.5) * cell).T
     change = np.abs(gradients).sum(1, keepdims=True) / 2
@@ -252,12 +259,12 @@ def _find_crossed_cells(values: NDArray[np.float32], gradients: NDArray[np.float
 def _march(
     field: nn.Module, lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], tally: _Tally
 ) -> Iterator[tuple[Keys, Floats, NDArray[np.int64]]]:
-    """Yield the surface slab by slab: the edges that its vertices lie on, the vertices, the faces."""
+    """Yield the surface slab by slab: the edges that its vertices lie on, the vertices and the faces."""
     tally.known = np.empty(0, np.int64), np.empty(0, np.float32)
     layers = np.append(np.flatnonzero(np.diff(blocks[:, 0])) + 1, len(blocks))  # where each layer of blocks ends
     start = 0
     while start < len(blocks):
-        # As many whole layers as fit, and at least one.
+        # A slab has as many whole layers as fit, and at least one.
         fitting = layers[np.searchsorted(layers, start + _SLAB, side="right") - 1]
         stop = int(fitting if fitting > start else layers[np.searchsorted(layers, start, side="right")])
         some, used = blocks[start:stop], cells[start:stop]
@@ -268,10 +275,10 @@ def _march(
 def _evaluate_nodes(
     field: nn.Module, lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], tally: _Tally
 ) -> NDArray[np.float32]:
-    """Return Φ at the 27 nodes of each block, ``(m, 27)``; NaN at those that are no corner of a cell that is used.
+    """Return Φ at the 27 nodes of each block, ``(m, 27)``, NaN at nodes that are not a corner of a cell in ``cells``.
 
-    Every node of the grid is evaluated once, those between two slabs in the first of them: values of one point differ
-    in their last digits with its place in a batch, and with the sign of one of them the mesh would have a hole.
+    Every node of the grid is evaluated once, and nodes between two slabs with the first of them. The value of a point
+    differs in its last digits with its place in a batch, and if its sign differed the mesh would have a hole.
     """
     nodes = np.minimum(blocks[:, None] * 2 + _NODES, lattice.cells)
     needed = np.zeros((len(blocks), 27), bool)
@@ -293,7 +300,7 @@ def _evaluate_nodes(
 def _triangulate(
     lattice: _Lattice, blocks: Keys, cells: NDArray[np.bool_], values: NDArray[np.float32]
 ) -> tuple[Keys, Floats, NDArray[np.int64]]:
-    """Return the surface in some blocks: the edges its vertices lie on, in order, the vertices, the faces."""
+    """Return the surface in some blocks: the edges that its vertices lie on, in order, the vertices and the faces."""
     inside = values < 0
     case = np.zeros((len(blocks), 8), np.uint8)
     for corner in range(8):
@@ -301,7 +308,7 @@ def _triangulate(
     beyond = (blocks[:, None] * 2 + _CHILDREN >= lattice.cells).any(2)
     case[beyond | ~cells] = 0
     block, cell = np.nonzero((case != 0) & (case != 255))
-    table = marching_cubes.table()[case[block, cell]]
+    table = marching_cubes.build_table()[case[block, cell]]
     which, _ = np.nonzero(table[..., 0] >= 0)
     edge = table[table[..., 0] >= 0].astype(np.int64)  # (f, 3)
 
@@ -323,7 +330,7 @@ def _triangulate(
 
 
 def _weld(parts: Iterator[tuple[Keys, Floats, NDArray[np.int64]]]) -> tuple[Keys, Floats, NDArray[np.int64]]:
-    """Return the parts of a surface as one: vertices are the same that lie on the same edge of the grid."""
+    """Return the parts of a surface as one surface, in which vertices on the same edge of the grid are merged."""
     edges, vertices, faces, count = [np.empty(0, np.int64)], [np.empty((0, 3))], [np.empty((0, 3), np.int64)], 0
     for some_edges, some_vertices, some_faces in parts:
         edges.append(some_edges)
@@ -335,12 +342,12 @@ def _weld(parts: Iterator[tuple[Keys, Floats, NDArray[np.int64]]]) -> tuple[Keys
 
 
 def _has_holes(lattice: _Lattice, edges: Keys, borders: NDArray[np.int64]) -> bool:
-    """Return whether a surface ends elsewhere than at the sides of the grid.
+    """Return whether a surface has an open edge that is not on a side of the grid.
 
     Args:
-        lattice: the grid.
-        edges: of the grid, that the vertices lie on.
-        borders: the two vertices of each edge of the mesh that lacks an opposite.
+        lattice: grid.
+        edges: edges of the grid that the vertices lie on.
+        borders: two vertices of each open edge of the mesh, ``(b, 2)``.
     """
     key = edges[borders]  # (b, 2)
     nodes, axes = lattice.nodes(key // 3), key % 3

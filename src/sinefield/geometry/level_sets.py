@@ -1,4 +1,4 @@
-"""Pictures of signed distances: lines of equal distance on blue inside and red outside, the surface in bold."""
+"""Pictures of signed distances: contour lines on blue inside and on red outside, the zero level set in bold."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 
-_LINES = 12  # at most, from the middle of a shape to the edge of the picture
-_BOLD, _THIN = 1.5, 0.5  # half the width of a line in pixels, of 512 on the longest side
+_LINES = 12  # the largest number of lines on either side of the surface
+_BOLD, _THIN = 1.5, 0.5  # half the width of a line, in pixels of a picture of 512 on the longest side
 _PALETTE = "RdBu_r"
 _INK = np.array([0.13, 0.13, 0.13])
-_FAINT = 0.55  # how much of a thin line is ink
+_FAINT = 0.55  # opacity of a thin line
 
 
 def choose_spacing(values: NDArray[np.floating]) -> float:
-    """Return the distance between lines: 1, 2 or 5 times a power of ten, so that there are at most 12 to a side.
+    """Return the distance between contour lines: 1, 2 or 5 times a power of ten, for at most 12 on either side.
+
+    Args:
+        values: Φ, of any shape.
 
     >>> choose_spacing(np.array([-0.4, 1.1]))
     0.1
@@ -30,17 +33,19 @@ def choose_spacing(values: NDArray[np.floating]) -> float:
 
 
 def draw_contours(values: NDArray[np.floating]) -> Pixels:
-    """Return a picture of distances ``(height, width)``, ``(height, width, 3)``.
+    """Return a picture of signed distances with contour lines.
 
-    Lines are drawn by the distance from them that the values themselves tell, |Φ − c| / ‖∇Φ‖ in pixels, and so are
-    smooth at any size.
+    The distance of a pixel from the line Φ = c is taken as |Φ − c| / ‖∇Φ‖ pixels, so that lines are smooth at any size.
 
     Args:
-        values: Φ on a grid of square pixels, negative inside; finite, and at least 2 each way.
+        values: finite Φ on a grid of at least 2 x 2 square pixels ``(height, width)``, negative inside.
+
+    Returns:
+        ``(height, width, 3)``.
     """
     import matplotlib as mpl
 
-    slopes = np.maximum(np.hypot(*np.gradient(values.astype(float))), 1e-30)  # Φ a pixel
+    slopes = np.maximum(np.hypot(*np.gradient(values.astype(float))), 1e-30)  # ‖∇Φ‖ per pixel
     largest = max(float(np.abs(values).max()), 1e-30)
     pixels: NDArray[np.floating] = np.asarray(mpl.colormaps[_PALETTE](0.5 + 0.35 * values / largest))[:, :, :3]
     spacing, width = choose_spacing(values), max(values.shape) / 512

@@ -1,12 +1,12 @@
 """Marching cubes: which triangles separate the corners of a cube by their signs.
 
-The table is derived, not copied. On each face of the cube every run of negative corners is cut off by one segment
-between the two edges where the sign changes; the segments of all six faces close to loops, and loops are cut into
-triangles. How a face is cut depends on its four signs only, so that two cubes which share it agree without knowing
-of each other, and the mesh has no holes; around each vertex the four cubes of its edge close to one fan, so that it is
-a manifold. (Lorensen & Cline, 1987, left the faces with four changes of sign open.)
+The table is derived rather than copied. On each face of the cube every run of negative corners is cut off by one
+segment between the two edges where the sign changes; the segments of all six faces close to loops, and loops are cut
+into triangles. The segments of a face depend on its four signs only, so that two cubes that share the face agree, and
+the mesh has no holes. The triangles of the four cubes around an edge close to one fan around its vertex, so that the
+mesh is a manifold. (Lorensen & Cline, 1987, left the faces with four changes of sign open.)
 
-A corner c has the offset (c >> 2 & 1, c >> 1 & 1, c & 1); an edge is its axis and its lower corner.
+Corner c has the offset (c >> 2 & 1, c >> 1 & 1, c & 1); an edge is given by its axis and its lower corner.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CORNERS = np.array([[c >> 2 & 1, c >> 1 & 1, c & 1] for c in range(8)])
 
 _EDGES = [(axis, c, c | 4 >> axis) for axis in range(3) for c in range(8) if not c & 4 >> axis]
 AXES, STARTS, ENDS = (np.array(each) for each in zip(*_EDGES, strict=True))
-"""Of each edge, its axis, its lower and its upper corner, ``(12,)``."""
+"""The axis, the lower corner and the upper corner of each edge, ``(12,)``."""
 
 _NAMES = {pair: edge for edge, (_, start, end) in enumerate(_EDGES) for pair in ((start, end), (end, start))}
 
@@ -61,9 +61,9 @@ def _trace_loops(case: int) -> Iterator[list[int]]:
 
 
 def _triangulate(loop: Sequence[int]) -> list[tuple[int, int, int]] | None:
-    """Return the triangles that fill a loop, or None if that needs a diagonal along a face.
+    """Return the triangles that fill a loop, or None if that needs a diagonal along a face of the cube.
 
-    There the neighbouring cube may draw the same diagonal, which four triangles would then share.
+    The neighbouring cube may draw the same diagonal, and four triangles would then share it.
     """
 
     @lru_cache(None)
@@ -85,10 +85,10 @@ def _triangulate(loop: Sequence[int]) -> list[tuple[int, int, int]] | None:
 
 
 @cache
-def table() -> NDArray[np.int8]:
-    """Return the edges of the triangles of each case, ``(256, t, 3)``, −1 where a case has fewer.
+def build_table() -> NDArray[np.int8]:
+    """Return the three edges that the corners of each triangle lie on, for each case, ``(256, t, 3)``.
 
-    Bit c of a case says that corner c is negative.
+    Bit c of a case is set where corner c is negative. Cases with fewer than t triangles are filled up with −1.
     """
     cases: list[list[tuple[int, int, int]]] = []
     for case in range(256):

@@ -1,4 +1,4 @@
-"""Meshes of triangles: how closed they are, how many parts and handles they have, area and volume."""
+"""Meshes of triangles: open edges, connected components, genus, area and volume."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Mesh:
     """A mesh of triangles.
 
     Args:
-        vertices: ``(v, 3)``, in units of length.
-        faces: the three vertices of each triangle, ``(f, 3)``, counter-clockwise as seen from outside.
-        normals: outward, of length 1, one a vertex, ``(v, 3)``.
+        vertices: coordinates ``(v, 3)``, in units of length.
+        faces: indices of the three vertices of each triangle, ``(f, 3)``, counter-clockwise as seen from outside.
+        normals: outward normals of length 1, one for each vertex, ``(v, 3)``.
     """
 
     vertices: NDArray[np.float64]
@@ -34,16 +34,16 @@ class Mesh:
     def volume(self) -> float:
         """⅙ Σ a · (b × c) over the triangles: the volume inside of a closed mesh, by the divergence theorem.
 
-        Negative where the faces look inward; of an open mesh it depends on the origin and means nothing.
+        It is negative if the faces look inward. That of an open mesh depends on the origin and means nothing.
         """
-        # About the middle, so that a small mesh far from the origin does not drown in rounding.
+        # Coordinates from the middle of the mesh keep rounding small where the mesh is far from the origin.
         middle = self.vertices.mean(0) if len(self.vertices) else 0.0
         a, b, c = (self.vertices[self.faces[:, k]] - middle for k in range(3))
         return float(np.einsum("ni,ni->", a, np.cross(b, c)) / 6)
 
     def open_edges(self) -> NDArray[np.int64]:
         """Return the edges, ``(e, 2)``, that are not shared by exactly two faces, once in each direction."""
-        # One number for each edge and direction, sorted in place: there are three times as many as faces.
+        # Each edge and direction is one number. They are sorted in place, as there are three times as many as faces.
         size, count = len(self.vertices), len(self.faces)
         keys = np.empty(3 * count, np.int64)
         for k in range(3):
@@ -55,9 +55,9 @@ class Mesh:
             part *= 2
             part += start > end
         keys.sort()
-        same = np.zeros(len(keys) + 1, bool)  # whether each is of the same edge as the one before
+        same = np.zeros(len(keys) + 1, bool)  # whether a number is of the same edge as the one before it
         same[1:-1] = keys[1:] >> 1 == keys[:-1] >> 1
-        # A pair begins where the next, but neither the one before nor the one after that is of the same edge.
+        # A pair begins at a number whose edge is that of the next number, and of no other one.
         begins = ~same[:-1] & same[1:] & ~np.append(same[2:], False)
         begins[:-1] &= keys[1:] != keys[:-1]
         paired = begins.copy()
@@ -68,15 +68,15 @@ class Mesh:
 
     @property
     def watertight(self) -> bool:
-        """Whether every edge is shared by exactly two faces, once in each direction."""
+        """Whether there are faces, and every edge is shared by exactly two of them, once in each direction."""
         return len(self.faces) > 0 and len(self.open_edges()) == 0
 
     def components(self) -> int:
-        """Return into how many parts the faces fall that share no vertex."""
+        """Return the number of connected components; faces that share a vertex are connected."""
         return int(self._label_parts().max(initial=-1)) + 1
 
     def _label_parts(self) -> NDArray[np.int32]:
-        """Return the number of the part that each face is of, ``(f,)``."""
+        """Return the index of the connected component that each face is in, ``(f,)``."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -90,11 +90,11 @@ class Mesh:
         return labels[faces[:, 0]]
 
     def remove_specks(self, part: float = 1e-3) -> Mesh:
-        """Return the mesh without its smallest components.
+        """Return the mesh without its smallest connected components.
 
         Args:
-            part: of the faces of the largest component: those with fewer are left out. Faces of one grid are of about
-                one size.
+            part: least number of faces of a component that is kept, as a fraction of that of the largest one. Faces
+                that marching cubes make from one grid are of similar size.
         """
         parts = self._label_parts()
         counts = np.bincount(parts)
@@ -105,9 +105,9 @@ class Mesh:
         return Mesh(self.vertices[used], faces.reshape(-1, 3), self.normals[used])
 
     def genus(self) -> int | None:
-        """Return how many handles the mesh has, over all its parts, or None if it is not watertight.
+        """Return the genus, the number of handles of all components together; None if the mesh is not watertight.
 
-        χ = V − E + F = Σ (2 − 2 g) over the components: 0 handles of a sphere, 1 of a torus.
+        χ = V − E + F = Σ (2 − 2 g) over the components: a sphere has 0 handles, a torus 1.
         """
         if not self.watertight:
             return None
@@ -115,10 +115,10 @@ class Mesh:
         return self.components() - euler // 2
 
     def report(self) -> dict[str, Any]:
-        """Return what is to be known of the mesh.
+        """Return the numbers that describe the mesh, by name.
 
-        ``vertices``, ``faces``, ``watertight``, ``components``, ``genus``, ``area`` and ``volume``; genus and volume
-        are None of a mesh that is not watertight, as they mean nothing then.
+        These are ``vertices``, ``faces``, ``watertight``, ``components``, ``genus``, ``area`` and ``volume``. Genus and
+        volume are None for a mesh that is not watertight, as they mean nothing then.
         """
         closed = self.watertight
         return {
@@ -135,8 +135,8 @@ class Mesh:
         """Return the mesh scaled, then moved: x ↦ scale · x + offset.
 
         Args:
-            scale: positive.
-            offset: three lengths.
+            scale: factor of the coordinates, positive.
+            offset: distance that the mesh is moved by along each axis, three of them.
 
         Raises:
             ValueError: the scale is not positive.

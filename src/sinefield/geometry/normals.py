@@ -1,8 +1,8 @@
-"""Normals of points: the plane through the neighbours of each where there are none, turned outwards by flooding.
+"""Normals of points, estimated from planes through neighbouring points, and turned outwards.
 
-The space around is divided into cells, those that are close to a point are walls, and what can be reached from the edge
-of the box without crossing a wall is outside. A wall is thick enough if something is left that cannot be reached. Each
-normal then points to where the outside is nearer.
+The outside is found by flooding: the box is divided into cells, the cells close to a point are walls, and the cells
+that can be reached from the edge of the box without crossing a wall are outside. Walls are thickened until some cells
+cannot be reached. Each normal is then turned to the side on which the outside is nearer.
 
 Source of the planes: Hoppe et al., "Surface reconstruction from unorganized points", 1992, section 3.2.
 """
@@ -16,22 +16,25 @@ from scipy.spatial import cKDTree
 
 from sinefield.geometry.winding import Doubles, estimate_spacing
 
-_CELLS = {2: 256, 3: 64}  # along each side of the box
-_NEIGHBOURS = {2: (8, 24, 72), 3: (16, 48, 144)}
-_FLAT = 0.08  # of the ratio of variances
-_CHUNK = 16_384  # points whose neighbours are looked at together
-_VOTES, _ROUNDS = 16, 10  # neighbours that a normal follows, and how often it looks at them
-_ALONG = 4  # the power that makes neighbours count the less the more the way to them is along a normal
-_INSIDE = 1e-3  # the part of the box that must be inside: a leak leaves nothing
-_CONTRADICTORY = 0.1  # the part of neighbouring normals: from here on they are not to be trusted
-_ALL = 0.9  # the part of all normals: from here on the others are mistakes of ours
-_PATCH = 0.02  # the part of all normals: so many contradict others at their edge only
-_ENOUGH = 20_000  # points, to see whether anything is wrong with their normals
-_STEP = 2.0  # spacings to either side of a point, where the outside is looked for
+_CELLS = {2: 256, 3: 64}  # cells along each side of the box, by dimension
+_NEIGHBOURS = {2: (8, 24, 72), 3: (16, 48, 144)}  # points that a plane is fitted to, more if they are noisy
+_FLAT = 0.08  # median ratio of the least variances of points that are not noisy
+_CHUNK = 16_384  # points whose planes are fitted together
+_VOTES, _ROUNDS = 16, 10  # neighbours that vote on the side of a normal, and rounds of voting
+_ALONG = 4  # power by which votes count less, the more the direction to a neighbour is that of a normal
+_INSIDE = 1e-3  # least fraction of cells inside: if the wall has a hole, there is none
+_CONTRADICTORY = 0.1  # fraction of neighbouring normals on opposite sides: above it, given normals are not trusted
+_ALL = 0.9  # fraction of inward normals: above it, all of them are inward and the others are mistakes of the flooding
+_PATCH = 0.02  # fraction of inward normals: a patch of fewer contradicts others along its edge only
+_ENOUGH = 20_000  # points that show whether normals need repair
+_STEP = 2.0  # spacings between a point and the places on either side where the distance to the outside is compared
 
 
 def estimate_normals(points: Doubles) -> Doubles:
-    """Return normals ``(n, d)`` of points ``(n, d)`` in the box [−1, 1]^d, outwards.
+    """Return outward normals ``(n, d)`` of unit length.
+
+    Args:
+        points: points on a closed surface in the box [−1, 1]^d, ``(n, d)`` with d = 2 or 3.
 
     Raises:
         ValueError: the points enclose nothing.
@@ -42,20 +45,20 @@ def estimate_normals(points: Doubles) -> Doubles:
 
 
 def repair_normals(points: Doubles, normals: Doubles) -> tuple[Doubles, int]:
-    """Return normals ``(n, d)`` that point outwards, and how many of those given did not and were turned.
+    """Return outward normals ``(n, d)``, and the number of given normals that were turned.
 
-    Normals are turned where that ends a contradiction between neighbours, or if all of them point inwards. Others are
-    right as they are, as those of a cavity, which the outside cannot be reached from, or of a sheet that is too thin
-    for its sides to be told apart.
+    Normals are turned where that ends a contradiction between neighbours, or if all of them point inwards. Other
+    normals that seem to point inwards are right: those of a cavity, which cannot be reached from the outside, or of a
+    sheet that is too thin for its sides to be told apart.
 
     Args:
-        points: ``(n, d)`` in the box [−1, 1]^d.
-        normals: ``(n, d)``, of unit length.
+        points: points on a surface in the box [−1, 1]^d, ``(n, d)`` with d = 2 or 3.
+        normals: normals of unit length, ``(n, d)``.
 
     Raises:
         ValueError: neighbours contradict each other, and as the points enclose nothing it is not known which is right.
     """
-    # Some of the points tell whether anything is wrong; a good scan of many points need not be looked at further.
+    # A sample tells whether normals need repair; in a good scan of many points the others are not examined.
     step = max(1, len(points) // _ENOUGH)
     if step > 1 and repair_normals(points[::step], normals[::step])[1] == 0:
         return normals, 0
@@ -80,12 +83,12 @@ def repair_normals(points: Doubles, normals: Doubles) -> tuple[Doubles, int]:
 
 
 def _measure_contradictions(normals: Doubles, near: NDArray[np.int64]) -> float:
-    """Return the part of neighbouring normals that point to opposite sides."""
+    """Return the fraction of pairs of neighbours whose normals point to opposite sides."""
     return float((np.einsum("nkd,nd->nk", normals[near[:, 1:]], normals) < 0).mean())
 
 
 def _orient(points: Doubles, normals: Doubles, tree: cKDTree) -> Doubles:
-    """Return 1 for each normal that points to where the outside is nearer, and −1 for the others.
+    """Return 1 for each normal that points to the side on which the outside is nearer, and −1 for each other one.
 
     Raises:
         ValueError: the points enclose nothing.
@@ -96,9 +99,9 @@ def _orient(points: Doubles, normals: Doubles, tree: cKDTree) -> Doubles:
     away = ndimage.distance_transform_edt(~_flood_outside(points, tree, spacing)) * (2 / cells)
     step = max(_STEP * spacing, 1.0 / cells)
     there, back = (_interpolate(away, points + side * step * normals) for side in (1, -1))
-    sure = (back - there) / (2 * step)  # 1 where the outside is straight ahead, 0 where both sides are as near
-    # Where a part is thinner than a cell the grid does not tell, but the neighbours along the surface do. Those across
-    # a thin part, to which the way is along a normal, do not count.
+    sure = (back - there) / (2 * step)  # 1 where the outside is straight ahead, 0 where it is as near on both sides
+    # In parts that are thinner than a cell the grid tells nothing, and the neighbours along the surface decide.
+    # Neighbours on the other side of a thin part, to which the direction is that of a normal, do not count.
     distance, near = (each[:, 1:] for each in tree.query(points, k=min(_VOTES + 1, len(points)), workers=-1))
     way = (points[near] - points[:, None]) / np.maximum(distance, 1e-300)[..., None]
     rise = np.maximum(
@@ -113,9 +116,9 @@ def _orient(points: Doubles, normals: Doubles, tree: cKDTree) -> Doubles:
 
 
 def _estimate_planes(points: Doubles, tree: cKDTree) -> Doubles:
-    """Return the unit normals of the planes through the neighbours of each point, of either sign.
+    """Return the unit normals, of either sign, of the planes through the neighbours of each point.
 
-    Of noisy points more neighbours are taken, until they lie in a plane rather than in a ball.
+    If points are noisy more neighbours are taken, until these lie in a plane rather than in a ball.
     """
     for count in _NEIGHBOURS[points.shape[1]]:
         starts = range(0, len(points), _CHUNK)
@@ -127,7 +130,7 @@ def _estimate_planes(points: Doubles, tree: cKDTree) -> Doubles:
 
 
 def _fit_planes(points: Doubles, tree: cKDTree, some: slice, count: int) -> tuple[Doubles, Doubles]:
-    """Return the normals of some points, and how thick their neighbourhoods are: the ratio of the least variances."""
+    """Return the normals of some points, and the ratio of the two least variances of the neighbours of each."""
     _, near = tree.query(points[some], k=count, workers=-1)
     spread = points[near] - points[near].mean(1, keepdims=True)
     variances, directions = np.linalg.eigh(np.einsum("nki,nkj->nij", spread, spread))
@@ -135,10 +138,10 @@ def _fit_planes(points: Doubles, tree: cKDTree, some: slice, count: int) -> tupl
 
 
 def _flood_outside(points: Doubles, tree: cKDTree, spacing: float) -> NDArray[np.bool_]:
-    """Return which cells can be reached from the edge of the box.
+    """Return whether each cell can be reached from the edge of the box, an array with d axes.
 
     Raises:
-        ValueError: all can, however thick the walls are.
+        ValueError: all cells can be reached, however thick the walls are.
     """
     dimension = points.shape[1]
     cells = _CELLS[dimension]
@@ -160,6 +163,6 @@ def _flood_outside(points: Doubles, tree: cKDTree, spacing: float) -> NDArray[np
 
 
 def _interpolate(values: Doubles, points: Doubles) -> Doubles:
-    """Return values of cells at points, interpolated."""
+    """Return the values of cells at points ``(n, d)``, by linear interpolation."""
     cells = values.shape[0]
     return np.asarray(ndimage.map_coordinates(values, ((points + 1) * (cells / 2) - 0.5).T, order=1, mode="nearest"))

@@ -1,4 +1,4 @@
-"""Points moved onto a level set Φ = c along ∇Φ, by Newton's method."""
+"""Projection of points onto a level set Φ = c along ∇Φ, by Newton's method."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import nn
 from sinefield.geometry.scalar_field import Floats, evaluate, evaluate_with_gradients
 
 _STEPS, _TOLERANCE = 20, 1e-6
-_SMALLEST = 1e-12  # of ‖∇Φ‖²: flatter than this no direction is known
+_SMALLEST = 1e-12  # ‖∇Φ‖²: a smaller gradient tells no direction
 
 
 def project(field: nn.Module, points: Floats) -> tuple[Floats, Floats]:
     """Return points on Φ = 0 near points ``(n, d)``, and the normals ∇Φ / ‖∇Φ‖ there, both ``(n, d)``.
 
-    Of a signed distance these are the nearest points. No point is moved farther than twice what Φ says, so that one
-    where ∇Φ vanishes, as in the middle of a ball, stays nearby, and may not reach the surface.
+    Where Φ is a signed distance these are the nearest points. No point is moved farther than 2 |Φ|: a point where ∇Φ
+    vanishes, as in the middle of a ball, stays nearby and may not reach the surface.
 
     Args:
         field: Φ, from ``(n, d)`` to ``(n, 1)``, nearly a signed distance.
-        points: ``(n, d)``.
+        points: coordinates, ``(n, d)``.
 
     Raises:
         ValueError: the field has several outputs, or answers NaN or infinity.
@@ -31,7 +31,7 @@ def project(field: nn.Module, points: Floats) -> tuple[Floats, Floats]:
 
 
 def normalise(vectors: NDArray[np.floating]) -> Floats:
-    """Return vectors ``(n, d)`` scaled to the length 1; what has none stays."""
+    """Return vectors ``(n, d)`` scaled to the length 1; zero vectors stay as they are."""
     found = vectors.astype(np.float64)
     found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-30)
     return found
@@ -46,18 +46,21 @@ def move_to_level(
     reach: float | Floats,
     tolerance: float,
 ) -> tuple[Floats, NDArray[np.float32], NDArray[np.float32]]:
-    """Return points on Φ = level near those given, Φ − level that is left there, and ∇Φ.
+    """Return points on Φ = level near the points given, the residual Φ − level at them, and ∇Φ.
 
-    Steps x ← x − t (Φ − level) ∇Φ / ‖∇Φ‖² of Newton's method, t = 1 at first and half of it after each step that would
-    have made |Φ − level| larger, which is not taken. Of a signed distance one step leads to the nearest point.
+    The steps of Newton's method are x ← x − t (Φ − level) ∇Φ / ‖∇Φ‖², with t = 1 at first. A step that would make
+    |Φ − level| larger is not taken, and t is halved. Where Φ is a signed distance one step leads to the nearest point.
 
     Args:
         field: Φ, from ``(n, d)`` to ``(n, 1)``.
-        points: ``(n, d)``.
-        level: c.
-        steps: at most.
-        reach: how far a point may be moved altogether, a length or ``(n,)``.
-        tolerance: of |Φ − level|: nearer points are left where they are.
+        points: coordinates, ``(n, d)``.
+        level: value of Φ that the points are moved to.
+        steps: largest number of steps.
+        reach: largest distance between a point and the result, a length or one for each point ``(n,)``.
+        tolerance: largest |Φ − level| of points that are not moved any more.
+
+    Returns:
+        Points ``(n, d)``, residuals ``(n,)`` and gradients ``(n, d)``.
 
     Raises:
         ValueError: the field has several outputs, or answers NaN or infinity.

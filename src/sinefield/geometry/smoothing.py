@@ -1,8 +1,8 @@
-"""Noisy points moved onto the surface that they scatter around, along normals that are smoothed too.
+"""Smoothing of noisy points: they are moved onto the surface that they scatter around, and their normals are averaged.
 
-Points on a surface have their nearest neighbours beside them, noisy ones to all sides. The latter are moved to the mean
-of their neighbourhood along their normals, until they are no longer noisy: a moving average, which shortens bumps that
-are smaller than a neighbourhood.
+Points on a surface have their nearest neighbours beside them, noisy points have them on all sides. Noisy points are
+moved along their normals to the mean of their neighbourhood, until they are no longer noisy. This is a moving average,
+and flattens bumps that are smaller than a neighbourhood.
 
 Source: projections onto moving planes, Alexa et al., "Point set surfaces", 2001, section 3.
 """
@@ -14,22 +14,22 @@ from scipy.spatial import cKDTree
 
 from sinefield.geometry.winding import Doubles
 
-# Of the sine of the angle to the nearest neighbours, whose median is 0.71 in a disc and 0.5 in a ball, and near 0 on a
-# circle or a sphere.
+# The roughness from which on points are noisy: it is 0.71 for points in a disc and 0.5 for points in a ball, and near 0
+# for points on a circle or a sphere.
 _NOISY = {2: 0.5, 3: 0.35}
-_SAMPLE = 4000  # points whose neighbours are looked at
-_NEIGHBOURS = {2: (6, 200), 3: (6, 48)}  # at least and at most, and in between this part of the points
-_PART = {2: 1 / 100, 3: 1 / 1000}
+_SAMPLE = 4000  # points that the roughness is estimated from
+_NEIGHBOURS = {2: (6, 200), 3: (6, 48)}  # least and largest number of neighbours in an average
+_PART = {2: 1 / 100, 3: 1 / 1000}  # fraction of the points that are neighbours, within these limits
 _CHUNK = 16_384
 _ROUNDS = 4
 
 
 def smooth(points: Doubles, normals: Doubles) -> tuple[Doubles, Doubles]:
-    """Return points and normals ``(n, d)`` as they are where they lie on a surface, and smoothed where they are noisy.
+    """Return points and normals ``(n, d)``: unchanged if the points lie on a surface, smoothed if they are noisy.
 
     Args:
-        points: ``(n, d)``.
-        normals: ``(n, d)``, of unit length.
+        points: coordinates, ``(n, d)`` with d = 2 or 3.
+        normals: normals of unit length, ``(n, d)``.
     """
     dimension = points.shape[1]
     count = min(int(np.clip(len(points) * _PART[dimension], *_NEIGHBOURS[dimension])), len(points))
@@ -49,7 +49,7 @@ def _average(points: Doubles, normals: Doubles, tree: cKDTree, part: slice, coun
     """Return some points at the mean height of their neighbours, and the mean normals of these."""
     some, across = points[part], normals[part]
     _, near = tree.query(some, k=count, workers=-1)
-    # Those that look the other way are of the other side of a thin part.
+    # Neighbours whose normals point the other way are on the other side of a thin part.
     alike = np.einsum("nkd,nd->nk", normals[near], across) > 0
     height = np.einsum("nkd,nd->nk", points[near] - some[:, None], across)
     mean = np.einsum("nk,nkd->nd", alike, normals[near])

@@ -1,7 +1,7 @@
 """Pictures of the surface Φ = 0 without a mesh, by sphere tracing.
 
-Where Φ is a distance no surface is nearer than Φ, and a ray may advance by that much at once; a field as steep as L
-allows Φ / L. (Hart, 1996: Sphere tracing, The Visual Computer 12.)
+Where Φ is a distance no surface is nearer than Φ, and a ray may advance by Φ in one step; if ‖∇Φ‖ ≤ L it may advance by
+Φ / L. (Hart, 1996: Sphere tracing, The Visual Computer 12.)
 """
 
 from __future__ import annotations
@@ -29,31 +29,37 @@ from sinefield.geometry.scalar_field import (
 Colouring = Literal["shaded", "curvature"]
 Pixels = NDArray[np.uint8]
 
-_STEPS = 256  # along a ray, at most
-_REFINEMENTS = 8  # of the place between a point outside and one inside
-_NEAR = 0.02  # of a pixel: a ray this near to the surface has arrived
-_LEAST = 0.2  # of a pixel: the least step, so that rays along the surface get on
-_ON_SIDE = 1e-9  # of a side of the box: what is this near to it lies on it
-_STRIP = 1 << 18  # rays traced together, a few dozen bytes each
-_PERCENTILE = 95.0  # of the curvatures in a picture that are told apart; the rest has the colours of the ends
+_STEPS = 256  # largest number of steps along a ray
+_REFINEMENTS = 8  # bisections between a point outside and one inside
+_NEAR = 0.02  # of a pixel: distance from the surface at which a ray has met it
+_LEAST = 0.2  # of a pixel: least step, so that rays along the surface get ahead
+_ON_SIDE = 1e-9  # of a side of the box: distance from it of points that lie on it
+_STRIP = 1 << 18  # rays that are traced together, of a few dozen bytes each
+_PERCENTILE = 95.0  # of the absolute curvatures in a picture: larger ones have the colours at the ends
 _PALETTE = "RdBu_r"  # convex red, concave blue
 
-# Directions in the frame of the camera: right, up, towards it; and how strong, in linear light.
+# Lights: the direction in the frame of the camera (right, up, towards it), and the strength, in linear light.
 _LIGHTS = (((-0.5, 0.7, 0.6), 0.70), ((0.8, 0.1, 0.5), 0.14))
 _AMBIENT, _GREY, _GAMMA = 0.10, 0.85, 2.2
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Where a picture is taken from.
+    """The place that a picture is taken from, and the direction it is taken in.
 
     Args:
-        azimuth: degrees around ``up``; at 0 the camera is on the side of the axis that follows ``up`` in x → y → z → x.
-        elevation: degrees above the target's horizon, −90 to 90.
-        distance: from the target, in units of length.
-        field_of_view: degrees from the lower to the upper side of the picture.
-        target: what is in the middle, three coordinates.
-        up: the axis that is upright, ``"x"``, ``"y"`` or ``"z"``; None: that of the shape, or z.
+        azimuth: angle around ``up`` in degrees; at 0 the camera is on the axis that follows ``up`` in x → y → z → x.
+        elevation: angle above the target's horizon in degrees, −90 to 90.
+        distance: distance from the target, in units of length.
+        field_of_view: angle from the lower to the upper side of the picture, in degrees.
+        target: point in the middle of the picture, three coordinates.
+        up: vertical axis, ``"x"``, ``"y"`` or ``"z"``; None: that of the shape, or z.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    >>> Camera(azimuth=0, elevation=0, distance=2).position().tolist()
+    [2.0, 0.0, 0.0]
     """
 
     azimuth: float = 30.0
@@ -76,7 +82,7 @@ class Camera:
             raise ValueError(f"up is {self.up!r}; expected x, y or z")
 
     def frame(self) -> Floats:
-        """Return the directions to the right, up, and from the target to the camera, the rows of ``(3, 3)``."""
+        """Return the directions to the right, up, and from the target to the camera, as the rows of ``(3, 3)``."""
         first, second, up = np.roll(np.eye(3), -1 - "xyz".index(self.up or "z"), axis=0)
         turn, lift = math.radians(self.azimuth), math.radians(self.elevation)
         across = math.cos(turn) * first + math.sin(turn) * second
@@ -85,12 +91,12 @@ class Camera:
         return np.stack([right, np.cross(back, right), back])
 
     def position(self) -> Floats:
-        """Return where the camera is, ``(3,)``."""
+        """Return the coordinates of the camera, ``(3,)``."""
         found: Floats = np.asarray(self.target) + self.distance * self.frame()[2]
         return found
 
     def rays(self, size: tuple[int, int]) -> Floats:
-        """Return the directions through the middles of the pixels, of length 1, ``(height · width, 3)``.
+        """Return the directions of length 1 through the middles of the pixels, ``(height · width, 3)``.
 
         Args:
             size: width and height of the picture.
@@ -116,20 +122,20 @@ def trace(
     scale: float | None = None,
     samples: int = 2,
 ) -> Pixels:
-    """Return a picture of the surface Φ = 0, on white, ``(height, width, 3)``.
+    """Return a picture of the surface Φ = 0 on white, ``(height, width, 3)``.
 
     Args:
         field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
-        camera: where the picture is taken from.
+        camera: place that the picture is taken from.
         size: width and height in pixels.
-        box: the part of space whose surface is seen.
-        colouring: "shaded", light grey, or "curvature", the mean curvature from blue, concave, to red, convex.
+        box: part of space that is seen; where it cuts the surface open its sides are.
+        colouring: "shaded" for light grey, or "curvature" for the mean curvature, from blue (concave) to red (convex).
         lipschitz: L, a bound of ‖∇Φ‖ in the box; None: 1.2 times the largest on a coarse grid, and at least 1.2.
-        scale: the curvature at the ends of the colours, in 1/unit of length; None: the 95th percentile of its size.
-        samples: rays along each side of a pixel; their mean is its colour.
+        scale: curvature at the ends of the colours, in 1/unit of length; None: the 95th percentile of absolute values.
+        samples: number of rays along each side of a pixel, whose mean is its colour.
 
     Raises:
-        ValueError: the size or the box is none, the colouring unknown, or Φ is not finite.
+        ValueError: the size is not positive, the box is not in space, the colouring is unknown, or Φ is not finite.
     """
     _check(size, colouring, samples)
     lipschitz = lipschitz or estimate_lipschitz_bound(field, box)[0]
@@ -139,7 +145,7 @@ def trace(
     if len(points):
         light[hit] = _light(field, camera, points, box, scale, colouring)
     mean = light.reshape(size[1], samples, size[0], samples, 3).mean((1, 3))
-    # Means are of light, pixels of what screens make it from.
+    # Means are taken of linear light, and pixels hold its encoding for screens.
     found: Pixels = np.round(255 * mean.clip(0, 1) ** (1 / _GAMMA)).astype(np.uint8)
     return found
 
@@ -155,23 +161,23 @@ def trace_turntable(
     lipschitz: float | None = None,
     samples: int = 2,
 ) -> Iterator[Pixels]:
-    """Yield pictures of the surface while the camera goes once around it, for :func:`sinefield.io.video.write`.
+    """Yield the pictures of a camera that goes once around the surface, for :func:`sinefield.io.video.write`.
 
     Args:
         field: Φ, from ``(n, 3)`` to ``(n, 1)``, nearly a signed distance, negative inside.
-        camera: where the first picture is taken from.
+        camera: place that the first picture is taken from.
         size: width and height in pixels.
-        box: the part of space whose surface is seen.
-        frames: how many; after the last one the first follows.
-        colouring: "shaded" or "curvature", its scale that of the first picture.
-        lipschitz: as in :func:`trace`.
-        samples: as in :func:`trace`.
+        box: part of space that is seen; see :func:`trace`.
+        frames: number of pictures; the first one follows the last.
+        colouring: "shaded" or "curvature", with the scale of the first picture.
+        lipschitz: bound of ‖∇Φ‖; see :func:`trace`.
+        samples: number of rays along each side of a pixel.
 
     Yields:
-        pictures ``(height, width, 3)``.
+        Pictures ``(height, width, 3)``.
 
     Raises:
-        ValueError: as in :func:`trace`, or there shall be no frame.
+        ValueError: there is not at least one frame, or as for :func:`trace`.
     """
     if frames < 1:
         raise ValueError(f"a turn of {frames} frames is none; give at least 1")
@@ -206,7 +212,7 @@ def _check(size: tuple[int, int], colouring: str, samples: int) -> None:
 def _find_hits(
     field: nn.Module, camera: Camera, size: tuple[int, int], box: Box, lipschitz: float
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Return which rays of a camera meet the surface, and where, ``(h,)`` and ``(h, 3)``."""
+    """Return the indices of the rays of a camera that meet the surface, ``(h,)``, and the points there, ``(h, 3)``."""
     rays = camera.rays(size)
     pixel = 2 * math.tan(math.radians(camera.field_of_view) / 2) / size[1]  # at the distance 1
     hits, points = [np.empty(0, np.int64)], [np.empty((0, 3))]
@@ -220,10 +226,10 @@ def _find_hits(
 def _march(
     field: nn.Module, origin: Floats, rays: Floats, box: Box, lipschitz: float, pixel: float
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Return which rays meet the surface, in order, and where."""
+    """Return the indices of the rays that meet the surface, in order, and the points there."""
     near, far = _clip_rays(origin, rays, box)
     active = np.flatnonzero(near < far)
-    at, before = near[active], near[active]  # the distance along each active ray, and that before the last step
+    at, before = near[active], near[active]  # the distance along each active ray, and the one before the last step
     found = np.full(len(rays), np.nan)
     for _ in range(_STEPS):
         values = evaluate(field, origin + at[:, None] * rays[active]).astype(float)
@@ -241,19 +247,19 @@ def _march(
 
 
 def _clip_rays(origin: Floats, rays: Floats, box: Box) -> tuple[Floats, Floats]:
-    """Return between which distances each ray is in a box; nowhere where the first is not less than the second."""
+    """Return the distances at which each ray enters and leaves a box; rays that miss it leave before they enter."""
     with np.errstate(divide="ignore", invalid="ignore"):
         one, other = ((corner - origin) / rays for corner in find_corners(box))
-    # A ray within a side of the box has 0/0 there, and is taken not to be limited by it.
+    # A ray within a side of the box has 0/0 there, and is not limited by that side.
     near = np.fmin(one, other).max(1, initial=0.0, where=~np.isnan(one) & ~np.isnan(other))
     far = np.fmax(one, other).min(1, initial=np.inf, where=~np.isnan(one) & ~np.isnan(other))
     return near, far
 
 
 def _bisect(field: nn.Module, origin: Floats, rays: Floats, outside: Floats, inside: Floats) -> Floats:
-    """Return where on each ray the sign of Φ changes, by bisection.
+    """Return the distance along each ray at which the sign of Φ changes, by bisection.
 
-    A ray that starts inside, where the box cuts the surface open, has both ends the same, and stays there.
+    A ray that starts inside, where the box cuts the surface open, has two equal distances, and keeps them.
     """
     low, high = outside.copy(), inside.copy()
     if len(rays) and (low < high).any():
@@ -265,15 +271,16 @@ def _bisect(field: nn.Module, origin: Floats, rays: Floats, outside: Floats, ins
 
 
 def _choose_scale(curvatures: NDArray[np.floating[Any]]) -> float:
+    """Return the curvature at the ends of the colours."""
     return float(np.percentile(np.abs(curvatures), _PERCENTILE)) if len(curvatures) else 1.0
 
 
 def _light(
     field: nn.Module, camera: Camera, points: Floats, box: Box, scale: float | None, colouring: Colouring
 ) -> Floats:
-    """Return the light that points of the surface send to a camera, ``(n, 3)``, linear.
+    """Return the linear light that points of the surface send to a camera, ``(n, 3)``.
 
-    Where a side of the box cuts the inside open it is that side which is seen, flat.
+    Points where a side of the box cuts the surface open are lit by the normal of that side.
     """
     gradients = evaluate_with_gradients(field, points)[1].astype(float)
     lower, upper = find_corners(box)
@@ -285,16 +292,16 @@ def _light(
     strength = np.full(len(points), _AMBIENT)
     for direction, strong in _LIGHTS:
         towards = np.asarray(direction) / np.linalg.norm(direction)
-        # Soft: the light wraps a little around the surface.
+        # The light wraps a little around the surface, so that shadows are soft.
         strength += strong * np.maximum(0, (seen @ towards + 0.25) / 1.25)
     if colouring == "shaded":
         return np.repeat((_GREY * strength)[:, None], 3, axis=1)
     import matplotlib as mpl
 
     curvatures = np.where(cut, 0, compute_mean_curvatures(field, points))
-    # Of a plane all curvatures are rounding, which shall not be told apart.
+    # The curvatures of a plane are rounding, and should not get different colours.
     limit = max(scale or _choose_scale(curvatures[~cut]), 1e-6)
     colours = np.asarray(mpl.colormaps[_PALETTE](0.5 + 0.5 * (curvatures / limit).clip(-1, 1)))[:, :3]
-    # Half of the light comes from everywhere, so that colours keep their meaning.
+    # Half of the light comes from all directions, so that shadows do not hide the colours.
     found: Floats = colours**_GAMMA * (0.5 + 0.5 * strength[:, None])
     return found

@@ -1,12 +1,12 @@
-"""Signed distances to points with normals, as far as these tell: targets that leave no room for other sheets.
+"""Signed distances from a surface that is given by points with normals.
 
-The distance to the nearest point p with normal n is that to its tangent plane, |(x − p)·n|, where x is as close as the
-points are to each other, and ‖x − p‖ farther off, where the two hardly differ. The sign is that of the plane close by,
-and of the generalised winding number elsewhere, which holes and stray normals hardly change:
+With p the nearest point and n its normal, the distance is that from the tangent plane, |(x − p)·n|, where x is as close
+to p as the points are to each other, and ‖x − p‖ farther off, where the two hardly differ. The sign is that of the
+plane close by, and elsewhere that of the generalised winding number, which holes and stray normals hardly change:
 
     w(x) = Σ_i a_i n_i·(p_i − x) / (A_d ‖p_i − x‖^d)        about 1 inside, 0 outside
 
-with a_i the area that point i stands for and A_2 = 2π, A_3 = 4π.
+with a_i the area of the surface around point i, and A_2 = 2π, A_3 = 4π.
 
 Source of the winding number of points: Barill et al., "Fast winding numbers for soups and clouds", 2018.
 """
@@ -23,31 +23,34 @@ from torch import Tensor
 
 Doubles = NDArray[np.float64]
 
-_BESIDE, _FAR = 2.0, 4.0  # spacings from the nearest point: planes tell the sign up to the first, not from the second
-_SURE = 0.35  # of a winding number's difference from 0.5
-_SAMPLE, _ALL_OF_THEM = 10_000, 0.2  # points in a sample; the distance from which on it does
-_WINDING = 2048  # points that stand for all of them in winding numbers
-_CHUNK = 1 << 22  # pairs at a time
+_BESIDE, _FAR = (
+    2.0,
+    4.0,
+)  # spacings from the nearest point: the plane gives the sign up to the first, never from the second
+_SURE = 0.35  # least difference from 0.5 of a winding number that overrules the plane
+_SAMPLE, _ALL_OF_THEM = 10_000, 0.2  # points in a sample; distance within which the nearest of all points is found
+_WINDING = 2048  # points in the sum of winding numbers
+_CHUNK = 1 << 22  # pairs of a point and a place in one product
 
 
 def estimate_spacing(points: Doubles, tree: cKDTree) -> float:
-    """Return the typical distance of a point from its nearest neighbours, up to the size of a sample of them."""
+    """Return the median over a sample of points of the mean distance from their three nearest neighbours."""
     some = points[:: max(1, len(points) // 10_000)]
     near, _ = tree.query(some, k=min(4, len(points)))
     return float(np.median(near[:, 1:].mean(1)))
 
 
 def signed_distances(points: Doubles, normals: Doubles, places: Doubles) -> Doubles:
-    """Return the distances ``(m,)`` of ``places`` ``(m, d)`` from a surface, negative inside.
+    """Return the distances ``(m,)`` of places from a surface, negative inside.
 
     Args:
-        points: ``(n, d)`` on the surface.
-        normals: ``(n, d)``, outwards.
-        places: where.
+        points: points on the surface, ``(n, d)``.
+        normals: outward normals of unit length, ``(n, d)``.
+        places: coordinates that distances are asked for, ``(m, d)``.
     """
     tree = cKDTree(points)
     spacing = estimate_spacing(points, tree)
-    # Far off the nearest of a sample of the points is hardly farther than that of all, and found ten times sooner.
+    # Far off, the nearest point of a sample is hardly farther than the nearest of all, and is found ten times sooner.
     distance, _ = cKDTree(points[:: max(1, len(points) // _SAMPLE)]).query(places, workers=-1)
     near = distance < _ALL_OF_THEM
     height = np.zeros(len(places))
@@ -55,19 +58,25 @@ def signed_distances(points: Doubles, normals: Doubles, places: Doubles) -> Doub
     height[near] = np.einsum("nd,nd->n", places[near] - points[nearest], normals[nearest])
     far = ~near | (distance > _FAR * spacing)
     sign = np.sign(height)
-    # The winding number is sure of itself from two spacings on, where a plane may be turned wrongly, and alone farther.
+    # From two spacings on the plane may be the wrong one, and a clear winding number decides; from four on, any does.
     asked = np.flatnonzero(far | (distance > _BESIDE * spacing))
     winding = winding_numbers(points, normals, places[asked])
     heard = far[asked] | (np.abs(winding - 0.5) > _SURE)
     sign[asked[heard]] = np.where(winding[heard] > 0.5, -1.0, 1.0)
-    # From the tangent plane to the point itself, as the place goes away.
+    # The distance goes over from that of the tangent plane to that of the point as the place gets farther.
     part = np.where(near, np.clip(distance / (_FAR * spacing), 0, 1), 1.0)
     size = (1 - part) * np.abs(height) + part * distance
     return np.asarray(sign * size)
 
 
 def winding_numbers(points: Doubles, normals: Doubles, places: Doubles) -> Doubles:
-    """Return the generalised winding numbers ``(m,)`` of places, from some of the points that stand for all."""
+    """Return the generalised winding numbers of places, ``(m,)``, from a sample of the points.
+
+    Args:
+        points: points on the surface, ``(n, d)`` with d = 2 or 3.
+        normals: outward normals of unit length, ``(n, d)``.
+        places: coordinates that winding numbers are asked for, ``(m, d)``.
+    """
     dimension = points.shape[1]
     step = max(1, math.ceil(len(points) / _WINDING))
     chosen = np.random.default_rng(0).permutation(len(points))[::step]
@@ -77,7 +86,7 @@ def winding_numbers(points: Doubles, normals: Doubles, places: Doubles) -> Doubl
     found = []
     for chunk in torch.from_numpy(places).float().split(max(1, _CHUNK // len(chosen))):
         inverse = torch.cdist(chunk, anchors, compute_mode="use_mm_for_euclid_dist").clamp_(min=1e-6).pow_(-dimension)
-        # Σ a n·(p − x)/r^d, as two products of matrices.
+        # Σ a n·(p − x)/r^d is two matrix products: that with a n·p, and that with a n, times x.
         constant: Tensor = (weighted * anchors).sum(1)
         found.append(inverse @ constant - ((inverse @ weighted) * chunk).sum(1))
     total = 2 * math.pi if dimension == 2 else 4 * math.pi
@@ -85,9 +94,10 @@ def winding_numbers(points: Doubles, normals: Doubles, places: Doubles) -> Doubl
 
 
 def _estimate_areas(points: Doubles, chosen: NDArray[np.int64]) -> Doubles:
-    """Return the area (the length, in the plane) that each chosen point stands for: that of the points nearest to it.
+    """Return the area of the surface (its length in the plane) around each chosen point.
 
-    Each point stands for the disc of its own spacing, all of them scaled alike.
+    Every point has the area of a disc as large as its neighbourhood, and the areas of all points are added up at the
+    nearest chosen ones.
     """
     dimension = points.shape[1]
     tree = cKDTree(points)

@@ -47,23 +47,6 @@ class Volume:
     name: str
 
 
-def is_volume(path: str | Path) -> bool:
-    """Return whether a file holds a volume: NIfTI by its ending, NPY by its shape.
-
-    An NPY file holds one if its array has three axes and the last is not the 1, 3 or 4 channels of a picture.
-    """
-    name = str(path).lower()
-    if name.endswith(SUFFIXES):
-        return True
-    if not name.endswith(".npy"):
-        return False
-    try:
-        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
-    except (OSError, ValueError, EOFError):  # the reader of the file will tell what is wrong with it
-        return False
-    return len(shape) == 3 and shape[2] not in (1, 3, 4)
-
-
 def read(source: str | Path | NDArray[Any] | Tensor, sizes: tuple[float, float, float] | None = None) -> Volume:
     """Return the volume in a file, or in an array ``(z, y, x)`` of integers, booleans or floats.
 

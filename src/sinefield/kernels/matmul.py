@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
+from typing import final
 
 import torch
 from torch import Tensor
@@ -20,6 +22,7 @@ from torch import Tensor
 _TRIAL = (1024, 256, 256)  # rows, inputs and outputs: a hidden layer of the usual width and batch
 
 
+@final
 @dataclass(frozen=True)
 class Trial:
     """What float32 products are like on this machine.
@@ -56,19 +59,38 @@ def fast_products(device: torch.device) -> Iterator[None]:
     if device.type != "cpu" or not trial(torch.get_num_threads()).use_onednn:
         yield
         return
-    with _onednn():
+    with _onednn:
         yield
 
 
-@contextmanager
-def _onednn() -> Iterator[None]:
-    settings = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # made at run time
-    before = settings.fp32_precision
-    settings.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        settings.fp32_precision = before
+@final
+class _Switch:
+    """The setting of PyTorch, one for the whole process, that selects oneDNN's products: on while anyone needs it.
+
+    Threads come and go as they like: the first one in keeps what the setting was, the last one out puts it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users = 0
+        self._before = ""
+
+    def __enter__(self) -> None:
+        settings = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # made at run time
+        with self._lock:
+            if self._users == 0:
+                self._before = settings.fp32_precision
+                settings.fp32_precision = "bf16"
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                torch.backends.mkldnn.matmul.fp32_precision = self._before  # type: ignore[attr-defined]  # as above
+
+
+_onednn = _Switch()
 
 
 @cache
@@ -93,7 +115,7 @@ def trial(threads: int) -> Trial:  # noqa: ARG001 - the speed depends on it
     rounded = work / _seconds(lambda: low_left @ low_right)
     if not torch.backends.mkldnn.is_available():
         return Trial(default, 0.0, rounded)
-    with _onednn():
+    with _onednn:
         onednn, onednn_error = work / _seconds(lambda: left @ right), error()
     return Trial(default, onednn if onednn_error <= 2 * default_error else 0.0, rounded)
 

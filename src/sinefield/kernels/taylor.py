@@ -134,7 +134,7 @@ def _partitions(axes: Axes) -> Sequence[tuple[int, tuple[Axes, ...]]]:
     """Return how often each list of blocks occurs among the partitions of a list of axes.
 
     >>> _partitions((0, 0, 1))
-    [(1, ((0, 0, 1),)), (2, ((0,), (0, 1))), (1, ((0, 0), (1,))), (1, ((0,), (0,), (1,)))]
+    [(1, ((0, 0, 1),)), (1, ((0, 0), (1,))), (2, ((0,), (0, 1))), (1, ((0,), (0,), (1,)))]
     """
     found: list[list[list[int]]] = [[]]
     for position in range(len(axes)):

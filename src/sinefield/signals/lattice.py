@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.jet import Derivatives
+from sinefield.jet_views import Derivatives
 from sinefield.quantities import Quantity
+from sinefield.signals.signal import floats_of
 
 
 @final
@@ -114,7 +115,7 @@ class Lattice:
             ValueError: something is missing, of the wrong kind, out of its range, or not of so many axes.
         """
         try:
-            shape, extent, channels = tuple(stored["shape"]), tuple(map(float, stored["extent"])), stored["channels"]
+            shape, extent, channels = tuple(stored["shape"]), floats_of(stored["extent"]), stored["channels"]
             low, high = float(stored["low"]), float(stored["high"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"the stored mapping of samples is incomplete or malformed ({error!r})") from error

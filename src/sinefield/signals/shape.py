@@ -19,7 +19,7 @@ from sinefield.geometry.scalar_field import evaluate
 from sinefield.geometry.sphere_tracing import Colouring
 from sinefield.io import image as pictures
 from sinefield.io import video as clips
-from sinefield.signals.signal import Axis, Signal
+from sinefield.signals.signal import Axis, Signal, floats_of
 
 MARGIN = 0.9
 """How far a shape reaches in field coordinates: its longest side spans [−0.9, 0.9]."""
@@ -89,7 +89,7 @@ class ShapeSignal(Signal):
             ValueError: a number is missing, of the wrong kind or out of its range.
         """
         try:
-            centre, extent = tuple(map(float, stored["centre"])), tuple(map(float, stored["extent"]))
+            centre, extent = floats_of(stored["centre"]), floats_of(stored["extent"])
             scale, up = float(stored["scale"]), str(stored["up"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"the stored mapping of a shape is incomplete or malformed ({error!r})") from error

@@ -83,3 +83,14 @@ class Signal(ABC):
             ValueError: as for :meth:`sample`; or the ending is of no known format.
             OSError: the place cannot be written to.
         """
+
+
+def floats_of(stored: Any) -> tuple[float, ...]:
+    """Return the numbers in a list.
+
+    Raises:
+        TypeError: it is no list.
+    """
+    if not isinstance(stored, list):
+        raise TypeError(f"{stored!r} is no list")
+    return tuple(map(float, stored))

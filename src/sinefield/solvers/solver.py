@@ -119,9 +119,11 @@ class Solver(ABC):
         return replace(self, **mine)  # type: ignore[type-var]  # subclasses are dataclasses
 
     def to_json(self) -> dict[str, Any]:
-        """Return the solver and its settings as JSON; a solver within it is told ``within``."""
+        """Return the solver and its settings as JSON; that within it, if its name is ``solver``, as ``inner``."""
         return {"solver": type(self).__name__.lower()} | {
-            "within" if each.name == "solver" else each.name: value.to_json() if isinstance(value := getattr(self, each.name), Solver) else _plain(value)
+            "inner" if each.name == "solver" else each.name: value.to_json()
+            if isinstance(value := getattr(self, each.name), Solver)
+            else _plain(value)
             for each in fields(self)  # type: ignore[arg-type]  # subclasses are dataclasses
         }
 

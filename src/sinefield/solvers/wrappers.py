@@ -126,8 +126,8 @@ class Averaged(Solver):
         losses = self.solver.step(objective, batch, state.inner, rate)
         state.own["steps"].add_(1)
         weight = max(1 - self.average, 1 / (float(state.own["steps"]) + 1))
-        averages = [state.own[name] for name in objective.parameters]
-        torch._foreach_lerp_(averages, [each.detach() for each in objective.parameters.values()], weight)
+        for name, each in objective.parameters.items():
+            state.own[name].lerp_(each.detach(), weight)
         return losses
 
     def answer(self, state: _Around) -> Mapping[str, Tensor]:

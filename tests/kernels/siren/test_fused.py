@@ -218,17 +218,6 @@ def test_dropout_and_final_activations_go_another_way() -> None:
         fused.evaluate(build("relu", 2, 1).chain(), torch.zeros(1, 2), {"value"})
 
 
-def test_fewest_rows_are_carried() -> None:
-    def rows(inputs: int, outputs: int, *needs: str) -> int:
-        return fused.plan_of(siren(inputs, outputs).chain(), set(needs)).rows
-
-    assert rows(3, 1, "value") == 1
-    assert rows(3, 1, "jacobian") == 2  # one output: back from it
-    assert rows(2, 3, "jacobian") == 3  # three outputs, two inputs: forward
-    assert rows(2, 1, "laplacian") == 4
-    assert rows(3, 1, "hessian") == 5  # value, three slopes, one adjoint; forward it would be ten
-
-
 # What float32 loses, at the size that products are made for
 
 

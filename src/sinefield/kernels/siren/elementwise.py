@@ -31,7 +31,7 @@ def _partners(forms: Sequence[Form], axis: int) -> list[tuple[int, int, float]]:
     found = []
     for number, form in enumerate(forms):
         for i, j in form:
-            # Compared one by one: of numbers that are arguments, PyTorch's compiler (2.13) finds no axis to be in (i, j).
+            # Compared one by one: to PyTorch's compiler (2.13) `axis in (i, j)` is false where i and j are arguments.
             if axis == i and axis == j:
                 found.append((number, axis, 1.0))
             elif axis == i or axis == j:  # noqa: SIM109
@@ -171,7 +171,7 @@ def rise_bent(
     bends: Tensor,
     scratch: Tensor | None,
 ) -> None:
-    """Turn q̄ into ḡ, and write c̄, Σ_k g E and Σ_k g F_i; ``gradients`` by forms are ``(c, forms, …, n, 1)``."""
+    """Turn q̄ into ḡ, and write c̄, Σ_k g E and Σ_k g F_i; ``gradients`` are by the forms ``(c, forms, …, n, 1)``."""
     rise(rising, above, cosine, turn)
     bends.zero_()
     for g, row, gradient in zip(above, rising, gradients, strict=True):

@@ -1,4 +1,4 @@
-"""Tests of averages, speed and execution; what a descent reaches is tested with :mod:`sinefield.solve`."""
+"""Tests of averages, speed and execution; what a fit reaches is tested with :mod:`sinefield.solve`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from sinefield import Constraint, PointCloud, Siren, solve
-from sinefield.descent import COMPILED_FROM, Descent
+from sinefield.fit import COMPILED_FROM, Fit, prepare
 from sinefield.jet import Jet
 from sinefield.kernels import matmul
 from sinefield.kernels.siren import compiled
 from sinefield.recipe import Recipe
 from sinefield.solution import Progress
-from sinefield.solve import prepared
+from sinefield.solvers import Adam, Constant
 
-QUICK = Recipe("quick", learning_rate=1e-3, batch=None, schedule="constant", passes=3)
+QUICK = Recipe("quick", Adam(1e-3), Constant(), batch=None, passes=3)
 
 
 def fit(u: Jet, value: Tensor) -> Tensor:
@@ -34,10 +34,9 @@ def small(width: int = 16) -> Siren:
     return Siren(1, 1, width, 1, first_omega=5.0)
 
 
-def descent(recipe: Recipe, field: Siren | None = None) -> Descent:
-    constraints = [Constraint(cloud(), fit)]
-    system, problem, chosen = prepared(field or small(), constraints, recipe, {}, seed=0, device=None)
-    return Descent(system, problem, chosen, seed=0)
+def fit_of(recipe: Recipe, compiling: bool | None = None) -> Fit:
+    objective, problem, chosen = prepare(small(), [Constraint(cloud(), fit)], recipe, {}, seed=0, device=None)
+    return Fit(objective, problem, chosen, seed=0, compiled=compiling)
 
 
 def parameters(field: torch.nn.Module) -> Tensor:
@@ -74,7 +73,7 @@ def test_the_average_does_not_disturb_the_steps() -> None:
     assert all(torch.equal(one, other) for one, other in zip(*seen.values(), strict=True))
 
 
-def test_averages_beat_the_last_step_of_a_noisy_descent() -> None:
+def test_averages_beat_the_last_step_of_a_noisy_fit() -> None:
     def error(average: float) -> float:
         recipe = QUICK.changed(batch=4, passes=100, average=average)
         field = small()
@@ -98,42 +97,42 @@ def test_speed_counts_points_and_work() -> None:
 
 
 def test_speed_of_nothing() -> None:
-    assert descent(QUICK).speed.points == 0
-    assert descent(QUICK).speed.flop == 0
+    assert fit_of(QUICK).speed.points == 0
+    assert fit_of(QUICK).speed.flop == 0
 
 
 # Execution
 
 
-def test_long_descents_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_fits_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "available", lambda: True)
-    long = math.ceil(COMPILED_FROM / descent(QUICK).work_per_step)
+    long = math.ceil(COMPILED_FROM / fit_of(QUICK).work_per_step)
     for passes, expected in ((long - 1, False), (long, True)):
-        assert (descent(QUICK.changed(passes=passes)).execution(compiled=None).run is compiled.run) == expected
-    assert descent(QUICK.changed(seconds=1e6)).execution(compiled=None).run is compiled.run
-    assert descent(QUICK.changed(seconds=0.1)).execution(compiled=None).run is not compiled.run
-    assert descent(QUICK).execution(compiled=True).run is compiled.run
-    assert descent(QUICK.changed(passes=long)).execution(compiled=False).run is not compiled.run
+        assert (fit_of(QUICK.changed(passes=passes)).execution.run is compiled.run) == expected
+    assert fit_of(QUICK.changed(seconds=1e6)).execution.run is compiled.run
+    assert fit_of(QUICK.changed(seconds=0.1)).execution.run is not compiled.run
+    assert fit_of(QUICK, compiling=True).execution.run is compiled.run
+    assert fit_of(QUICK.changed(passes=long), compiling=False).execution.run is not compiled.run
 
 
 def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "available", lambda: False)
-    assert descent(QUICK).execution(compiled=True).run is not compiled.run
+    assert fit_of(QUICK, compiling=True).execution.run is not compiled.run
 
 
 @pytest.mark.parametrize("faster", [True, False])
 def test_products_are_rounded_where_that_is_faster(faster: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = matmul.Trial(1.0, 1.0, 2.0 if faster else 1.0)
     monkeypatch.setattr(matmul, "trial", lambda _threads: trial)
-    assert descent(QUICK.changed(backward="bfloat16")).execution(compiled=False).rounded == faster
-    assert not descent(QUICK).execution(compiled=False).rounded
+    assert fit_of(QUICK.changed(rounding=True), compiling=False).execution.rounded == faster
+    assert not fit_of(QUICK, compiling=False).execution.rounded
 
 
 def test_a_fit_with_rounded_products_ends_near_the_exact_one() -> None:
     errors = []
-    for backward in ("float32", "bfloat16"):
+    for rounding in (False, True):
         field, data = small(64), cloud(200)
-        solve(field, [Constraint(data, fit)], QUICK.changed(passes=60, backward=backward))
+        solve(field, [Constraint(data, fit)], QUICK.changed(passes=60, rounding=rounding))
         with torch.no_grad():
             errors.append(float((field(data.points) - data.targets["value"]).square().mean()))
     assert errors[1] < 2 * errors[0] + 1e-6
