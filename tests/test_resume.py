@@ -81,11 +81,12 @@ def bytes_of(found: Solution, folder: Path) -> bytes:
 
 def watched(search: Search, folder: Path) -> tuple[Solution, dict[int, Path]]:
     """Return what a search finds that writes all that it needs after every step, and what it wrote by steps."""
-    path, kept = folder / "field.safetensors", {}
+    path = folder / "field.safetensors"
+    kept: dict[int, Path] = {}
 
     def keep(progress: Progress) -> None:
         if path.exists():
-            kept[progress.step] = shutil.copy(path, folder / f"{progress.step}.safetensors")
+            kept[progress.step] = Path(shutil.copy(path, folder / f"{progress.step}.safetensors"))
 
     found = search.run(checkpointing=Checkpointing(path, 1e-9), observe=keep)
     return found, kept
@@ -351,7 +352,7 @@ def test_another_size(stopped: Path) -> None:
     ids=str,
 )
 def test_another_recipe_or_seed(stopped: Path, changes: dict[str, Any], words: tuple[str, ...]) -> None:
-    search = Search(picture().problem, picture().changes | changes)
+    search = Search(picture().problem, {**picture().changes, **changes})
     refused(stopped, search.run, *words)
 
 

@@ -78,7 +78,7 @@ def test_lbfgs_is_that_of_torch_and_descends_far() -> None:
     losses = []
     for _ in range(20):
         losses.append(float(solver.step(mine, full, state, 1.0)["constraint"]))
-        optimiser.step(closure)  # type: ignore[arg-type]  # PyTorch's closures return numbers or tensors
+        optimiser.step(closure)
         torch.testing.assert_close(mine.vector(), theirs.vector(), rtol=1e-9, atol=1e-9)
     assert losses[-1] < 1e-8 * losses[0]
 
@@ -129,7 +129,7 @@ def test_the_state_of_another_optimiser_is_refused() -> None:
 
 def test_what_cannot_be_saved_is_named() -> None:
     class Odd(torch.optim.SGD):
-        def step(self, closure: Any = None) -> None:
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]  # it is never asked for a loss
             self.state[self.param_groups[0]["params"][0]]["odd"] = {1, 2}
             closure()
 
