@@ -221,7 +221,11 @@ class Search:
                 return
 
     def _fit_of(self, number: int) -> Fit:
-        """Return the fit of a part, where it stood if it was interrupted."""
+        """Return the fit of a part, where it stood if it was interrupted.
+
+        Raises:
+            ValueError: the state of where it stood is not one of this fit.
+        """
         part, recipe = self.parts[number], self.recipe
         if recipe.seconds is not None:
             recipe = replace(recipe, seconds=recipe.seconds / len(self.parts))

@@ -110,7 +110,7 @@ def rotated(condition: float, seed: int) -> Tensor:
     """Return a matrix with singular values from 1 to 1/condition, along random directions."""
     generator = torch.Generator().manual_seed(seed)
     u, v = (torch.linalg.qr(torch.randn(8, 8, dtype=torch.float64, generator=generator)).Q for _ in range(2))
-    values = condition ** -torch.linspace(0, 1, 8, dtype=torch.float64)
+    values = torch.pow(condition, -torch.linspace(0, 1, 8, dtype=torch.float64))
     return u @ values.diag() @ v
 
 

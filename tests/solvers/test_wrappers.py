@@ -188,9 +188,7 @@ def test_the_best_comes_back_after_a_divergence() -> None:
     made = objective()
     solver = BestSoFar(Descent(scatter))
     state = solver.init(made)
-    seen = []
-    for _ in range(7):
-        seen.append((made.vector(), float(solver.step(made, FULL, state, 1e-3)["constraint"])))
+    seen = [(made.vector(), float(solver.step(made, FULL, state, 1e-3)["constraint"])) for _ in range(7)]
     assert math.isnan(seen[-1][1])
     solver.retreat(made, state)
     best = min((loss, k) for k, (_, loss) in enumerate(seen) if math.isfinite(loss))[1]
@@ -202,9 +200,7 @@ def test_the_best_of_several_steps_is_where_they_began() -> None:
     made = objective()
     solver = BestSoFar(Descent(scatter), every=2)
     state = solver.init(made)
-    seen = []
-    for _ in range(7):
-        seen.append((made.vector(), float(solver.step(made, FULL, state, 1e-3)["constraint"])))
+    seen = [(made.vector(), float(solver.step(made, FULL, state, 1e-3)["constraint"])) for _ in range(7)]
     means = [(seen[k][1] + seen[k + 1][1]) / 2 for k in (0, 2)]
     assert means[1] < means[0]
     solver.retreat(made, state)
