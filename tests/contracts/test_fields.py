@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
-from sinefield.fields import compose
+from sinefield.fields import compose, coordinates
 from sinefield.fields.activations import Sine, activation
 from sinefield.fields.chain import Affine, Chain
 from sinefield.fields.compose import Composite, Constant, Formula, Product, Readout, Sum
@@ -292,7 +292,11 @@ def test_every_composite_is_judged() -> None:
         return {type(each) for each in field.modules()}
 
     judged = set().union(*(all_within(make()) for make in FIELDS.values()))
-    known = {each for each in vars(compose).values() if isinstance(each, type) and issubclass(each, Composite)}
+    known = {
+        each
+        for each in (vars(compose) | vars(coordinates)).values()
+        if isinstance(each, type) and issubclass(each, Composite)
+    }
     assert known - {Composite} <= judged
     assert {TiledSiren, Batched, Periodic} <= judged
     assert isinstance(siren(), Field)

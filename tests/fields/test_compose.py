@@ -5,8 +5,6 @@ That their jets are those of nested differentiation is judged by tests/contracts
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,7 +15,7 @@ from sinefield.fields.chain import Affine, Chain
 from sinefield.fields.compose import Constant, Formula, Product, Readout, Sum, leibniz_needs
 from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.derivatives import LaplacianAlong, Partial
-from sinefield.fields.field import Layered, build
+from sinefield.fields.field import build
 from sinefield.fields.siren import Siren
 
 
@@ -65,71 +63,6 @@ def test_a_read_out_is_linear() -> None:
     torch.testing.assert_close(u.jacobian[:, 1], 2 * whole.jacobian[:, 1] + 0.5 * whole.jacobian[:, 2])
     torch.testing.assert_close(u.hessian, torch.einsum("ck,nkij->ncij", matrix, whole.hessian))
     torch.testing.assert_close(u.d(0, 1, 1), whole.d(0, 1, 1) @ matrix.T)
-
-
-@pytest.mark.parametrize("chained", [True, False])
-def test_a_turned_field_has_the_same_laplacian(*, chained: bool) -> None:
-    """The Laplacian does not change under a rotation R, and the gradient turns with it: ∇(Ψ∘R) = Rᵀ ∇Ψ."""
-    angle = 0.7
-    turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]], dtype=torch.float64)
-    field = siren() if chained else Sum(siren(), power(3))
-    u, there = jet(AffineMap(field, turn), points_of()), jet(field, points_of() @ turn.T)
-    torch.testing.assert_close(u.laplacian, there.laplacian, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(u.gradient, there.gradient @ turn, rtol=1e-10, atol=1e-10)
-
-
-def test_units_are_an_affine_map() -> None:
-    """Φ(x/2): each derivative is halved once more."""
-    u = jet(AffineMap(power(4, inputs=1), torch.tensor([[0.5]]).double()), points_of(inputs=1))
-    x = points_of(inputs=1) / 2
-    for order, expected in enumerate((x**4, 4 * x**3, 12 * x**2, 24 * x, 24 * torch.ones_like(x))):
-        torch.testing.assert_close(u.d(*(0,) * order), expected / 2**order)
-
-
-def test_a_restricted_field_sees_its_axes_alone() -> None:
-    u = jet(Restriction(power(3, 0, 1), (1,), 3), points_of(inputs=3))
-    y = points_of(inputs=3)[:, 1:2]
-    torch.testing.assert_close(u.value, y**3)
-    torch.testing.assert_close(u.d(1, 1, 1), torch.full_like(y, 6.0))
-    torch.testing.assert_close(u.laplacian, 6 * y)
-    for zero in (u.d(0), u.d(0, 1), u.d(2, 2), u.laplacian_along(0, 2)):
-        assert zero.shape == y.shape
-        assert not bool(zero.any())
-    assert torch.equal(u.hessian.count_nonzero(dim=(0, 1)), torch.tensor([[0, 0, 0], [0, 9, 0], [0, 0, 0]]))
-
-
-@pytest.mark.parametrize("made", ["siren", "relu", "tanh"])
-def test_a_periodic_field_repeats_with_all_its_derivatives(made: str) -> None:
-    """In double precision, though it is built in single precision: a rounded period would be another one."""
-    torch.manual_seed(0)
-    settings = {"first_omega": 3.0, "hidden_omega": 2.0} if made == "siren" else {}
-    field = Periodic(build(made, 4, 1, hidden_features=8, hidden_layers=1, **settings), (2.0, 0.3)).double()
-    shift = torch.tensor([3 * 2.0, -5 * 0.3], dtype=torch.float64)
-    u, there = jet(field, points_of()), jet(field, points_of() + shift)
-    for one, other in (
-        (u.value, there.value),
-        (u.gradient, there.gradient),
-        (u.laplacian, there.laplacian),
-        (u.d(0, 0, 1), there.d(0, 0, 1)),
-    ):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9 * (1 + float(one.detach().abs().max())))
-    torch.testing.assert_close(field(points_of()), u.value)
-    assert not torch.allclose(field(points_of()), field(points_of() + 0.1))
-    single = field.float()
-    torch.testing.assert_close(single(points_of().float()), jet(single, points_of().float()).value)
-
-
-def test_periodic_functions_in_closed_form() -> None:
-    """Ψ(s, c) = s of period T is sin(2πx/T)."""
-    sine = Layered()
-    sine.in_features, sine.out_features, sine.layers = 2, 1, nn.Sequential(nn.Linear(2, 1))
-    with torch.no_grad():
-        sine.layers[0].weight.copy_(torch.tensor([[1.0, 0.0]]))
-        sine.layers[0].bias.zero_()
-    u, x, k = jet(Periodic(sine, [0.5]).double(), points_of(inputs=1)), points_of(inputs=1), 2 * math.pi / 0.5
-    torch.testing.assert_close(u.value, (k * x).sin())
-    torch.testing.assert_close(u.gradient, k * (k * x).cos())
-    torch.testing.assert_close(u.d(0, 0, 0, 0), k**4 * (k * x).sin())
 
 
 def test_a_constant_is_learnt() -> None:
@@ -201,9 +134,3 @@ def test_work_is_that_of_the_parts() -> None:
 def test_what_does_not_fit_is_refused(make: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()  # type: ignore[operator]
-
-
-def test_a_periodic_module_without_a_chain_has_none() -> None:
-    field = Periodic(Sum(siren(2), siren(2)), (1.0,))
-    with pytest.raises(TypeError, match="a Sum has no chain"):
-        field.chain()

@@ -293,7 +293,7 @@ def test_values_and_gradients_are_as_exact_as_those_of_plain_autograd(*, compili
 
 
 def test_in_double_precision_gradients_are_those_of_differences() -> None:
-    field, points = tiles(torch.float64), points_of(6)
+    field, points = Batched(siren(2), 3, many(siren(2), 3)), points_of(6)
     assert torch.autograd.gradcheck(lambda *_: jet(field, points).value, tuple(field.parameters()))
 
 

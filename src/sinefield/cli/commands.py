@@ -83,6 +83,8 @@ def fit(
             seed=general.seed,
             device=device(general.device),
             observe=watching,
+            checkpointing=training.checkpointing(output),
+            resume=training.resume,
             **changes,
         )
     solution.save(output)

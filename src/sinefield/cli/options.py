@@ -20,6 +20,8 @@ from sinefield.kinds.options import Options
 if TYPE_CHECKING:
     import torch
 
+    from sinefield.solve import Checkpointing
+
 Asked = NewType("Asked", dict[str, Any])
 """The options of kinds that were given, by the names of their fields: a command's parameter of this type gets them."""
 
@@ -119,6 +121,28 @@ class Training:
     panel: ClassVar[str | None] = "Training"
     batch: Annotated[int | None, typer.Option(min=1, help="Samples a step. (default: the recipe's)")] = None
     learning_rate: Annotated[float | None, typer.Option(help="Adam's learning rate. (default: the recipe's)")] = None
+    checkpoint_every: Annotated[
+        float | None,
+        typer.Option(metavar="PASSES", help="Write the field so often, with all that --resume needs to go on."),
+    ] = None
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="FIELD", help="Go on with a fit of the same options that --checkpoint-every wrote."),
+    ] = None
+
+    def checkpointing(self, output: Path) -> Checkpointing | None:
+        """Return where and how often to write all that is needed to go on; None: nowhere.
+
+        Raises:
+            ValueError: as often as never.
+        """
+        if self.checkpoint_every is None:
+            return None
+        if not self.checkpoint_every > 0:
+            raise ValueError(f"--checkpoint-every is a positive number of passes, got {self.checkpoint_every:g}")
+        from sinefield.solve import Checkpointing
+
+        return Checkpointing(output, self.checkpoint_every)
 
 
 def given(**options: Any) -> dict[str, Any]:

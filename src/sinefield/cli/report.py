@@ -46,6 +46,7 @@ def result_of(solution: Solution) -> dict[str, Any]:
         "steps": solution.history[-1].step if solution.history else 0,
         "passes": solution.history[-1].passes if solution.history else 0.0,
         "stopped": solution.stopped,
+        "resumable": solution.snapshot is not None,
         "recipe": solution.recipe.to_json(),
         "seed": solution.seed,
         "omega_found": solution.omega_found,
@@ -55,7 +56,8 @@ def result_of(solution: Solution) -> dict[str, Any]:
 def sentence(source: str, result: Mapping[str, Any]) -> str:
     """Return the same in a line, and one for each file written."""
     reached = ", ".join(_told(name, value) for name, value in result["metrics"].items())
-    why = {"interrupted": ", stopped by you", "diverged": ", which diverged", "psnr": ", as asked"}
+    stopped = ", stopped by you" + (", and can go on with --resume" if result["resumable"] else "")
+    why = {"interrupted": stopped, "diverged": ", which diverged", "psnr": ", as asked"}
     first = (
         f"{source}: {reached}, after {result['seconds']:.1f} s and {result['passes']:.1f} passes"
         f"{why.get(result['stopped'], '')}; {result['parameters']:,} parameters"
