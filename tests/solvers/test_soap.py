@@ -111,7 +111,8 @@ def rotated(condition: float, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     u, v = (torch.linalg.qr(torch.randn(8, 8, dtype=torch.float64, generator=generator)).Q for _ in range(2))
     values = torch.pow(condition, -torch.linspace(0, 1, 8, dtype=torch.float64))
-    return u @ values.diag() @ v
+    matrix: Tensor = u @ values.diag() @ v
+    return matrix
 
 
 def quadratic() -> Objective:
