@@ -19,7 +19,6 @@ from torch import nn
 
 from sinefield import checkpoint, kernels
 from sinefield.constraint import Constraint
-from sinefield.fields import Network
 from sinefield.fit import Fit, prepare
 from sinefield.history import Record, merge
 from sinefield.objective import Objective
@@ -313,7 +312,7 @@ class Search:
         """
         fields, header, snapshot = checkpoint.read_snapshot(path)
         about = describe(self.problem, self.recipe, self.seed) | {"source": self.source}
-        about["fields"] = {name: Network.of(each).to_json() for name, each in self.fields.items()}
+        about["fields"] = checkpoint.networks_of(self.fields)
         check_same(path, header | {"source": snapshot.source}, checkpoint.finite(about))
         for name, each in self.fields.items():
             each.load_state_dict(fields[name].state_dict())
