@@ -23,7 +23,7 @@ def main(passes: float = 4.0) -> float:
     print("0.0, 0.2, … 0.8 above the tip:", found.round(2))
     middle, beyond = surface.inside(solution.field, np.array([[0.0, 0.0], [6.0, 6.0]]))
     print("the middle is inside:", middle, "and what lies between two tips is not:", not beyond)
-    nearest, _ = surface.projected(solution.field, np.array([[0.0, -8.0]]))
+    nearest, _ = surface.project(solution.field, np.array([[0.0, -8.0]]))
     print("the point of the star nearest to (0, -8):", nearest.round(2)[0], "; it is a corner at (0, -4)")
     return float(np.abs(found - (above[:, 1] - 10.0)).max())
 

@@ -60,7 +60,7 @@ def test_the_distance_from_a_ball_satisfies_every_term(terms: str, *, normals: b
     for each in problem.constraints:
         domain = each.domain
         samples = domain.at(torch.arange(500)) if isinstance(domain, FiniteDomain) else domain.draw(500, generator)
-        residual = each.residual(**each.bind({"u": jet(Ball(), samples.points)}, samples.targets))
+        residual = each.bound({"u": Ball()}).residual({"u": jet(Ball(), samples.points)}, samples.targets)
         if each.name == "laplacian":  # 2/r of a ball in space
             assert torch.allclose(residual, 2 / samples.points.norm(dim=1, keepdim=True), rtol=1e-3)
         elif each.name != "off the surface":
@@ -154,7 +154,7 @@ def test_questions_are_answered_in_the_units_of_the_file() -> None:
     assert np.allclose(signal.distances(Ball(), points), away - RADIUS, atol=0.02)
     certain = abs(away - RADIUS) > 0.02
     assert np.array_equal(signal.inside(Ball(), points)[certain], (away < RADIUS)[certain])
-    found, normals = signal.projected(Ball(), points)
+    found, normals = signal.project(Ball(), points)
     assert np.allclose(found, CENTRE + RADIUS * (points - CENTRE) / away[:, None], atol=0.03)
     assert np.allclose(normals, (points - CENTRE) / away[:, None], atol=0.01)
     mesh, _ = signal.mesh(Ball(), 32, offset=-1.0)

@@ -27,7 +27,7 @@ from sinefield.fields.frequency import mean_frequency
 from sinefield.io import audio as recordings
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.problem import Problem
-from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
+from sinefield.problems.lattice import choose_tiles, make_grid, pose_on_lattice
 from sinefield.recipe import Changes
 from sinefield.signals.audio import AudioSignal
 from sinefield.signals.lattice import Lattice
@@ -81,11 +81,11 @@ def audio(
     """
     recording = recordings.read(source, rate)
     count, channels = recording.values.shape
-    counts = chosen_tiles((count,), tiles, tile_size, network, usual=(TILE,), large=count >= LONG)
+    counts = choose_tiles((count,), tiles, tile_size, network, usual=(TILE,), large=count >= LONG)
     full = recording.peak * recording.full
-    grid = stored_grid(ScaledArray(recording.values, -full, full), (count,), (1.0,), in_tiles=counts is not None)
+    grid = make_grid(ScaledArray(recording.values, -full, full), (count,), (1.0,), in_tiles=counts is not None)
     lattice = Lattice((count,), (1.0,), channels, -recording.peak, recording.peak)
-    return sampled(
+    return pose_on_lattice(
         AudioSignal(lattice, recording.rate, recording.bits),
         grid,
         channels,

@@ -35,7 +35,7 @@ from sinefield.io import image as pictures
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import jets_of
 from sinefield.problem import Problem
-from sinefield.problems.lattice import chosen_tiles, psnr, sampled, stored_grid
+from sinefield.problems.lattice import choose_tiles, make_grid, pose_on_lattice, psnr
 from sinefield.quantities import QUANTITIES
 from sinefield.signals.image import ImageSignal
 
@@ -165,7 +165,7 @@ def image(
         picture = pictures.resize(picture, longest)
     signal = ImageSignal.of(picture)
     lattice = signal.lattice
-    counts = chosen_tiles(
+    counts = choose_tiles(
         lattice.shape,
         tiles,
         tile_size,
@@ -217,9 +217,9 @@ def _as_stored(
     """Return the problem of a picture, its pixels as they are stored."""
     lattice = signal.lattice
     stored = ScaledArray(picture.values.reshape(-1, lattice.channels), lattice.low, lattice.high)
-    return sampled(
+    return pose_on_lattice(
         signal,
-        stored_grid(stored, lattice.shape, lattice.extent, in_tiles=counts is not None),
+        make_grid(stored, lattice.shape, lattice.extent, in_tiles=counts is not None),
         lattice.channels,
         _omega,
         settings,

@@ -30,7 +30,7 @@ Settings = Mapping[str, int | float | str]
 Measure = Callable[[Grid, nn.Module, int | None], dict[str, float]]
 
 
-def sampled(
+def pose_on_lattice(
     signal: Signal,
     grid: Grid,
     channels: int,
@@ -81,12 +81,12 @@ def sampled(
     return tiled(problem, grid, channels, omega(middle, spacings) or 30.0, tiles, settings)
 
 
-def stored_grid(stored: ScaledArray, shape: Sequence[int], extent: Sequence[float], *, in_tiles: bool) -> Grid:
+def make_grid(stored: ScaledArray, shape: Sequence[int], extent: Sequence[float], *, in_tiles: bool) -> Grid:
     """Return the grid of samples; its points are in double precision for tiles, of which there may be many."""
     return Grid(shape, {"value": stored}, extent, torch.float64 if in_tiles else torch.float32)
 
 
-def chosen_tiles(
+def choose_tiles(
     shape: Sequence[int],
     tiles: Sequence[int] | None,
     tile_size: int | None,

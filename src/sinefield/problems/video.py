@@ -26,7 +26,7 @@ from sinefield.fields.frequency import mean_frequency
 from sinefield.io import video as clips
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.problem import Problem
-from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
+from sinefield.problems.lattice import choose_tiles, make_grid, pose_on_lattice
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.sampling import compare
 from sinefield.signals.video import VideoSignal
@@ -78,10 +78,10 @@ def video(
     channels = int(clip.values.shape[1])
     longest = max(clip.height, clip.width)
     shape, extent = (clip.frames, clip.height, clip.width), (1.0, clip.height / longest, clip.width / longest)
-    counts = chosen_tiles(shape, tiles, tile_size, network, usual=TILE, large=math.prod(shape) >= LARGE)
+    counts = choose_tiles(shape, tiles, tile_size, network, usual=TILE, large=math.prod(shape) >= LARGE)
     lattice = Lattice(shape, extent, channels, 0.0, 255.0)
-    grid = stored_grid(ScaledArray(clip.values, lattice.low, lattice.high), shape, extent, in_tiles=counts is not None)
-    return sampled(
+    grid = make_grid(ScaledArray(clip.values, lattice.low, lattice.high), shape, extent, in_tiles=counts is not None)
+    return pose_on_lattice(
         VideoSignal(lattice, clip.rate),
         grid,
         channels,

@@ -24,7 +24,7 @@ from sinefield.fields.frequency import mean_frequency
 from sinefield.io import volume as volumes
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.problem import Problem
-from sinefield.problems.lattice import chosen_tiles, sampled, stored_grid
+from sinefield.problems.lattice import choose_tiles, make_grid, pose_on_lattice
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.volume import VolumeSignal
 
@@ -66,13 +66,13 @@ def volume(
     scan = volumes.read(source, voxel)
     lengths = [count * each for count, each in zip(scan.shape, scan.sizes, strict=True)]
     extent = tuple(each / max(lengths) for each in lengths)
-    counts = chosen_tiles(scan.shape, tiles, tile_size, network, usual=TILE, large=math.prod(scan.shape) >= LARGE)
+    counts = choose_tiles(scan.shape, tiles, tile_size, network, usual=TILE, large=math.prod(scan.shape) >= LARGE)
     lattice = Lattice(scan.shape, extent, 1, scan.low, scan.high)
     stored = ScaledArray(scan.values, scan.low, scan.high)
     bits = 8 if scan.values.dtype.itemsize == 1 else 16
-    return sampled(
+    return pose_on_lattice(
         VolumeSignal(lattice, scan.sizes, scan.unit, bits),
-        stored_grid(stored, scan.shape, extent, in_tiles=counts is not None),
+        make_grid(stored, scan.shape, extent, in_tiles=counts is not None),
         1,
         _omega,
         settings,
