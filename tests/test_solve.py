@@ -569,7 +569,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("sinefield.fit.time", SimpleNamespace(perf_counter=made.perf_counter))
+    monkeypatch.setattr("sinefield.history.time", SimpleNamespace(perf_counter=made.perf_counter))
     return made
 
 

@@ -133,7 +133,7 @@ class Constraint:
         jets: dict[str, Jet] = {}
         for some in dict.fromkeys((max(granule, count // (2 * granule) * granule), count)):
             samples = Samples(most.points[:some], {name: each[:some] for name, each in most.targets.items()})
-            jets = {name: jet(each, samples.points, axes=axes_of(self.domain)) for name, each in unknowns.items()}
+            jets = {name: jet(each, samples.points, axes=self.domain.axes) for name, each in unknowns.items()}
             given = {name: samples.targets[name] for name in targets} | {k: jets[v] for k, v in bound.items()}
             with torch.no_grad():
                 residual = self.residual(**given)
@@ -195,11 +195,6 @@ class BoundConstraint:
             fraction: the part of the budget that is used.
         """
         return self.constraint.weight_at(fraction) * self.constraint.norm.loss(self.residual(jets, targets))
-
-
-def axes_of(domain: Domain) -> tuple[str, ...] | None:
-    """Return the names of a domain's coordinates; None: they have none."""
-    return getattr(domain, "axes", None)
 
 
 def _target_names(domain: Domain) -> frozenset[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +16,7 @@ from sinefield import kernels
 from sinefield import recipe as recipes
 from sinefield.constraint import Constraint
 from sinefield.domains import Domain
-from sinefield.history import Record
+from sinefield.history import Clock, Record
 from sinefield.kernels import Execution, matmul
 from sinefield.objective import Batch, Objective
 from sinefield.problem import Problem
@@ -294,31 +293,3 @@ def _on(fields: Mapping[str, nn.Module], device: str | torch.device | None) -> d
 def _batch_of(recipe: Recipe, domain: Domain) -> int:
     """Return how many points a step takes from a domain: of fields side by side as many of each."""
     return recipe.batch_of(pass_size(domain) // domain.granule) * domain.granule
-
-
-@final
-class Clock:
-    """Counts the seconds between each start and stop.
-
-    Args:
-        seconds: counted before.
-    """
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self._before = seconds
-        self._started: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        """How many so far."""
-        running = 0.0 if self._started is None else time.perf_counter() - self._started
-        return self._before + running
-
-    def start(self) -> None:
-        """Begin to count."""
-        self._started = time.perf_counter()
-
-    def stop(self) -> float:
-        """Return the seconds so far, counting no further."""
-        self._before, self._started = self.seconds, None
-        return self._before
