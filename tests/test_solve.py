@@ -180,6 +180,21 @@ def test_a_field_of_some_coordinates_beside_one_of_all() -> None:
     assert relative_error(m(x), 1 + x) < 0.01
 
 
+def test_points_are_as_precise_as_what_is_looked_for() -> None:
+    """A function in closed form, which has no precision of its own, may be the first of the unknowns."""
+    given = Formula(lambda points: torch.sin(points), 1, 1)
+    u = small().double()
+    domains = (LINE, cloud())
+    constraints = [
+        Constraint(domain, lambda given, u: u.value - given.value, name=str(number))
+        for number, domain in enumerate(domains)
+    ]
+    solve({"given": given, "u": u}, constraints, QUICK, passes=0.01)
+    gradients = gradients_of(u)
+    assert len(gradients) == 6
+    assert {each.dtype for each in gradients} == {torch.float64}
+
+
 def test_a_complex_plane_wave() -> None:
     """Δu + k² u = 0 with u = e^(ikx) on two ends is that wave, its parts a pair of real outputs."""
     k = 2.0

@@ -127,7 +127,7 @@ class Constraint:
             ValueError: they are not, there is not one for each point, or it reads nothing.
         """
         granule = self.domain.granule
-        most = first_samples(self.domain, 7 * granule, next(iter(unknowns.values())))
+        most = first_samples(self.domain, 7 * granule, looked_for(unknowns))
         count = len(most.points)
         shapes, rows = [], []
         jets: dict[str, Jet] = {}
@@ -208,6 +208,12 @@ def _target_names(domain: Domain) -> frozenset[str]:
 
 def _drops(field: nn.Module) -> bool:
     return any(isinstance(each, nn.Dropout) and each.p > 0 for each in field.modules())
+
+
+def looked_for(unknowns: Mapping[str, nn.Module]) -> nn.Module:
+    """Return the first unknown that has parameters, which points and targets have the device and the precision of."""
+    fields = list(unknowns.values())
+    return next((each for each in fields if next(each.parameters(), None) is not None), fields[0])
 
 
 def first_samples(domain: Domain, count: int, like: nn.Module) -> Samples:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
-from sinefield.constraint import BoundConstraint, Constraint, axes_of, moved
+from sinefield.constraint import BoundConstraint, Constraint, axes_of, looked_for, moved
 from sinefield.domains import Domain, Samples
 from sinefield.fields.derivatives import Derivative, highest_order
 from sinefield.jet import Jet, jet
@@ -142,7 +142,7 @@ class Objective:
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _moved(self, samples: Samples) -> Samples:
-        return moved(samples, next(iter(self.unknowns.values())))
+        return moved(samples, looked_for(self.unknowns))
 
     # ---- as residuals
 
