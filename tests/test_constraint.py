@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sinefield.constraint import BoundConstraint, Constraint, Fading, first_samples, moved
 from sinefield.domains import Ball, Box, Domain, Grid, PointCloud, Samples
-from sinefield.fields.compose import Constant
+from sinefield.fields.compose import Constant, Formula
 from sinefield.fields.derivatives import Derivative, Partial
 from sinefield.fields.siren import Siren
 from sinefield.jet import Jet, jet
@@ -202,9 +202,19 @@ def test_a_residual_that_differs_by_dropout_alone_mixes_none() -> None:
 
 def test_a_residual_that_reads_nothing_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"the residual of constraint 'idle' reads nothing of any field; it must depend"
+        ValueError, match=r"the residual of constraint 'idle' reads nothing of any field that is looked"
     ):
         bound(Constraint(BOX, lambda u: torch.zeros(len(u.points), 1), name="idle"))
+
+
+@pytest.mark.parametrize("given", [Formula(torch.sin, 2, 2), small().requires_grad_(False)], ids=["formula", "frozen"])
+def test_a_residual_of_given_fields_alone_is_refused(given: nn.Module) -> None:
+    """It has no gradient; a field that is looked for has to be in it."""
+    unknowns = {"given": given, "u": small()}
+    with pytest.raises(ValueError, match=r"constraint 'idle' reads nothing of any field that is looked for"):
+        Constraint(BOX, lambda given: given.value, name="idle").bound(unknowns)
+    both = Constraint(BOX, lambda given, u: u.value - given.value[:, :1]).bound(unknowns)
+    assert both.reads == {"given": {"value"}, "u": {"value"}}
 
 
 # A domain and a field of different dimensions

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from sinefield import kernels
 from sinefield.constraint import Constraint
-from sinefield.domains import Box, Grid, PointCloud
+from sinefield.domains import Box, Domain, Grid, PointCloud
 from sinefield.fields.compose import Constant as Scalar
 from sinefield.fields.compose import Formula
 from sinefield.fields.derivatives import Derivative
@@ -184,7 +184,7 @@ def test_points_are_as_precise_as_what_is_looked_for() -> None:
     """A function in closed form, which has no precision of its own, may be the first of the unknowns."""
     given = Formula(lambda points: torch.sin(points), 1, 1)
     u = small().double()
-    domains = (LINE, cloud())
+    domains: list[Domain] = [LINE, cloud()]
     constraints = [
         Constraint(domain, lambda given, u: u.value - given.value, name=str(number))
         for number, domain in enumerate(domains)
