@@ -22,8 +22,6 @@ from sinefield.norms import Huber, MeanAbsolute, MeanSquare, Norm
 from sinefield.objective import Batch, Objective
 from sinefield.problems.tiles import TileSamples
 
-DOUBLE = {"rtol": 1e-9, "atol": 1e-11}
-
 
 def cloud(dimension: int, count: int = 12, seed: int = 0) -> PointCloud:
     generator = torch.Generator().manual_seed(seed)
@@ -174,7 +172,7 @@ def test_the_gradient_is_that_of_autograd(name: str) -> None:
     expected, slope = value_and_slope(made, batch)
     found = made.gradient(batch)
     assert {key: float(each) for key, each in found.items()} == pytest.approx(expected, rel=1e-9)
-    torch.testing.assert_close(gradient_of(made), slope, **DOUBLE)
+    torch.testing.assert_close(gradient_of(made), slope, rtol=1e-9, atol=1e-11)
     assert float(slope.abs().max()) > 1e-3
 
 
@@ -186,7 +184,7 @@ def test_blocks_add_up(name: str, size: int, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(kernels, "block_size", lambda *_: size)
     found = made.gradient(batch)
     assert {key: float(each) for key, each in found.items()} == pytest.approx(terms, rel=1e-9)
-    torch.testing.assert_close(gradient_of(made), slope, **DOUBLE)
+    torch.testing.assert_close(gradient_of(made), slope, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -214,8 +212,8 @@ def test_the_jacobian_is_one_as_operator_transpose_and_matrix(name: str) -> None
     for _ in range(3):
         along = torch.randn(columns, dtype=torch.float64, generator=generator)
         across = torch.randn(rows, dtype=torch.float64, generator=generator)
-        torch.testing.assert_close(linear.apply(along), dense @ along, **DOUBLE)
-        torch.testing.assert_close(linear.adjoint(across), dense.mT @ across, **DOUBLE)
+        torch.testing.assert_close(linear.apply(along), dense @ along, rtol=1e-9, atol=1e-11)
+        torch.testing.assert_close(linear.adjoint(across), dense.mT @ across, rtol=1e-9, atol=1e-11)
     assert all(each.grad is None for each in made.parameters.values())
 
 
@@ -241,7 +239,7 @@ def test_the_gradient_is_twice_the_residuals_seen_through_the_jacobian(name: str
     made, batch = CASES[name].made()
     linear = made.linearise(batch)
     made.gradient(batch)
-    torch.testing.assert_close(2 * linear.adjoint(linear.residuals), gradient_of(made), **DOUBLE)
+    torch.testing.assert_close(2 * linear.adjoint(linear.residuals), gradient_of(made), rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("norm", [MeanSquare(), MeanAbsolute(), Huber(0.5)], ids=lambda each: type(each).__name__)
@@ -260,8 +258,8 @@ def test_norms_are_squares_with_weights_of_the_same_gradient(norm: Norm, kind: s
     batch = all_of([made.groups[0].domain])
     made.gradient(batch)
     linear = made.linearise(batch)
-    torch.testing.assert_close(2 * linear.dense().mT @ linear.residuals, gradient_of(made), **DOUBLE)
-    torch.testing.assert_close(2 * linear.adjoint(linear.residuals), gradient_of(made), **DOUBLE)
+    torch.testing.assert_close(2 * linear.dense().mT @ linear.residuals, gradient_of(made), rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(2 * linear.adjoint(linear.residuals), gradient_of(made), rtol=1e-9, atol=1e-11)
 
 
 def test_weights_follow_the_budget() -> None:

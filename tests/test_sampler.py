@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
@@ -50,6 +52,10 @@ def numbers(samples: Samples) -> list[int]:
     return [int(each) for each in samples.targets["number"].flatten()]
 
 
+def joined(parts: Iterable[list[int]]) -> list[int]:
+    return list(itertools.chain.from_iterable(parts))
+
+
 def one_pass(made: Sampler, number: int) -> list[list[int]]:
     steps = made.steps_per_pass
     return [numbers(made.take(number * steps + place)) for place in range(steps)]
@@ -71,7 +77,7 @@ def test_a_pass_visits_each_point_once(size: int, batch: int) -> None:
     made = Sampler(Numbers(size), batch, seed=3)
     for number in range(3):
         batches = one_pass(made, number)
-        assert sorted(sum(batches, [])) == list(range(size))
+        assert sorted(joined(batches)) == list(range(size))
         assert [len(each) for each in batches[:-1]] == [min(batch, size)] * (len(batches) - 1)
         assert len(batches) == math.ceil(size / batch)
         assert len(batches[-1]) == size - (len(batches) - 1) * min(batch, size)
@@ -92,7 +98,7 @@ def test_batches_do_not_depend_on_what_was_asked_before() -> None:
 @pytest.mark.usefixtures("windows")
 def test_passes_seeds_and_streams_have_orders_of_their_own() -> None:
     orders = [
-        sum(one_pass(Sampler(Numbers(200), 50, seed, stream), number), [])
+        joined(one_pass(Sampler(Numbers(200), 50, seed, stream), number))
         for seed in (0, 1, 2**63, -1)
         for stream in (0, 1)
         for number in (0, 1)
@@ -120,8 +126,8 @@ def test_ranks_share_each_pass(size: int, batch: int, granule: int, ranks: int) 
     made = [Sampler(Numbers(size, granule), batch, seed=2, rank=rank, ranks=ranks) for rank in range(ranks)]
     assert len({each.steps_per_pass for each in made}) == 1
     for number in range(2):
-        together = [sum(one_pass(each, number), []) for each in made]
-        assert sorted(sum(together, [])) == list(range(size))
+        together = [joined(one_pass(each, number)) for each in made]
+        assert sorted(joined(together)) == list(range(size))
         if size >= batch * ranks:
             assert all(together)
 
@@ -130,7 +136,7 @@ def test_ranks_together_take_what_one_would_in_larger_steps() -> None:
     one = Sampler(Numbers(40), 8, seed=2)
     two = [Sampler(Numbers(40), 4, seed=2, rank=rank, ranks=2) for rank in range(2)]
     for step in range(10):
-        assert sum((numbers(each.take(step)) for each in two), []) == numbers(one.take(step))
+        assert joined(numbers(each.take(step)) for each in two) == numbers(one.take(step))
 
 
 @pytest.mark.usefixtures("windows")
@@ -144,7 +150,7 @@ def test_granules_stay_together(batch: int) -> None:
         for start in range(0, len(each), 3):
             assert each[start : start + 3] == [each[start], each[start] + 1, each[start] + 2]
             assert each[start] % 3 == 0
-    assert sorted(sum(one_pass(made, 1), [])) == list(range(60))
+    assert sorted(joined(one_pass(made, 1))) == list(range(60))
 
 
 def test_tiles_take_turns_in_a_batch() -> None:
@@ -228,7 +234,7 @@ def test_windows_hold_runs_of_neighbours_and_what_is_left(monkeypatch: pytest.Mo
     monkeypatch.setattr(sampler, "RUN", 4)
     found = [order_of_window(39, window, 1).tolist() for window in range(3)]
     assert [len(each) for each in found] == [16, 16, 7]
-    assert sorted(sum(found, [])) == list(range(39))
+    assert sorted(joined(found)) == list(range(39))
     for each in found:
         runs = {number // 4 for number in each if number < 36}
         assert {number for number in each if number < 36} == {4 * run + k for run in runs for k in range(4)}

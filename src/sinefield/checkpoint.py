@@ -102,6 +102,15 @@ def save(
         save_file(tensors, temporary, metadata={_KEY: stored})
 
 
+def networks_of(fields: Mapping[str, nn.Module]) -> dict[str, Any]:
+    """Return the networks of fields by name as JSON, without their weights.
+
+    Raises:
+        ValueError: a field is none that is built by name.
+    """
+    return {name: Network.of(each).to_json() for name, each in fields.items()}
+
+
 def finite(value: Any) -> Any:
     """Return a JSON value with infinity and NaN, which JSON does not have, as null."""
     if isinstance(value, Mapping):

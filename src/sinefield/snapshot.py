@@ -133,9 +133,12 @@ def check_same(path: str | Path, header: Mapping[str, Any], wanted: Mapping[str,
         had, has = header.get(key), wanted.get(key)
         if had == has:
             continue
-        if isinstance(had, dict) and isinstance(has, dict):
-            inner = next(each for each in sorted(had.keys() | has.keys()) if had.get(each) != has.get(each))
-            had, has, name = had.get(inner), has.get(inner), f"{name}'s {inner}"
+        places: list[str] = []
+        while isinstance(had, dict) and isinstance(has, dict):
+            places.append(next(each for each in sorted(had.keys() | has.keys()) if had.get(each) != has.get(each)))
+            had, has = had.get(places[-1]), has.get(places[-1])
+        if places:
+            name = f"{name}'s {' '.join(places)}"
         detail = "" if key == "source" else f": it was {reprlib.repr(had)}, and is {reprlib.repr(has)} now"
         raise ValueError(f"cannot resume from {path}: {name} is another{detail}; give the same, or fit from the start")
 

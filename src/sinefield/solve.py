@@ -19,7 +19,6 @@ from torch import nn
 
 from sinefield import checkpoint, kernels
 from sinefield.constraint import Constraint
-from sinefield.fields import Network
 from sinefield.fit import Fit, prepare
 from sinefield.history import Record, merge
 from sinefield.objective import Objective
@@ -174,6 +173,7 @@ class Search:
         fits: of the parts that were solved here.
         histories: records of each part so far.
         resumed: where the search goes on; None: from the beginning.
+        origin: the file that tells.
         kept: where it was interrupted, for it to go on later.
     """
 
@@ -189,6 +189,7 @@ class Search:
     fits: list[Fit] = field(default_factory=list)
     histories: list[list[Record]] = field(default_factory=list)
     resumed: Snapshot | None = None
+    origin: str | Path = ""
     kept: Snapshot | None = None
 
     @property
@@ -219,7 +220,11 @@ class Search:
                 return
 
     def _fit_of(self, number: int) -> Fit:
-        """Return the fit of a part, where it stood if it was interrupted."""
+        """Return the fit of a part, where it stood if it was interrupted.
+
+        Raises:
+            ValueError: the state of where it stood is not one of this fit.
+        """
         part, recipe = self.parts[number], self.recipe
         if recipe.seconds is not None:
             recipe = replace(recipe, seconds=recipe.seconds / len(self.parts))
@@ -228,7 +233,13 @@ class Search:
         objective = self.objective if whole else Objective(part.fields, part.problem.constraints)
         fit = Fit(objective, part.problem, recipe, self.seed + number, self.compiled)
         if self.resumed is not None and number == self.resumed.part:
-            fit.load(self.resumed)
+            try:
+                fit.load(self.resumed)
+            except (KeyError, ValueError, RuntimeError) as error:
+                damaged = " ".join(str(error).split())
+                raise ValueError(
+                    f"cannot resume from {self.origin}: the state of its fit is damaged ({damaged}); fit from the start"
+                ) from error
         return fit
 
     def _after_step(self, pressed: Callable[[], bool], fit: Fit, fraction: float) -> None:
@@ -301,12 +312,12 @@ class Search:
         """
         fields, header, snapshot = checkpoint.read_snapshot(path)
         about = describe(self.problem, self.recipe, self.seed) | {"source": self.source}
-        about["fields"] = {name: Network.of(each).to_json() for name, each in self.fields.items()}
+        about["fields"] = checkpoint.networks_of(self.fields)
         check_same(path, header | {"source": snapshot.source}, checkpoint.finite(about))
         for name, each in self.fields.items():
             each.load_state_dict(fields[name].state_dict())
         self.histories = [list(each) for each in snapshot.history[: snapshot.part]]
-        self.resumed = snapshot
+        self.resumed, self.origin = snapshot, path
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from sinefield.fields.field import Layered
 from sinefield.fields.tiled import TiledSiren
 from sinefield.jet import Jet
 from sinefield.objective import Batch, Objective
-from sinefield.solvers import Adam, Muon, orthogonalise
+from sinefield.solvers import Adam, Muon, Solver, orthogonalise
 
 
 class Uneven(Layered):
@@ -75,8 +75,8 @@ def test_steps_are_those_of_torch() -> None:
         adam.step()
     for name, each in mine.parameters.items():
         # Muon computes in bfloat16, whose errors add up differently in another order.
-        tolerance = {"rtol": 0.0, "atol": 2e-3} if name in HIDDEN else {"rtol": 1e-5, "atol": 1e-6}
-        torch.testing.assert_close(each, theirs.parameters[name], **tolerance)
+        rtol, atol = (0.0, 2e-3) if name in HIDDEN else (1e-5, 1e-6)
+        torch.testing.assert_close(each, theirs.parameters[name], rtol=rtol, atol=atol)
         assert not torch.equal(each, start[name])
 
 
@@ -133,7 +133,8 @@ def test_orthogonalised_matrices_have_singular_values_near_one(shape: tuple[int,
 def test_without_hidden_matrices_it_is_adam(module: nn.Module) -> None:
     weights = {name: each.detach().clone() for name, each in module.state_dict().items()}
     ends = []
-    for solver in (Muon(rest=Adam(1e-2)), Adam(1e-2)):
+    solvers: list[Solver] = [Muon(rest=Adam(1e-2)), Adam(1e-2)]
+    for solver in solvers:
         module.load_state_dict(weights)
         made = Objective({"u": module}, [Constraint(cloud(), fit)])
         state = solver.init(made)

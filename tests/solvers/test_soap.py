@@ -69,8 +69,14 @@ def test_steps_of_a_matrix_are_those_of_pytorch_optimizer() -> None:
     mine, theirs = fitted(), fitted()
     solver, name = Soap(1e-3, (0.9, 0.95), forgetting=0.95, every=3), "u.layers.2.weight"
     state = solver.init(mine)
-    settings = {"betas": (0.9, 0.95), "shampoo_beta": 0.95, "weight_decay": 0.0, "precondition_frequency": 3}
-    optimiser = SOAP([theirs.parameters[name]], lr=1e-3, **settings)
+    optimiser = SOAP(
+        [theirs.parameters[name]],
+        lr=1e-3,
+        betas=(0.9, 0.95),
+        shampoo_beta=0.95,
+        weight_decay=0.0,
+        precondition_frequency=3,
+    )
     for step in range(12):
         solver.step(mine, batch(mine, step), state, 1.0)
         gradient = mine.parameters[name].grad
@@ -96,15 +102,17 @@ class Matrix(nn.Module):
         self.left, self.right = left, right
 
     def forward(self, points: Tensor) -> Tensor:
-        return self.left[points[:, 0].long()] @ self.weight @ self.right
+        rows: Tensor = self.left[points[:, 0].long()]
+        return rows @ self.weight @ self.right
 
 
 def rotated(condition: float, seed: int) -> Tensor:
     """Return a matrix with singular values from 1 to 1/condition, along random directions."""
     generator = torch.Generator().manual_seed(seed)
     u, v = (torch.linalg.qr(torch.randn(8, 8, dtype=torch.float64, generator=generator)).Q for _ in range(2))
-    values = condition ** -torch.linspace(0, 1, 8, dtype=torch.float64)
-    return u @ values.diag() @ v
+    values = torch.pow(condition, -torch.linspace(0, 1, 8, dtype=torch.float64))
+    matrix: Tensor = u @ values.diag() @ v
+    return matrix
 
 
 def quadratic() -> Objective:

@@ -16,7 +16,7 @@ from sinefield.jet import Jet
 from sinefield.objective import Batch, Objective
 from sinefield.recipe import Recipe
 from sinefield.solution import Progress
-from sinefield.solvers import Adam, Averaged, BestSoFar, Clipped, Constant, Solver, State, Tensors
+from sinefield.solvers import Adam, Averaged, BestSoFar, Clipped, Constant, Solver, Tensors
 
 QUICK = Recipe("quick", Adam(1e-3), Constant(), batch=None, passes=6)
 
@@ -86,7 +86,8 @@ def test_a_clipped_gradient_has_the_norm(clip: float) -> None:
 
 def test_a_short_gradient_is_left_as_it_is() -> None:
     ends = []
-    for solver in (Descent(), Clipped(Descent(), 1e6)):
+    solvers: list[Solver] = [Descent(), Clipped(Descent(), 1e6)]
+    for solver in solvers:
         made = objective()
         losses = solver.step(made, FULL, solver.init(made), 1e-3)
         ends.append(torch.cat([made.vector(), losses["constraint"][None]]))
@@ -134,12 +135,12 @@ def test_the_average_is_that_of_the_formula(decay: float) -> None:
 def test_the_average_does_not_disturb_the_steps() -> None:
     seen: dict[bool, list[Tensor]] = {False: [], True: []}
     for averaged, states in seen.items():
-        solve(
-            small(),
-            [Constraint(cloud(), fit)],
-            QUICK.changed(average=0.9) if averaged else QUICK,
-            observe=lambda progress, states=states: states.append(parameters(progress.field)),
-        )
+
+        def observe(progress: Progress, states: list[Tensor] = states) -> None:
+            states.append(parameters(progress.field))
+
+        recipe = QUICK.changed(average=0.9) if averaged else QUICK
+        solve(small(), [Constraint(cloud(), fit)], recipe, observe=observe)
     assert len(seen[True]) == 6
     assert all(torch.equal(one, other) for one, other in zip(*seen.values(), strict=True))
 
@@ -187,9 +188,7 @@ def test_the_best_comes_back_after_a_divergence() -> None:
     made = objective()
     solver = BestSoFar(Descent(scatter))
     state = solver.init(made)
-    seen = []
-    for _ in range(7):
-        seen.append((made.vector(), float(solver.step(made, FULL, state, 1e-3)["constraint"])))
+    seen = [(made.vector(), float(solver.step(made, FULL, state, 1e-3)["constraint"])) for _ in range(7)]
     assert math.isnan(seen[-1][1])
     solver.retreat(made, state)
     best = min((loss, k) for k, (_, loss) in enumerate(seen) if math.isfinite(loss))[1]
@@ -201,9 +200,7 @@ def test_the_best_of_several_steps_is_where_they_began() -> None:
     made = objective()
     solver = BestSoFar(Descent(scatter), every=2)
     state = solver.init(made)
-    seen = []
-    for _ in range(7):
-        seen.append((made.vector(), float(solver.step(made, FULL, state, 1e-3)["constraint"])))
+    seen = [(made.vector(), float(solver.step(made, FULL, state, 1e-3)["constraint"])) for _ in range(7)]
     means = [(seen[k][1] + seen[k + 1][1]) / 2 for k in (0, 2)]
     assert means[1] < means[0]
     solver.retreat(made, state)
@@ -222,9 +219,10 @@ def test_before_the_first_step_the_start_is_the_best() -> None:
 
 def test_remembering_does_not_disturb_the_steps() -> None:
     ends = []
-    for solver in (Adam(1e-2), BestSoFar(Adam(1e-2), every=2)):
+    solvers: list[Solver] = [Adam(1e-2), BestSoFar(Adam(1e-2), every=2)]
+    for solver in solvers:
         made = objective()
-        state: State = solver.init(made)
+        state = solver.init(made)
         for _ in range(5):
             solver.step(made, FULL, state, 1.0)
         ends.append(made.vector())

@@ -85,11 +85,14 @@ class TorchState:
         self.rates = [group["lr"] for group in optimiser.param_groups]
 
     @property
-    def _parameters(self) -> list[Tensor]:
-        return [each for group in self.optimiser.param_groups for each in group["params"]]
+    def _places(self) -> dict[str, Tensor]:
+        """The parameters, by names that tell the optimiser's class, their numbers and their shapes."""
+        parameters = [each for group in self.optimiser.param_groups for each in group["params"]]
+        name = type(self.optimiser).__name__
+        return {f"{name}/{k} of {'x'.join(map(str, each.shape))}": each for k, each in enumerate(parameters)}
 
     def tensors(self) -> Mapping[str, Tensor]:
-        """Return the optimiser's state as tensors, by its class and the parameter's number.
+        """Return the optimiser's state as tensors.
 
         Numbers are tensors without axes, and lists tell their length, as they may hold None.
 
@@ -97,30 +100,30 @@ class TorchState:
             ValueError: it holds something else.
         """
         found: list[tuple[str, Tensor]] = []
-        for number, parameter in enumerate(self._parameters):
+        for place, parameter in self._places.items():
             for key, value in self.optimiser.state.get(parameter, {}).items():
-                found += _flattened(f"{type(self.optimiser).__name__}/{number}/{key}", value)
+                found += _flattened(f"{place}/{key}", value)
         return dict(found)
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the state that :meth:`tensors` gave.
 
         Raises:
-            ValueError: it is of another optimiser.
+            ValueError: it is of another optimiser, or of other parameters.
         """
-        mine, parameters = type(self.optimiser).__name__, self._parameters
-        found: dict[int, dict[str, Any]] = {}
+        places = self._places
+        found: dict[str, dict[str, Tensor]] = {}
         for name, value in tensors.items():
-            kind, _, rest = name.partition("/")
-            number, _, key = rest.partition("/")
-            if kind != mine or not number.isdecimal() or int(number) >= len(parameters):
+            place, _, key = name.rpartition("/")
+            if place not in places:
+                mine = type(self.optimiser).__name__
                 raise ValueError(f"the state of the solver is of another one: {name!r} is not in that of {mine}")
-            found.setdefault(int(number), {})[key] = value
+            found.setdefault(place, {})[key] = value
         # Not by load_state_dict, which makes all numbers as precise as the parameters.
         self.optimiser.state.clear()
-        for each, values in found.items():
+        for place, values in found.items():
             keys = dict.fromkeys(name.partition(":")[0] for name in values)
-            self.optimiser.state[parameters[each]] = {key: _gathered(key, values) for key in keys}
+            self.optimiser.state[places[place]] = {key: _gathered(key, values) for key in keys}
 
 
 def _flattened(name: str, value: Any) -> list[tuple[str, Tensor]]:
