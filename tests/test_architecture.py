@@ -82,7 +82,6 @@ ARROWS: dict[str, set[str]] = {
     "solve": {
         "checkpoint",
         "constraint",
-        "fields",
         "fit",
         "history",
         "kernels",
