@@ -164,6 +164,13 @@ def test_residuals_without_a_row_for_each_point_are_refused(residual: Callable[[
         bound(Constraint(BOX, residual, name="c"))
 
 
+@pytest.mark.parametrize(("residual", "kind"), [(lambda u: None, "NoneType"), (lambda u: [u.value], "list")])
+def test_residuals_that_are_no_tensors_are_refused(residual: Callable[[Jet], Tensor], kind: str) -> None:
+    """As one whose ``return`` was forgotten."""
+    with pytest.raises(ValueError, match=f"constraint 'c' must have one row for each of the 3 points, got a {kind}$"):
+        bound(Constraint(BOX, residual, name="c"))
+
+
 def forgot_the_last_axis(u: Jet) -> Tensor:
     return u.value - u.points[:, 0]  # (n, 1) − (n,) is (n, n)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import sinefield
-from sinefield import Constraint, Problem, batched, problems, serial, solve, solve_many
+from sinefield import Constraint, Problem, Recipe, batched, problems, serial, solve, solve_many
 from sinefield.domains import PointCloud
 from sinefield.fields import Siren
 from sinefield.norms import Huber, MeanAbsolute
@@ -139,6 +139,11 @@ def test_no_problem_is_refused() -> None:
         solve_many([])
 
 
-def test_seconds_are_shared() -> None:
-    both = solve_many(pictures(2), seconds=0.2)
+@pytest.mark.parametrize(
+    "arguments",
+    [{"seconds": 0.2}, {"recipe": Recipe("r", seconds=0.2)}, {"recipe": Recipe("r", seconds=9.0), "seconds": 0.2}],
+    ids=["change", "recipe", "both"],
+)
+def test_seconds_are_shared(arguments: dict[str, Any]) -> None:
+    both = solve_many(pictures(2), **arguments)
     assert [each.recipe.seconds for each in both] == [0.1, 0.1]

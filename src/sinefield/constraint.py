@@ -137,10 +137,12 @@ class Constraint:
             given = {name: samples.targets[name] for name in targets} | {k: jets[v] for k, v in bound.items()}
             with torch.no_grad():
                 residual = self.residual(**given)
-            if residual.ndim == 0 or len(residual) != some:
+            shape = getattr(residual, "shape", None)
+            if not shape or shape[0] != some:
+                got = f"a {type(residual).__name__}" if shape is None else f"shape {tuple(shape)}"
                 raise ValueError(
-                    f"the residual of constraint {self.name!r} must have one row for each of the {some} points, got "
-                    f"shape {tuple(residual.shape)}"
+                    f"the residual of constraint {self.name!r} must have one row for each of the {some} points, "
+                    f"got {got}"
                 )
             shapes.append(tuple(residual.shape[1:]))
             rows.append(residual)
