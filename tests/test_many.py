@@ -22,7 +22,8 @@ NETWORK: dict[str, Any] = {"hidden_features": 12, "hidden_layers": 1, "first_ome
 
 def picture(number: int, size: int = 12) -> NDArray[np.uint8]:
     rows, columns = np.mgrid[0:size, 0:size] / size
-    return np.uint8(127 + 100 * np.sin(6 * rows + number) * np.cos(4 * columns))
+    values: NDArray[np.float64] = 127 + 100 * np.sin(6 * rows + number) * np.cos(4 * columns)
+    return values.astype(np.uint8)
 
 
 def pictures(count: int) -> list[Problem]:
