@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
-from sinefield.constraint import BoundConstraint, Constraint, moved
+from sinefield.constraint import BoundConstraint, Constraint, looked_for, moved
 from sinefield.domains import Domain, Samples
 from sinefield.fields.derivatives import Derivative, highest_order
 from sinefield.jet import Jet, jet
@@ -144,7 +144,7 @@ class Objective:
 
     def moved(self, samples: Samples) -> Samples:
         """Return samples on the device and in the precision of the unknowns."""
-        return moved(samples, next(iter(self.unknowns.values())))
+        return moved(samples, looked_for(self.unknowns))
 
     # ---- as residuals
 
