@@ -25,6 +25,7 @@ EQUATION = (
     "fields/field",
     "fields/chain",
     "fields/siren",
+    "jet_views",
     "jet",
     "domains/domain",
     "norms",
@@ -51,10 +52,11 @@ ARROWS: dict[str, set[str]] = {
     # the equation
     "fields": set(),
     "kernels": {"fields"},
-    "jet": {"fields", "kernels"},
+    "jet_views": {"fields"},
+    "jet": {"fields", "jet_views", "kernels"},
     "domains": set(),
     "norms": set(),
-    "constraint": {"domains", "fields", "jet", "norms"},
+    "constraint": {"domains", "fields", "jet", "jet_views", "norms"},
     "problem": {"constraint"},
     "sampler": {"domains"},
     "objective": {"constraint", "domains", "fields", "jet", "kernels"},
@@ -80,6 +82,7 @@ ARROWS: dict[str, set[str]] = {
     "solve": {
         "checkpoint",
         "constraint",
+        "fields",
         "fit",
         "history",
         "kernels",
@@ -93,7 +96,7 @@ ARROWS: dict[str, set[str]] = {
     "cost": {"constraint", "domains", "fit", "kernels", "objective", "problem", "recipe"},
     # what it is used for
     "geometry": {"domains", "io", "jet"},
-    "signals": {"domains", "fields", "geometry", "io", "jet", "quantities", "sampler"},
+    "signals": {"domains", "fields", "geometry", "io", "jet", "jet_views", "quantities", "sampler"},
     "problems": {
         "constraint",
         "domains",

@@ -8,30 +8,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 from rich.console import Console
 
 from sinefield import callbacks, problems, solve
+from sinefield.problem import Problem
 from sinefield.solution import Progress
 
-TINY = {"hidden_features": 16, "hidden_layers": 0}
 NOISE = np.random.default_rng(0).random((16, 16))
+
+
+def tiny() -> Problem:
+    return problems.image(NOISE, hidden_features=16, hidden_layers=0)
 
 
 def test_the_bar_shows_pass_loss_psnr_and_time_left() -> None:
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=120)
     with callbacks.ProgressBar(console) as bar:
-        solve(problems.image(NOISE, **TINY), passes=40, batch=16, observe=bar)
+        solve(tiny(), passes=40, batch=16, observe=bar)
     for word in ("pass", "loss", "dB", "s left"):
         assert word in shown.getvalue()
 
 
 def test_the_log_holds_each_record_once(tmp_path: Path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
     log = callbacks.TensorBoardLog(tmp_path)
-    found = solve(problems.image(NOISE, **TINY), passes=4, batch=64, observe=log)
+    found = solve(tiny(), passes=4, batch=64, observe=log)
     log.close()
     events = EventAccumulator(str(tmp_path))
     events.Reload()
@@ -51,7 +55,7 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("suffix", callbacks.ANIMATIONS)
 def test_the_film_runs_from_first_to_last_step(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"film{suffix}"
-    problem = problems.image(NOISE, **TINY)
+    problem = tiny()
     film = callbacks.Film(problem, path, frames=4)
     seen: list[Progress] = []
     solve(problem, passes=8, batch=64, observe=callbacks.together([film, seen.append]))
@@ -60,14 +64,14 @@ def test_the_film_runs_from_first_to_last_step(tmp_path: Path, suffix: str) -> N
     assert seen[-1].fraction == 1
     if suffix == ".gif":
         with Image.open(path) as written:
-            assert written.n_frames == 4
+            assert len(list(ImageSequence.Iterator(written))) == 4
 
 
 def test_a_film_of_nothing_is_refused_and_an_old_one_stays(tmp_path: Path) -> None:
     path = tmp_path / "film.gif"
     path.write_text("precious")
     with pytest.raises(ValueError, match="no frame"):
-        callbacks.Film(problems.image(NOISE, **TINY), path).save()
+        callbacks.Film(tiny(), path).save()
     assert path.read_text() == "precious"
     with pytest.raises(ValueError, match="ending must be one of"):
-        callbacks.Film(problems.image(NOISE, **TINY), tmp_path / "film.avi")
+        callbacks.Film(tiny(), tmp_path / "film.avi")

@@ -72,5 +72,5 @@ def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytes
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
     # Budgets and pictures are made small; what is called stays as printed.
     small = "\n".join(blocks).replace('"photo.png"', '"sample:camera", longest=16')
-    small = re.sub(r"passes=\d+", "passes=0.1", small)
+    small = re.sub(r"passes=\d+(\.\d+)?", "passes=0.1", small)
     exec(compile(small, page.name, "exec"), {})

@@ -64,12 +64,11 @@ def test_the_average_is_that_of_the_formula() -> None:
 def test_the_average_does_not_disturb_the_steps() -> None:
     seen: dict[float, list[Tensor]] = {0.0: [], 0.9: []}
     for average, states in seen.items():
-        solve(
-            small(),
-            [Constraint(cloud(), fit)],
-            QUICK.changed(average=average, passes=5),
-            observe=lambda progress, states=states: states.append(parameters(progress.field)),
-        )
+
+        def observe(progress: Progress, states: list[Tensor] = states) -> None:
+            states.append(parameters(progress.field))
+
+        solve(small(), [Constraint(cloud(), fit)], QUICK.changed(average=average, passes=5), observe=observe)
     assert all(torch.equal(one, other) for one, other in zip(*seen.values(), strict=True))
 
 

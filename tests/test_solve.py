@@ -6,6 +6,7 @@ import itertools
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Set
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,15 +17,19 @@ from torch import Tensor, nn
 from sinefield import kernels
 from sinefield.constraint import Constraint
 from sinefield.domains import Box, Grid, PointCloud
+from sinefield.fields.compose import Constant as Scalar
+from sinefield.fields.compose import Formula
+from sinefield.fields.derivatives import Derivative
 from sinefield.fields.siren import Siren
 from sinefield.jet import Jet
-from sinefield.norms import MeanAbsolute
+from sinefield.norms import Huber, MeanAbsolute, MeanSquare, Norm
+from sinefield.objective import Batch, Objective
 from sinefield.problem import Problem
 from sinefield.problems import image
 from sinefield.recipe import PUBLISHED, Recipe, named
 from sinefield.solution import Divergence, Progress, Solution
 from sinefield.solve import solve
-from sinefield.solvers import Adam, Constant, Cosine, Muon, Solver
+from sinefield.solvers import Adam, Constant, Cosine, Muon, Solver, TorchOptimiser
 
 LINE = Box([-1.0], [1.0])
 QUICK = Recipe("quick", Adam(1e-3), Constant(), batch=None, passes=3)
@@ -47,6 +52,10 @@ def fit(u: Jet, value: Tensor) -> Tensor:
 
 def parameters_of(solution: Solution) -> Tensor:
     return torch.cat([each.detach().flatten() for one in solution.fields.values() for each in one.parameters()])
+
+
+def gradients_of(field: nn.Module) -> list[Tensor]:
+    return [each.grad.clone() for each in field.parameters() if each.grad is not None]
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
@@ -138,6 +147,110 @@ def test_an_unknown_coefficient_is_found() -> None:
     assert k.k.item() == pytest.approx(2, abs=0.1)
 
 
+def test_a_scalar_unknown_is_found() -> None:
+    """u = sin 3x is given at points; k in u'' = −k² u is not, and is found to be 3."""
+    points = torch.linspace(-1, 1, 64)[:, None]
+    known = PointCloud(points, {"value": torch.sin(3 * points)})
+    k = Scalar(value=2.0)
+    solution = solve(
+        {"u": small(width=32), "k": k},
+        [
+            Constraint(known, fit, name="values"),
+            Constraint(known, lambda u, k: u.laplacian + k.value**2 * u.value, name="equation", weight=1e-3),
+        ],
+        Recipe("r", Adam(1e-2), batch=None, passes=1000),
+    )
+    assert solution.fields["k"] is k
+    assert abs(k(torch.zeros(1, 1)).item()) == pytest.approx(3, abs=0.05)
+
+
+def test_a_field_of_some_coordinates_beside_one_of_all() -> None:
+    """u_t = m(x) u with u = e^(t (1 + x)) given and m unknown has m(x) = 1 + x, whatever t is."""
+    omega = Box([0.0, -1.0], [1.0, 1.0], axes="tx")
+
+    def residual(u: Jet, m: Jet) -> Tensor:
+        return u.d("t") - m.value * u.value
+
+    given = Formula(lambda points: torch.exp(points[:, :1] * (1 + points[:, 1:])), 2, 1)
+    m = small(1, width=32)
+    m.axes = ("x",)  # type: ignore[assignment]  # PyTorch's stubs know of attributes that are tensors alone
+    solution = solve({"u": given, "m": m}, [Constraint(omega, residual)], Recipe("r", Adam(3e-3), batch=64, passes=0.6))
+    x = torch.linspace(-1, 1, 101)[:, None]
+    assert list(solution.fields) == ["u", "m"]
+    assert relative_error(m(x), 1 + x) < 0.01
+
+
+def test_a_complex_plane_wave() -> None:
+    """Δu + k² u = 0 with u = e^(ikx) on two ends is that wave, its parts a pair of real outputs."""
+    k = 2.0
+    ends = torch.tensor([[-1.0], [1.0]])
+    wave = PointCloud(ends, {"wave": torch.exp(1j * k * ends)})
+    u = small(1, 2, width=32)
+    solve(
+        u,
+        [
+            Constraint(LINE, lambda u: u.complex.laplacian + k**2 * u.complex.value, name="helmholtz", weight=0.1),
+            Constraint(wave, lambda u, wave: u.complex.value - wave, name="ends", weight=10),
+        ],
+        Recipe("r", Adam(3e-3), batch=64, passes=1),
+    )
+    x = torch.linspace(-1, 1, 101)[:, None]
+    assert relative_error(torch.complex(*u(x).detach().split(1, dim=1)), torch.exp(1j * k * x)) < 0.02
+
+
+# Losses as sums of squares
+
+
+@pytest.mark.parametrize("norm", [MeanSquare(), MeanAbsolute(), Huber(0.3)], ids=str)
+@pytest.mark.parametrize("outputs", [1, 2], ids=["real", "complex"])
+def test_the_squares_of_the_residuals_are_the_loss_and_have_its_gradient(norm: Norm, outputs: int) -> None:
+    """r = √(w ω / n) C with ω the norm's weights: ‖r‖² is Σ w mean ω |C|², with the gradient of Σ w ‖C‖."""
+    torch.manual_seed(0)
+    u = Siren(1, outputs, 8, 1, first_omega=3.0).double()
+    data = PointCloud(torch.linspace(-1, 1, 12, dtype=torch.float64)[:, None])
+    part = (lambda u: u.complex.value - 1j) if outputs == 2 else (lambda u: u.value - 1)
+    constraints = [
+        Constraint(data, part, name="value", weight=3.0, norm=norm),
+        Constraint(data, lambda u: u.jacobian.flatten(1), name="slope", norm=norm),
+    ]
+    objective = Objective({"u": u}, constraints)
+    batch = Batch([data.at(torch.arange(12))])
+    losses = objective.gradient(batch)
+    expected = torch.cat([each.flatten() for each in gradients_of(u)])
+    residuals = objective.residuals(batch)
+    (residuals.detach() @ residuals * 2).backward(inputs=list(u.parameters()))
+    found = torch.cat([each.flatten() for each in gradients_of(u)]) - expected
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-13)
+    if isinstance(norm, MeanSquare):
+        torch.testing.assert_close(residuals.square().sum(), torch.stack(list(losses.values())).sum())
+
+
+# Other solvers
+
+
+@pytest.mark.parametrize(
+    "solver",
+    [
+        TorchOptimiser(torch.optim.NAdam, 3e-3),
+        TorchOptimiser(partial(torch.optim.SGD, momentum=0.9), 1e-3),
+        TorchOptimiser(partial(torch.optim.LBFGS, max_iter=5), 0.5, grouped=False),
+    ],
+    ids=["NAdam", "SGD", "LBFGS"],
+)
+def test_any_optimiser_of_torch_makes_the_loss_smaller(solver: Solver) -> None:
+    solution = solve(small(), [Constraint(cloud(), fit)], QUICK, solver=solver, passes=60)
+    assert solution.history[-1].loss < 0.1 * solution.history[0].loss
+    assert solution.recipe.solver == solver
+
+
+@pytest.mark.parametrize("changes", [{"average": 0.9}, {"clip": 0.01}, {"clip": 0.01, "average": 0.9}])
+def test_what_diverges_within_other_solvers_is_put_back(changes: dict[str, float]) -> None:
+    with pytest.warns(Divergence, match=r"it was 1e\+30"):
+        solution = solve(small(), [Constraint(cloud(), fit)], QUICK.changed(learning_rate=1e30, passes=20, **changes))
+    assert solution.stopped == "diverged"
+    assert torch.equal(parameters_of(solution), torch.cat([each.detach().flatten() for each in small().parameters()]))
+
+
 # What is computed
 
 
@@ -147,8 +260,8 @@ def sweeps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[nn.Module, int, set[st
     seen: list[tuple[nn.Module, int, set[str]]] = []
     evaluate = kernels.evaluate
 
-    def watched(field: nn.Module, points: Tensor, needs: Set[str]) -> dict[str, Tensor]:
-        seen.append((field, len(points), set(needs)))
+    def watched(field: nn.Module, points: Tensor, needs: Set[Derivative]) -> dict[Derivative, Tensor]:
+        seen.append((field, len(points), set(map(str, needs))))
         return evaluate(field, points, needs)
 
     monkeypatch.setattr(kernels, "evaluate", watched)
@@ -217,6 +330,7 @@ def test_a_network_of_a_problem_has_the_frequency_of_the_recipe() -> None:
 
     solution = solve(Problem("p", [Constraint(cloud(), fit)], {"u": network}), passes=1, first_omega=17.0)
     assert asked[-1] == 17.0
+    assert isinstance(solution.field, Siren)
     assert solution.field.settings["first_omega"] == 17.0
     assert solution.problem.name == "p"
 
@@ -265,7 +379,7 @@ def test_one_step_of_adam_is_that_of_the_formula() -> None:
     data, u = cloud(), small(omega=60.0)
     before = [each.detach().clone() for each in u.parameters()]
     (u(data.points) - data.targets["value"]).square().mean().backward()
-    gradients = [each.grad.clone() for each in u.parameters()]
+    gradients = gradients_of(u)
     solve(u, [Constraint(data, fit)], QUICK, passes=1)
     for index, (old, gradient, new) in enumerate(zip(before, gradients, u.parameters(), strict=True)):
         rate = 1e-3 * (0.5 if index < 2 else 1)
@@ -287,7 +401,7 @@ def gradients_after_one_step(block: int, monkeypatch: pytest.MonkeyPatch) -> lis
         constraints,
         QUICK,
         passes=1,
-        observe=lambda progress: found.append([each.grad.clone() for each in progress.field.parameters()]),
+        observe=lambda progress: found.append(gradients_of(progress.field)),
     )
     return found[0]
 
@@ -311,7 +425,7 @@ def test_gradients_are_clipped() -> None:
     norms: list[float] = []
 
     def observe(progress: Progress) -> None:
-        norms.append(math.sqrt(sum(float(each.grad.square().sum()) for each in progress.field.parameters())))
+        norms.append(float(torch.cat([each.flatten() for each in gradients_of(progress.field)]).norm()))
 
     constraint = Constraint(cloud(), fit, weight=1000.0)
     solve(small(), [constraint], QUICK, observe=observe)
@@ -467,6 +581,11 @@ def test_a_budget_of_seconds(clock: Clock) -> None:
     assert solution.history[-1].step > 3  # what the recipe's passes had allowed
 
 
+def test_a_budget_of_seconds_beside_one_of_passes_is_no_reason_to_forget_it() -> None:
+    solution = solve(small(), [Constraint(LINE, lambda u: u.gradient)], QUICK, seconds=600.0, passes=0.01, batch=64)
+    assert solution.history[-1].step == 11  # of 1,024 steps a pass
+
+
 def test_the_first_of_two_budgets_ends_the_search(clock: Clock) -> None:
     assert solve(small(), [Constraint(cloud(), fit)], QUICK, seconds=1e6, passes=4).history[-1].step == 4
     assert solve(small(), [Constraint(cloud(), fit)], QUICK, seconds=1.0, passes=1e6).history[-1].step < 20
@@ -580,6 +699,7 @@ def test_a_divergence_puts_the_best_field_back(poison: float) -> None:
     snapshots: list[Tensor] = []
 
     def residual(u: Jet, value: Tensor) -> Tensor:
+        assert isinstance(u.field, nn.Module)
         snapshots.append(torch.cat([each.detach().flatten() for each in u.field.parameters()]))
         return (u.value - value) * (poison if len(snapshots) > LOOKS + 39 else 1.0)
 
@@ -646,6 +766,18 @@ def test_a_problem_without_constraints_is_refused() -> None:
 def test_a_residual_that_reads_nothing_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="idle"):
         solve(small(), [Constraint(cloud(), lambda value: value, name="idle")], QUICK)
+
+
+def test_one_field_under_two_names_is_refused() -> None:
+    """Each unknown has parameters of its own, in the solver's state and in files."""
+    u = small()
+    with pytest.raises(ValueError, match="two of the unknowns u, v are one field; give each a field of its own"):
+        solve({"u": u, "v": u}, [Constraint(LINE, lambda u, v: u.value - v.value)])
+
+
+def test_a_field_of_another_dimension_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^the field takes points of 2 coordinates, but .* have 1; give"):
+        solve(small(2), [Constraint(LINE, lambda u: u.value)], QUICK)
 
 
 @pytest.mark.parametrize(
