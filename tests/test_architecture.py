@@ -69,6 +69,7 @@ ARROWS: dict[str, set[str]] = {
     "fit": {
         "constraint",
         "domains",
+        "fields",
         "history",
         "kernels",
         "objective",
@@ -82,7 +83,6 @@ ARROWS: dict[str, set[str]] = {
     "solve": {
         "checkpoint",
         "constraint",
-        "fields",
         "fit",
         "history",
         "kernels",

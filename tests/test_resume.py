@@ -184,11 +184,11 @@ def test_a_search_over_continuous_domains_goes_on(tmp_path: Path) -> None:
 
 
 def equation(**changes: Any) -> list[Constraint]:
-    settings = {"side": 1.0, "norm": 0.5, "fades": 0.8, "target": 1.0} | changes
+    settings = {"side": 1.0, "norm": 0.5, "fades": 0.8, "target": 1.0, "source": 1.0} | changes
     omega = Box([-1.0, -1.0], [1.0, settings["side"]])
     cloud = PointCloud(torch.zeros(5, 2), {"value": torch.full((5, 1), settings["target"])})
     return [
-        Constraint(omega, lambda u: u.laplacian - 1, name="inside", norm=Huber(settings["norm"])),
+        Constraint(omega, lambda u: u.laplacian - settings["source"], name="inside", norm=Huber(settings["norm"])),
         Constraint(omega.boundary, lambda u: u.value, name="edge", weight=Fading(10.0, 0.2, settings["fades"])),
         Constraint(cloud, lambda u, value: u.value - value, name="data"),
     ]
@@ -418,6 +418,7 @@ def test_other_constraints_of_ones_own(change: dict[str, float], tmp_path: Path)
     run(equation(), checkpointing=Checkpointing(path, 1e-9))
     assert run(equation(), resume=path).stopped == "budget"
     refused(path, partial(run, equation(**change)), "the input, or an option that changes it, is another")
+    refused(path, partial(run, equation(source=1.05)), "another problem (its equations have other residuals than")
 
 
 def test_a_field_that_cannot_be_saved_is_told_at_once(tmp_path: Path) -> None:
