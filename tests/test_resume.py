@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -287,6 +288,14 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     found = picture().run(checkpointing=Checkpointing(tmp_path / "f.safetensors", 100), observe=press)
     assert found.stopped == "interrupted"
     assert found.snapshot is None
+
+
+def test_in_a_thread_of_its_own_there_is_no_ctrl_c(tmp_path: Path) -> None:
+    """Signals reach the main thread alone; checkpoints are written all the same."""
+    path = tmp_path / "f.safetensors"
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(picture().run, checkpointing=Checkpointing(path, 1.0)).result()
+    assert bytes_of(picture().run(resume=path), tmp_path) == bytes_of(picture().run(), tmp_path)
 
 
 def test_without_checkpointing_nothing_is_kept() -> None:

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from sinefield import kernels
 from sinefield import recipe as recipes
 from sinefield.constraint import Constraint, first_samples
-from sinefield.fields.field import evaluating
 from sinefield.domains import Domain
+from sinefield.fields.field import evaluating
 from sinefield.history import Record
 from sinefield.kernels import Execution, matmul
 from sinefield.objective import Batch, Objective
