@@ -70,6 +70,7 @@ ARROWS: dict[str, set[str]] = {
     "fit": {
         "constraint",
         "domains",
+        "fields",
         "history",
         "kernels",
         "objective",

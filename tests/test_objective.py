@@ -391,6 +391,25 @@ def test_samples_side_by_side_are_of_their_own_field() -> None:
     assert isinstance(made.unknowns["u"], Batched)
 
 
+def test_unknowns_may_have_any_name() -> None:
+    torch.manual_seed(0)
+    fields = {"type": siren(1).double(), "keys": Constant().double(), "u.v": siren(1).double()}
+
+    def first(u: Jet) -> Tensor:
+        return u.value
+
+    def both(type: Jet, keys: Jet) -> Tensor:  # noqa: A002 - the name of an unknown
+        return type.value - keys.value
+
+    made = Objective({name: fields[name] for name in ("type", "keys")}, [Constraint(cloud(1), both)])
+    batch = all_of([made.groups[0].domain])
+    linear = made.linearise(batch)
+    made.gradient(batch)
+    torch.testing.assert_close(2 * linear.dense().mT @ linear.residuals, gradient_of(made), rtol=1e-9, atol=1e-11)
+    alone = Objective({"u.v": fields["u.v"]}, [Constraint(cloud(1), first)])
+    assert alone.linearise(batch).dense().shape == (12, len(alone.vector()))
+
+
 def test_samples_are_rows() -> None:
     some = Samples(torch.arange(6.0)[:, None], {"value": torch.arange(6)}).rows(2, 4)
     assert some.points.flatten().tolist() == some.targets["value"].tolist() == [2, 3]

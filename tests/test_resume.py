@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -184,11 +185,11 @@ def test_a_search_over_continuous_domains_goes_on(tmp_path: Path) -> None:
 
 
 def equation(**changes: Any) -> list[Constraint]:
-    settings = {"side": 1.0, "norm": 0.5, "fades": 0.8, "target": 1.0} | changes
+    settings = {"side": 1.0, "norm": 0.5, "fades": 0.8, "target": 1.0, "source": 1.0} | changes
     omega = Box([-1.0, -1.0], [1.0, settings["side"]])
     cloud = PointCloud(torch.zeros(5, 2), {"value": torch.full((5, 1), settings["target"])})
     return [
-        Constraint(omega, lambda u: u.laplacian - 1, name="inside", norm=Huber(settings["norm"])),
+        Constraint(omega, lambda u: u.laplacian - settings["source"], name="inside", norm=Huber(settings["norm"])),
         Constraint(omega.boundary, lambda u: u.value, name="edge", weight=Fading(10.0, 0.2, settings["fades"])),
         Constraint(cloud, lambda u, value: u.value - value, name="data"),
     ]
@@ -287,6 +288,14 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     found = picture().run(checkpointing=Checkpointing(tmp_path / "f.safetensors", 100), observe=press)
     assert found.stopped == "interrupted"
     assert found.snapshot is None
+
+
+def test_in_a_thread_of_its_own_there_is_no_ctrl_c(tmp_path: Path) -> None:
+    """Signals reach the main thread alone; checkpoints are written all the same."""
+    path = tmp_path / "f.safetensors"
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(picture().run, checkpointing=Checkpointing(path, 1.0)).result()
+    assert bytes_of(picture().run(resume=path), tmp_path) == bytes_of(picture().run(), tmp_path)
 
 
 def test_without_checkpointing_nothing_is_kept() -> None:
@@ -418,6 +427,7 @@ def test_other_constraints_of_ones_own(change: dict[str, float], tmp_path: Path)
     run(equation(), checkpointing=Checkpointing(path, 1e-9))
     assert run(equation(), resume=path).stopped == "budget"
     refused(path, partial(run, equation(**change)), "the input, or an option that changes it, is another")
+    refused(path, partial(run, equation(source=1.05)), "another problem (its equations have other residuals than")
 
 
 def test_a_field_that_cannot_be_saved_is_told_at_once(tmp_path: Path) -> None:

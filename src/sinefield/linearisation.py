@@ -21,11 +21,12 @@ class _Unknowns(nn.Module):
 
     def __init__(self, unknowns: Mapping[str, nn.Module]) -> None:
         super().__init__()
-        self.fields = nn.ModuleDict(unknowns)
+        self.names = list(unknowns)
+        self.fields = nn.ModuleList(unknowns.values())  # a dictionary of modules takes no name like type or u.v
 
     def forward(self, function: Any) -> Any:
         """Return ``function(fields by name)``."""
-        return function(dict(self.fields.items()))
+        return function(dict(zip(self.names, self.fields, strict=True)))
 
 
 @final
@@ -104,7 +105,8 @@ class Linearisation:
 
     def _called(self, weights: Mapping[str, Tensor], function: Any) -> Any:
         module = _Unknowns(self.objective.unknowns)
-        named = {f"fields.{name}": each for name, each in weights.items()}
+        places = {id(each): place for place, each in module.named_parameters()}
+        named = {places[id(each)]: weights[name] for name, each in self.objective.parameters.items()}
         return torch.func.functional_call(module, named, (function,), strict=False)
 
 

@@ -128,7 +128,8 @@ class Search:
             except (KeyError, ValueError, RuntimeError) as error:
                 damaged = " ".join(str(error).split())
                 raise ValueError(
-                    f"cannot resume from {self.origin}: the state of its fit is damaged ({damaged}); fit from the start"
+                    f"cannot resume from {self.origin}: the state of its fit is damaged, or of another problem "
+                    f"({damaged}); fit from the start"
                 ) from error
         return fit
 
