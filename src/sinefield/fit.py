@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, final
 
@@ -14,16 +13,14 @@ from torch import Tensor, nn
 
 from sinefield import kernels
 from sinefield import recipe as recipes
-from sinefield.constraint import Constraint, first_samples
+from sinefield.constraint import Constraint
 from sinefield.domains import Domain
-from sinefield.fields.field import evaluating
 from sinefield.history import Clock, Record
 from sinefield.kernels import Execution, matmul
 from sinefield.objective import Batch, Objective
 from sinefield.problem import Problem
 from sinefield.recipe import Changes, Recipe
 from sinefield.sampler import Sampler, pass_size
-from sinefield.snapshot import Snapshot
 from sinefield.solution import Speed, Stop
 from sinefield.solvers import BestSoFar
 
@@ -144,7 +141,7 @@ class Fit:
         else:
             if stopped == "interrupted" and self.step > (self.history[-1].step if self.history else 0):
                 self.record()
-            self._put(self.solver.answer(self.state))
+            self.put(self.solver.answer(self.state))
         self.clock.stop()
         for each in self.objective.unknowns.values():
             each.eval()
@@ -181,14 +178,15 @@ class Fit:
             yield
             return
         kept = {name: each.detach().clone() for name, each in self.objective.parameters.items()}
-        self._put(answer)
+        self.put(answer)
         try:
             yield
         finally:
-            self._put(kept)
+            self.put(kept)
 
     @torch.no_grad()
-    def _put(self, values: Mapping[str, Tensor] | None) -> None:
+    def put(self, values: Mapping[str, Tensor] | None) -> None:
+        """Set parameters by name; None: none."""
         for name, each in (values or {}).items():
             self.objective.parameters[name].copy_(each)
 
@@ -196,65 +194,6 @@ class Fit:
     def intact(self) -> bool:
         """Whether the parameters are finite."""
         return all(bool(torch.isfinite(each).all()) for each in self.objective.parameters.values())
-
-    # ---- to go on later
-
-    def snapshot(self, histories: Sequence[Sequence[Record]], source: str) -> Snapshot:
-        """Return all that is needed to go on from here.
-
-        Args:
-            histories: of the parts so far.
-            source: a digest of what is fitted.
-        """
-        tensors = {f"solver/{name}": each for name, each in self.state.tensors().items()}
-        tensors |= {f"totals/{name}": each for name, each in self.totals.items()}
-        tensors |= {f"parameters/{name}": each.detach() for name, each in self.objective.parameters.items()}
-        tensors |= {"random": torch.get_rng_state(), "probe": self._probe()}
-        return Snapshot(
-            len(histories) - 1,
-            self.step,
-            self.clock.seconds,
-            [list(each) for each in histories],
-            {name: each.detach().cpu().clone() for name, each in tensors.items()},
-            self.execution.run is not kernels.PLAIN.run,
-            self.execution.rounded,
-            source,
-        )
-
-    def _probe(self) -> Tensor:
-        """Return the residuals at a few points, by which a problem is told from one with other equations."""
-        like = next(iter(self.objective.unknowns.values()))
-        domains = [group.domain for group in self.objective.groups]
-        with ExitStack() as stack:
-            for each in self.objective.unknowns.values():
-                stack.enter_context(evaluating(each))
-            return self.objective.residuals(Batch([first_samples(each, 16 * each.granule, like) for each in domains]))
-
-    def load(self, snapshot: Snapshot) -> None:
-        """Go on from where a fit of the same arguments was.
-
-        Raises:
-            ValueError: the state is of another solver or other fields.
-        """
-        parts: dict[str, dict[str, Tensor]] = {"solver": {}, "totals": {}, "parameters": {}}
-        for name, each in snapshot.tensors.items():
-            kind, _, inner = name.partition("/")
-            if kind in parts:
-                parts[kind][inner] = each
-        if parts["parameters"].keys() != self.objective.parameters.keys():
-            raise ValueError("the state to resume from is of fields with other parameters")
-        self.state.load(parts["solver"])
-        self._put(parts["parameters"])
-        probe, saved = self._probe(), snapshot.tensors["probe"].to(self.objective.device)
-        if probe.shape != saved.shape or bool((probe - saved).abs().max() > 1e-6 + 1e-3 * saved.abs().max()):
-            raise ValueError("its equations have other residuals than those of this problem")
-        self.totals = {name: each.to(self.objective.device) for name, each in parts["totals"].items()}
-        self.step, self.clock = snapshot.step, Clock(snapshot.seconds)
-        self.history = list(snapshot.history[-1])
-        # Products are rounded as they were, even if the machine would choose otherwise now.
-        chosen = kernels.execution(self.objective.device, compiling=snapshot.compiling, rounding=False)
-        self.execution = replace(chosen, rounded=snapshot.rounding)
-        torch.set_rng_state(snapshot.tensors["random"])
 
 
 def prepare(

@@ -21,6 +21,7 @@ from sinefield.history import Record
 from sinefield.objective import Objective
 from sinefield.problem import Part, Problem
 from sinefield.recipe import Recipe
+from sinefield.resuming import restore, take_snapshot
 from sinefield.snapshot import Snapshot, check_same, fingerprint
 from sinefield.solution import Observer, Progress, Speed, Stop, describe
 
@@ -124,7 +125,7 @@ class Search:
         fit = Fit(objective, part.problem, recipe, self.seed + number, self.compiled)
         if self.resumed is not None and number == self.resumed.part:
             try:
-                fit.load(self.resumed)
+                restore(fit, self.resumed)
             except (KeyError, ValueError, RuntimeError) as error:
                 damaged = " ".join(str(error).split())
                 raise ValueError(
@@ -187,7 +188,7 @@ class Search:
 
     def snapshot(self) -> Snapshot:
         """Return all that is needed to go on from the last step."""
-        return self.fits[-1].snapshot(self.histories, self.source)
+        return take_snapshot(self.fits[-1], self.histories, self.source)
 
     def save(self, path: Path) -> None:
         """Write the fields as they are, with all that is needed to go on."""
