@@ -21,6 +21,7 @@ from sinefield.fields import Network
 from sinefield.fields.activations import activation
 from sinefield.fields.field import NETWORKS, build
 from sinefield.fields.siren import Siren
+from sinefield.jet import jet
 
 SMALL: dict[str, int | float | str] = {"hidden_features": 8, "hidden_layers": 1}
 
@@ -786,3 +787,15 @@ class TestVersion1:
         path = written_of_version_1(tmp_path / "f.safetensors", described_of_version_1(field), field.state_dict())
         with pytest.raises(ValueError, match=r"cannot resume from .*: the fit in it was over"):
             checkpoint.read_snapshot(path)
+
+
+def test_names_of_axes_are_kept(tmp_path: Path) -> None:
+    field = Siren(1, 1, 8, 1)
+    field.axes = "x"
+    checkpoint.save(tmp_path / "a.safetensors", {"u": Siren(2, 1, 8, 1), "m": field})
+    loaded = sinefield.load(tmp_path / "a.safetensors")
+    assert isinstance(loaded, dict)
+    names = [getattr(each, "axes", None) for each in loaded.values()]
+    assert names == [None, ("x",)]
+    points = torch.rand(4, 2)
+    assert torch.equal(jet(loaded["m"], points, axes="tx").value, field(points[:, 1:]))

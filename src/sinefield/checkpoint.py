@@ -8,7 +8,7 @@ of at most 64 KiB:
 ``version``   MUST be an integer; a reader MUST refuse one higher than it knows.
 ``fields``    MUST be an object of one or more networks by name, the main one first: ``architecture``, a name of
               :data:`sinefield.fields.NETWORKS`; ``in_features`` and ``out_features``, integers; ``settings``, an object
-              of numbers and strings. A name MUST NOT hold ``/``.
+              of numbers and strings; it MAY have ``axes``, names of its coordinates. A name MUST NOT hold ``/``.
 ``main``      MUST be the name of the main field, as JSON objects have no order.
 ``signal``    MAY be null; otherwise an object with ``kind``, the coordinate mapping and the value range.
 ``problem``   SHOULD name the problem, ``recipe`` hold the recipe, ``metrics`` what was reached, ``seed`` the

@@ -39,6 +39,7 @@ class Composite(nn.Module, ABC):
 
     in_features: int
     out_features: int
+    axes: Sequence[str] | None = None  # names of the coordinates that it takes
 
     @abstractmethod
     def parts(self, needs: Set[Derivative]) -> Sequence[tuple[nn.Module | Chain, Set[Derivative]]]:

@@ -62,12 +62,14 @@ class Network:
         in_features: d.
         out_features: c.
         settings: of the architecture.
+        axes: names of the coordinates that it takes; None: they have none.
     """
 
     architecture: str
     in_features: int
     out_features: int
     settings: Mapping[str, Setting]
+    axes: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, field: nn.Module) -> Network:
@@ -76,12 +78,15 @@ class Network:
         Raises:
             ValueError: the field is none that is built by name.
         """
-        found = [getattr(field, name, None) for name in ("architecture", "in_features", "out_features", "settings")]
-        if not isinstance(found[0], str) or found[0] not in NETWORKS or not isinstance(found[3], Mapping):
+        name, inputs, outputs, settings = (
+            getattr(field, each, None) for each in ("architecture", "in_features", "out_features", "settings")
+        )
+        if not isinstance(name, str) or name not in NETWORKS or not isinstance(settings, Mapping):
             raise ValueError(
                 f"a {type(field).__name__} is no network that is built by name; use one of {', '.join(NETWORKS)}"
             )
-        return cls(*found)  # type: ignore[arg-type]  # what a network has by its name
+        axes = getattr(field, "axes", None)
+        return cls(name, int(inputs or 0), int(outputs or 0), settings, None if axes is None else tuple(axes))
 
     def to_json(self) -> dict[str, Any]:
         """Return the network as JSON."""
@@ -90,7 +95,7 @@ class Network:
             "in_features": self.in_features,
             "out_features": self.out_features,
             "settings": dict(self.settings),
-        }
+        } | ({} if self.axes is None else {"axes": list(self.axes)})
 
     @classmethod
     def from_json(cls, stored: Any) -> Network:
@@ -121,7 +126,10 @@ class Network:
             raise ValueError(
                 f"the settings of its network must be numbers or short strings, got {reprlib.repr(settings)}"
             )
-        return cls(architecture, layers[0], layers[1], settings)
+        axes = stored.get("axes")
+        if axes is not None and not (isinstance(axes, list) and all(type(each) is str for each in axes)):
+            raise ValueError(f"the names of its axes must be strings, got {reprlib.repr(axes)}")
+        return cls(architecture, layers[0], layers[1], settings, None if axes is None else tuple(axes))
 
     def build(self) -> nn.Module:
         """Return the network, freshly initialised.
@@ -129,7 +137,10 @@ class Network:
         Raises:
             ValueError: an unknown name, or a setting that this network does not have.
         """
-        return build(self.architecture, self.in_features, self.out_features, **self.settings)
+        field = build(self.architecture, self.in_features, self.out_features, **self.settings)
+        if self.axes is not None:
+            field.axes = self.axes  # type: ignore[assignment]  # to a checker modules hold tensors and modules
+        return field
 
     def blank(self) -> nn.Module:
         """Return the network without memory for its weights.
@@ -178,6 +189,7 @@ class Layered(nn.Module):
     """
 
     layers: nn.Sequential
+    axes: Sequence[str] | None = None  # names of the coordinates that it takes
 
     def __init_subclass__(cls) -> None:
         """Take the chain from a subclass that does more than its layers."""
