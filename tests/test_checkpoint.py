@@ -798,4 +798,4 @@ def test_names_of_axes_are_kept(tmp_path: Path) -> None:
     names = [getattr(each, "axes", None) for each in loaded.values()]
     assert names == [None, ("x",)]
     points = torch.rand(4, 2)
-    assert torch.equal(jet(loaded["m"], points, axes="tx").value, field(points[:, 1:]))
+    torch.testing.assert_close(jet(loaded["m"], points, axes="tx").value, field(points[:, 1:]))
