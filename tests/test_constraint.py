@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sinefield.constraint import BoundConstraint, Constraint, Fading, first_samples, moved
 from sinefield.domains import Ball, Box, Domain, Grid, PointCloud, Samples
-from sinefield.fields.compose import Constant
+from sinefield.fields.compose import Constant, Formula
 from sinefield.fields.derivatives import Derivative, Partial
 from sinefield.fields.siren import Siren
 from sinefield.jet import Jet, jet
@@ -164,6 +164,13 @@ def test_residuals_without_a_row_for_each_point_are_refused(residual: Callable[[
         bound(Constraint(BOX, residual, name="c"))
 
 
+@pytest.mark.parametrize(("residual", "kind"), [(lambda u: None, "NoneType"), (lambda u: [u.value], "list")])
+def test_residuals_that_are_no_tensors_are_refused(residual: Callable[[Jet], Tensor], kind: str) -> None:
+    """As one whose ``return`` was forgotten."""
+    with pytest.raises(ValueError, match=f"constraint 'c' must have one row for each of the 3 points, got a {kind}$"):
+        bound(Constraint(BOX, residual, name="c"))
+
+
 def forgot_the_last_axis(u: Jet) -> Tensor:
     return u.value - u.points[:, 0]  # (n, 1) − (n,) is (n, n)
 
@@ -202,9 +209,19 @@ def test_a_residual_that_differs_by_dropout_alone_mixes_none() -> None:
 
 def test_a_residual_that_reads_nothing_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"the residual of constraint 'idle' reads nothing of any field; it must depend"
+        ValueError, match=r"the residual of constraint 'idle' reads nothing of any field that is looked"
     ):
         bound(Constraint(BOX, lambda u: torch.zeros(len(u.points), 1), name="idle"))
+
+
+@pytest.mark.parametrize("given", [Formula(torch.sin, 2, 2), small().requires_grad_(False)], ids=["formula", "frozen"])
+def test_a_residual_of_given_fields_alone_is_refused(given: nn.Module) -> None:
+    """It has no gradient; a field that is looked for has to be in it."""
+    unknowns = {"given": given, "u": small()}
+    with pytest.raises(ValueError, match=r"constraint 'idle' reads nothing of any field that is looked for"):
+        Constraint(BOX, lambda given: given.value, name="idle").bound(unknowns)
+    both = Constraint(BOX, lambda given, u: u.value - given.value[:, :1]).bound(unknowns)
+    assert both.reads == {"given": {"value"}, "u": {"value"}}
 
 
 # A domain and a field of different dimensions

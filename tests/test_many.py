@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import sinefield
-from sinefield import Constraint, Problem, batched, problems, serial, solve, solve_many
+from sinefield import Constraint, Problem, Recipe, batched, problems, serial, solve, solve_many
 from sinefield.domains import PointCloud
 from sinefield.fields import Siren
 from sinefield.norms import Huber, MeanAbsolute
@@ -22,7 +22,8 @@ NETWORK: dict[str, Any] = {"hidden_features": 12, "hidden_layers": 1, "first_ome
 
 def picture(number: int, size: int = 12) -> NDArray[np.uint8]:
     rows, columns = np.mgrid[0:size, 0:size] / size
-    return np.uint8(127 + 100 * np.sin(6 * rows + number) * np.cos(4 * columns))
+    values: NDArray[np.float64] = 127 + 100 * np.sin(6 * rows + number) * np.cos(4 * columns)
+    return values.astype(np.uint8)
 
 
 def pictures(count: int) -> list[Problem]:
@@ -59,8 +60,7 @@ def test_what_is_found_side_by_side_is_saved_and_loaded(tmp_path: Any) -> None:
     solution.save(tmp_path / "a.safetensors")
     loaded = sinefield.load(tmp_path / "a.safetensors")
     assert isinstance(loaded, Siren)
-    points = torch.rand(5, 2)
-    assert torch.equal(loaded(points), solution.field(points))
+    assert difference(loaded, solution.field) == 0
     assert solution.render().shape == (12, 12, 1)
 
 
@@ -139,6 +139,11 @@ def test_no_problem_is_refused() -> None:
         solve_many([])
 
 
-def test_seconds_are_shared() -> None:
-    both = solve_many(pictures(2), seconds=0.2)
+@pytest.mark.parametrize(
+    "arguments",
+    [{"seconds": 0.2}, {"recipe": Recipe("r", seconds=0.2)}, {"recipe": Recipe("r", seconds=9.0), "seconds": 0.2}],
+    ids=["change", "recipe", "both"],
+)
+def test_seconds_are_shared(arguments: dict[str, Any]) -> None:
+    both = solve_many(pictures(2), **arguments)
     assert [each.recipe.seconds for each in both] == [0.1, 0.1]

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from sinefield import problems
-from sinefield.recipe import PUBLISHED, RECIPES, Changes, Proportional, Recipe, learning_rate_of, named
+from sinefield.recipe import PUBLISHED, RECIPES, Changes, Proportional, Recipe, named
 from sinefield.solve import solve
 from sinefield.solvers import Adam, Averaged, Clipped, Constant, Cosine, Muon, Soap, Solver, TorchOptimiser
+from sinefield.solvers.adam import learning_rate_of
 
 QUICK = Recipe("quick", Adam(1e-3), Constant(), batch=16, passes=2)
 

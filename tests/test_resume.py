@@ -22,8 +22,8 @@ from sinefield import Box, Constraint, PointCloud, Problem, Siren, checkpoint, p
 from sinefield.constraint import Fading
 from sinefield.norms import Huber
 from sinefield.problems import tiles
+from sinefield.search import Checkpointing
 from sinefield.solution import Progress, Solution
-from sinefield.solve import Checkpointing
 from sinefield.solvers import Muon, Soap, TorchOptimiser
 
 PIXELS = np.random.default_rng(0).random((20, 24))

@@ -22,8 +22,8 @@ from .many import serial as serial
 from .many import solve_many as solve_many
 from .problem import Problem as Problem
 from .recipe import Recipe as Recipe
+from .search import Checkpointing as Checkpointing
 from .solution import Solution as Solution
-from .solve import Checkpointing as Checkpointing
 from .solve import solve as solve
 
 __version__: str

@@ -127,20 +127,22 @@ class Constraint:
             ValueError: they are not, there is not one for each point, or it reads nothing.
         """
         granule = self.domain.granule
-        most = first_samples(self.domain, 7 * granule, next(iter(unknowns.values())))
+        most = first_samples(self.domain, 7 * granule, looked_for(unknowns))
         count = len(most.points)
         shapes, rows = [], []
         jets: dict[str, Jet] = {}
         for some in dict.fromkeys((max(granule, count // (2 * granule) * granule), count)):
             samples = Samples(most.points[:some], {name: each[:some] for name, each in most.targets.items()})
-            jets = {name: jet(each, samples.points, axes=axes_of(self.domain)) for name, each in unknowns.items()}
+            jets = {name: jet(each, samples.points, axes=self.domain.axes) for name, each in unknowns.items()}
             given = {name: samples.targets[name] for name in targets} | {k: jets[v] for k, v in bound.items()}
             with torch.no_grad():
                 residual = self.residual(**given)
-            if residual.ndim == 0 or len(residual) != some:
+            shape = getattr(residual, "shape", None)
+            if not shape or shape[0] != some:
+                got = f"a {type(residual).__name__}" if shape is None else f"shape {tuple(shape)}"
                 raise ValueError(
-                    f"the residual of constraint {self.name!r} must have one row for each of the {some} points, got "
-                    f"shape {tuple(residual.shape)}"
+                    f"the residual of constraint {self.name!r} must have one row for each of the {some} points, "
+                    f"got {got}"
                 )
             shapes.append(tuple(residual.shape[1:]))
             rows.append(residual)
@@ -153,10 +155,10 @@ class Constraint:
                 f"{(len(rows[0]), *shapes[0])}, are others when more points follow; give everything in it a last axis, "
                 "as u.value has with (n, 1), and take no averages over points"
             )
-        if not any(each.read for each in jets.values()):
+        if not any(jets[name].read for name, each in unknowns.items() if _learns(each)):
             raise ValueError(
-                f"the residual of constraint {self.name!r} reads nothing of any field; "
-                "it must depend on u.value, u.gradient or another derivative"
+                f"the residual of constraint {self.name!r} reads nothing of any field that is looked for; "
+                "it must depend on u.value, u.gradient or another derivative of one with parameters that are learnt"
             )
         if self.order is not None:
             upto: frozenset[Derivative] = frozenset(name for name, order in WHOLE.items() if order <= self.order)
@@ -197,17 +199,22 @@ class BoundConstraint:
         return self.constraint.weight_at(fraction) * self.constraint.norm.loss(self.residual(jets, targets))
 
 
-def axes_of(domain: Domain) -> tuple[str, ...] | None:
-    """Return the names of a domain's coordinates; None: they have none."""
-    return getattr(domain, "axes", None)
-
-
 def _target_names(domain: Domain) -> frozenset[str]:
     return domain.target_names if isinstance(domain, FiniteDomain) else frozenset()
 
 
 def _drops(field: nn.Module) -> bool:
     return any(isinstance(each, nn.Dropout) and each.p > 0 for each in field.modules())
+
+
+def _learns(field: nn.Module) -> bool:
+    return any(each.requires_grad for each in field.parameters())
+
+
+def looked_for(unknowns: Mapping[str, nn.Module]) -> nn.Module:
+    """Return the first unknown that has parameters, which points and targets have the device and the precision of."""
+    fields = list(unknowns.values())
+    return next((each for each in fields if next(each.parameters(), None) is not None), fields[0])
 
 
 def first_samples(domain: Domain, count: int, like: nn.Module) -> Samples:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, final
@@ -15,10 +14,9 @@ from torch import Tensor, nn
 
 from sinefield import kernels
 from sinefield import recipe as recipes
-from sinefield.constraint import Constraint, first_samples
+from sinefield.constraint import Constraint
 from sinefield.domains import Domain
-from sinefield.fields.field import evaluating
-from sinefield.history import Record
+from sinefield.history import Clock, Record
 from sinefield.kernels import Execution, matmul
 from sinefield.objective import Batch, Objective
 from sinefield.problem import Problem
@@ -210,7 +208,7 @@ class Fit:
         tensors = {f"solver/{name}": each for name, each in self.state.tensors().items()}
         tensors |= {f"totals/{name}": each for name, each in self.totals.items()}
         tensors |= {f"parameters/{name}": each.detach() for name, each in self.objective.parameters.items()}
-        tensors |= {"random": torch.get_rng_state(), "probe": self._probe()}
+        tensors["random"] = torch.get_rng_state()
         return Snapshot(
             len(histories) - 1,
             self.step,
@@ -221,15 +219,6 @@ class Fit:
             self.execution.rounded,
             source,
         )
-
-    def _probe(self) -> Tensor:
-        """Return the residuals at a few points, by which a problem is told from one with other equations."""
-        like = next(iter(self.objective.unknowns.values()))
-        domains = [group.domain for group in self.objective.groups]
-        with ExitStack() as stack:
-            for each in self.objective.unknowns.values():
-                stack.enter_context(evaluating(each))
-            return self.objective.residuals(Batch([first_samples(each, 16 * each.granule, like) for each in domains]))
 
     def load(self, snapshot: Snapshot) -> None:
         """Go on from where a fit of the same arguments was.
@@ -246,9 +235,6 @@ class Fit:
             raise ValueError("the state to resume from is of fields with other parameters")
         self.state.load(parts["solver"])
         self._put(parts["parameters"])
-        probe, saved = self._probe(), snapshot.tensors["probe"].to(self.objective.device)
-        if probe.shape != saved.shape or bool((probe - saved).abs().max() > 1e-6 + 1e-3 * saved.abs().max()):
-            raise ValueError("its equations have other residuals than those of this problem")
         self.totals = {name: each.to(self.objective.device) for name, each in parts["totals"].items()}
         self.step, self.clock = snapshot.step, Clock(snapshot.seconds)
         self.history = list(snapshot.history[-1])
@@ -307,31 +293,3 @@ def _on(fields: Mapping[str, nn.Module], device: str | torch.device | None) -> d
 def _batch_of(recipe: Recipe, domain: Domain) -> int:
     """Return how many points a step takes from a domain: of fields side by side as many of each."""
     return recipe.batch_of(pass_size(domain) // domain.granule) * domain.granule
-
-
-@final
-class Clock:
-    """Counts the seconds between each start and stop.
-
-    Args:
-        seconds: counted before.
-    """
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self._before = seconds
-        self._started: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        """How many so far."""
-        running = 0.0 if self._started is None else time.perf_counter() - self._started
-        return self._before + running
-
-    def start(self) -> None:
-        """Begin to count."""
-        self._started = time.perf_counter()
-
-    def stop(self) -> float:
-        """Return the seconds so far, counting no further."""
-        self._before, self._started = self.seconds, None
-        return self._before

@@ -1,8 +1,9 @@
-"""Records of a search, and how those of independent problems make one curve."""
+"""Records of a search, its clock, and how the records of independent problems make one curve."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -72,3 +73,31 @@ def _mean(name: str, values: Sequence[float]) -> float:
         return sum(values) / len(values)
     power = sum(10 ** (-each / 10) for each in values) / len(values)
     return -10 * math.log10(power) if power > 0 else math.inf
+
+
+@final
+class Clock:
+    """Counts the seconds between each start and stop.
+
+    Args:
+        seconds: counted before.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._before = seconds
+        self._started: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How many so far."""
+        running = 0.0 if self._started is None else time.perf_counter() - self._started
+        return self._before + running
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._started = time.perf_counter()
+
+    def stop(self) -> float:
+        """Return the seconds so far, counting no further."""
+        self._before, self._started = self.seconds, None
+        return self._before

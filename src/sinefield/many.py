@@ -39,6 +39,9 @@ def serial(problems: Sequence[Problem], seed: int, **arguments: Any) -> list[Sol
     """
     if arguments.get("seconds") is not None:
         arguments["seconds"] = arguments["seconds"] / len(problems)
+    recipe = arguments.get("recipe")
+    if isinstance(recipe, Recipe) and recipe.seconds is not None:
+        arguments["recipe"] = replace(recipe, seconds=recipe.seconds / len(problems))
     return [solve(each, seed=seed + number, **arguments) for number, each in enumerate(problems)]
 
 

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
-from sinefield.constraint import BoundConstraint, Constraint, axes_of, moved
+from sinefield.constraint import BoundConstraint, Constraint, looked_for, moved
 from sinefield.domains import Domain, Samples
 from sinefield.fields.derivatives import Derivative, highest_order
 from sinefield.jet import Jet, jet
+from sinefield.linearisation import Linearisation, to_real_rows
 
 
 @final
@@ -49,7 +50,7 @@ class Group:
 
     def jets(self, unknowns: Mapping[str, nn.Module], points: Tensor) -> dict[str, Jet]:
         """Return the jets of the unknowns, which compute at once what is read."""
-        return {name: jet(each, points, self.reads[name], axes_of(self.domain)) for name, each in unknowns.items()}
+        return {name: jet(each, points, self.reads[name], self.domain.axes) for name, each in unknowns.items()}
 
 
 @final
@@ -126,7 +127,7 @@ class Objective:
             size = min(kernels.block_size(each, group.reads[name]) for name, each in self.unknowns.items())
             size = max(granule, size // granule * granule)
             for start in range(0, count, size):
-                block = self._moved(samples.rows(start, start + size))
+                block = self.moved(samples.rows(start, start + size))
                 share = len(block.points) / count  # norms are averages, so blocks add up by their share
                 for name, loss in self._descend(group, block, share, batch.fraction).items():
                     terms[name] = terms[name] + loss if name in terms else loss
@@ -141,8 +142,9 @@ class Objective:
             total.backward()
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def _moved(self, samples: Samples) -> Samples:
-        return moved(samples, next(iter(self.unknowns.values())))
+    def moved(self, samples: Samples) -> Samples:
+        """Return samples on the device and in the precision of the unknowns."""
+        return moved(samples, looked_for(self.unknowns))
 
     # ---- as residuals
 
@@ -150,12 +152,9 @@ class Objective:
         """Return r, ``(m,)``: real and imaginary parts one after the other where a residual is complex."""
         parts: list[Tensor] = []
         for group, samples in zip(self.groups, batch.samples, strict=True):
-            block = self._moved(samples)
-            found = self._found(group, self.unknowns, block)
-            parts += [
-                (scale * _real(each)).flatten()
-                for scale, each in zip(self._scales(group, found, batch), found, strict=True)
-            ]
+            found = self.evaluate_group(group, self.unknowns, self.moved(samples))
+            scales = self.scales(group, found, batch)
+            parts += [(scale * to_real_rows(each)).flatten() for scale, each in zip(scales, found, strict=True)]
         return torch.cat(parts)
 
     def linearise(self, batch: Batch) -> Linearisation:
@@ -165,17 +164,16 @@ class Objective:
         return Linearisation(self, batch, residuals)
 
     @staticmethod
-    def _found(group: Group, unknowns: Mapping[str, nn.Module], samples: Samples) -> list[Tensor]:
+    def evaluate_group(group: Group, unknowns: Mapping[str, nn.Module], samples: Samples) -> list[Tensor]:
         """Return C of each constraint of a group."""
         jets = group.jets(unknowns, samples.points)
         return [each.residual(jets, samples.targets) for each in group.members]
 
     @staticmethod
-    def _scales(group: Group, found: Sequence[Tensor], batch: Batch) -> list[Tensor]:
+    def scales(group: Group, found: Sequence[Tensor], batch: Batch) -> list[Tensor]:
         """Return √(weight · ω / n) for each entry of C as real rows, not differentiated."""
         scales = []
-        for each, residual in zip(group.members, found, strict=True):
-            constraint = each.constraint
+        for constraint, residual in zip((each.constraint for each in group.members), found, strict=True):
             weights = constraint.norm.weights(residual) * (constraint.weight_at(batch.fraction) / residual.numel())
             if residual.is_complex():  # real and imaginary parts share their weight
                 weights = weights.unsqueeze(-1).expand(*weights.shape, 2)
@@ -198,104 +196,3 @@ class Objective:
         """Return a vector ``(p,)`` as tensors by the names and of the shapes of the parameters."""
         parts = vector.split([each.numel() for each in self.parameters.values()])
         return {name: part.view_as(each) for (name, each), part in zip(self.parameters.items(), parts, strict=True)}
-
-
-def _real(residual: Tensor) -> Tensor:
-    """Return a residual as real rows ``(n, k)``."""
-    parts = torch.view_as_real(residual) if residual.is_complex() else residual
-    return parts.reshape(len(parts), -1)
-
-
-@final
-class _Unknowns(nn.Module):
-    """Fields by name as one module, whose call calls a function with them."""
-
-    def __init__(self, unknowns: Mapping[str, nn.Module]) -> None:
-        super().__init__()
-        self.names = list(unknowns)
-        self.fields = nn.ModuleList(unknowns.values())  # a dictionary of modules takes no name like type or u.v
-
-    def forward(self, function: Any) -> Any:
-        """Return ``function(fields by name)``."""
-        return function(dict(zip(self.names, self.fields, strict=True)))
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Linearisation:
-    """Residuals r and their Jacobian J at parameters θ, so that r(θ + δ) ≈ r + J δ.
-
-    Args:
-        objective: of which.
-        batch: where.
-        residuals: r, ``(m,)``.
-    """
-
-    objective: Objective
-    batch: Batch
-    residuals: Tensor
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The numbers of residuals and of parameters, m and p."""
-        return len(self.residuals), sum(each.numel() for each in self.objective.parameters.values())
-
-    def apply(self, vector: Tensor) -> Tensor:
-        """Return J v, ``(p,)`` to ``(m,)``, by one sweep forward."""
-        primals = {name: each.detach() for name, each in self.objective.parameters.items()}
-        found: Tensor = torch.func.jvp(self._of_parameters, (primals,), (self.objective.split(vector),))[1]
-        return found
-
-    def adjoint(self, vector: Tensor) -> Tensor:
-        """Return Jᵀ w, ``(m,)`` to ``(p,)``, by one sweep back."""
-        primals = {name: each.detach() for name, each in self.objective.parameters.items()}
-        _, pull, *_ = torch.func.vjp(self._of_parameters, primals)
-        return torch.cat([each.flatten() for each in pull(vector)[0].values()])
-
-    def dense(self) -> Tensor:
-        """Return J as a matrix ``(m, p)``: the gradients at all points side by side, as each row is of one point."""
-        parts: list[Tensor] = []
-        objective = self.objective
-        primals = {name: each.detach() for name, each in objective.parameters.items()}
-        modules = [part for each in objective.unknowns.values() for part in each.modules()]
-        tiled = any(getattr(each, "chosen_by_points", False) for each in modules)
-        for group, samples in zip(objective.groups, self.batch.samples, strict=True):
-            block = objective._moved(samples)
-            with torch.no_grad():
-                scales = objective._scales(group, objective._found(group, objective.unknowns, block), self.batch)
-
-            def at_points(weights: Mapping[str, Tensor], some: Samples, group: Group = group) -> tuple[Tensor, ...]:
-                found = self._called(weights, lambda fields: Objective._found(group, fields, some))
-                return tuple(_real(each) for each in found)
-
-            if group.domain.granule > 1 or tiled:  # rows of fields that take turns, or are chosen by the points
-                jacobians = torch.func.jacrev(at_points)(primals, block)
-            else:
-
-                def at_one(weights: Mapping[str, Tensor], point: Tensor, targets: Mapping[str, Tensor]) -> Any:
-                    one = Samples(point[None], {name: each[None] for name, each in targets.items()})
-                    return tuple(row[0] for row in at_points(weights, one))
-
-                each_alone = torch.func.vmap(torch.func.jacrev(at_one), in_dims=(None, 0, 0))
-                jacobians = each_alone(primals, block.points, dict(block.targets))
-            for scale, jacobian in zip(scales, jacobians, strict=True):
-                rows = torch.cat([each.reshape(*each.shape[:2], -1) for each in jacobian.values()], dim=-1)
-                parts.append((scale.unsqueeze(-1) * rows).flatten(0, 1))
-        return torch.cat(parts)
-
-    def _of_parameters(self, weights: Mapping[str, Tensor]) -> Tensor:
-        objective = self.objective
-        parts = []
-        for group, samples in zip(objective.groups, self.batch.samples, strict=True):
-            block = objective._moved(samples)
-            with torch.no_grad():
-                scales = objective._scales(group, objective._found(group, objective.unknowns, block), self.batch)
-            found = self._called(weights, lambda fields, g=group, b=block: Objective._found(g, fields, b))
-            parts += [(scale * _real(each)).flatten() for scale, each in zip(scales, found, strict=True)]
-        return torch.cat(parts)
-
-    def _called(self, weights: Mapping[str, Tensor], function: Any) -> Any:
-        module = _Unknowns(self.objective.unknowns)
-        places = {id(each): place for place, each in module.named_parameters()}
-        named = {places[id(each)]: weights[name] for name, each in self.objective.parameters.items()}
-        return torch.func.functional_call(module, named, (function,), strict=False)

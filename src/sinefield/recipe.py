@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypedDict, final
 
 from sinefield.solvers import Adam, Averaged, Clipped, Constant, Cosine, Muon, Schedule, Solver
+from sinefield.solvers.adam import learning_rate_of, setting_of
 
 
 class Changes(TypedDict, total=False):
@@ -162,18 +163,14 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as JSON."""
+        others = ("batch", "rounding", "first_omega", "passes", "seconds", "psnr", "pace")
         return {
             "name": self.name,
             **self.solver.to_json(),
             "schedule": type(self.schedule).__name__.lower(),
             **asdict(self.schedule),  # type: ignore[call-overload]  # schedules are dataclasses
-            "batch": asdict(self.batch) if isinstance(self.batch, Proportional) else self.batch,
-            "rounding": self.rounding,
-            "first_omega": self.first_omega,
-            "passes": self.passes,
-            "seconds": self.seconds,
-            "psnr": self.psnr,
-            "pace": self.pace,
+            **{name: getattr(self, name) for name in others},
+            **({"batch": asdict(self.batch)} if isinstance(self.batch, Proportional) else {}),
         }
 
 
@@ -239,20 +236,3 @@ def named(name: str, order: int = 0, tuning: Mapping[str, Changes] | None = None
     slower = {} if order else {"learning_rate": learning_rate_of(fast.solver) * BEST_SLOWER}
     passes = BEST_PASSES * (fast.passes or 0)
     return fast.changed(name="best", passes=passes, pace=fast.pace and passes, rounding=False, **slower)
-
-
-def learning_rate_of(solver: Solver) -> float:
-    """Return the learning rate of a solver, or of that within it; NaN where there is none."""
-    found = setting_of(solver, "learning_rate")
-    return math.nan if found is None else float(found)
-
-
-def setting_of(solver: Solver, name: str) -> Any:
-    """Return a setting of a solver, or of that within it; None where there is none."""
-    inner: list[Solver] = []
-    for each in fields(solver):  # type: ignore[arg-type]  # solvers are dataclasses
-        value = getattr(solver, each.name)
-        if each.name == name:
-            return value
-        inner += [value] if isinstance(value, Solver) else []
-    return next((found for each in inner if (found := setting_of(each, name)) is not None), None)

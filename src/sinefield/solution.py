@@ -14,8 +14,9 @@ from torch import nn
 from sinefield import __version__, checkpoint
 from sinefield.history import Record
 from sinefield.problem import Problem
-from sinefield.recipe import Recipe, learning_rate_of
+from sinefield.recipe import Recipe
 from sinefield.snapshot import Snapshot
+from sinefield.solvers.adam import learning_rate_of
 
 
 class Divergence(RuntimeWarning):

@@ -64,7 +64,8 @@ def test_a_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, whole: bytes) ->
         "problem = problems.image('sample:camera', longest=32, hidden_features=16, hidden_layers=1)\n"
         "def stop(progress):\n"
         "    if progress.step == 41: sys.exit(0)\n"
-        "solve(problem, passes=6.0, batch=64, observe=stop, checkpointing=Checkpointing(pathlib.Path('b.safetensors'), 0.3))"
+        "kept = Checkpointing(pathlib.Path('b.safetensors'), 0.3)\n"
+        "solve(problem, passes=6.0, batch=64, observe=stop, checkpointing=kept)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

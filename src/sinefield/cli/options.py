@@ -20,7 +20,7 @@ from sinefield.kinds.options import Options
 if TYPE_CHECKING:
     import torch
 
-    from sinefield.solve import Checkpointing
+    from sinefield.search import Checkpointing
 
 Asked = NewType("Asked", dict[str, Any])
 """The options of kinds that were given, by the names of their fields: a command's parameter of this type gets them."""
@@ -140,7 +140,7 @@ class Training:
             return None
         if not self.checkpoint_every > 0:
             raise ValueError(f"--checkpoint-every is a positive number of passes, got {self.checkpoint_every:g}")
-        from sinefield.solve import Checkpointing
+        from sinefield.search import Checkpointing
 
         return Checkpointing(output, self.checkpoint_every)
 

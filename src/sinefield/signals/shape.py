@@ -122,9 +122,7 @@ class ShapeSignal(Signal):
         """
         return np.asarray(evaluate(field, self._places(points)) < 0)
 
-    def project(
-        self, field: nn.Module, points: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def project(self, field: nn.Module, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return points on the surface near those given, and the normals there, both ``(n, d)``, in units of the file.
 
         Raises:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, fields
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -129,3 +129,20 @@ def check_rate(name: str, rate: float) -> None:
     """
     if not 0 < rate < math.inf:
         raise ValueError(f"{name} of a solver must be a positive number, got {rate!r}")
+
+
+def learning_rate_of(solver: Solver) -> float:
+    """Return the learning rate of a solver, or of that within it; NaN where there is none."""
+    found = setting_of(solver, "learning_rate")
+    return math.nan if found is None else float(found)
+
+
+def setting_of(solver: Solver, name: str) -> Any:
+    """Return a setting of a solver, or of that within it; None where there is none."""
+    inner: list[Solver] = []
+    for each in fields(solver):  # type: ignore[arg-type]  # solvers are dataclasses
+        value = getattr(solver, each.name)
+        if each.name == name:
+            return value
+        inner += [value] if isinstance(value, Solver) else []
+    return next((found for each in inner if (found := setting_of(each, name)) is not None), None)

@@ -13,7 +13,6 @@ from dataclasses import asdict, fields, is_dataclass, replace
 from functools import partial
 from typing import Any, Protocol, Self, final
 
-import torch
 from torch import Tensor
 
 from sinefield.objective import Batch, Objective
@@ -136,9 +135,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, partial):
         return [_plain(value.func), *map(_plain, value.args), {k: _plain(each) for k, each in value.keywords.items()}]
     return value if isinstance(value, str | int | float | bool | None) else getattr(value, "__name__", str(value))
-
-
-@torch.no_grad()
-def copy_parameters(objective: Objective) -> dict[str, Tensor]:
-    """Return the parameters as they are, by name."""
-    return {name: each.detach().clone() for name, each in objective.parameters.items()}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sinefield.objective import Batch, Objective
 from sinefield.solvers.adam import check_rate
-from sinefield.solvers.solver import Solver, State, Tensors, copy_parameters
+from sinefield.solvers.solver import Solver, State, Tensors
 
 
 class _Around:
@@ -191,3 +191,9 @@ class BestSoFar(Solver):
         """Put the best parameters back."""
         for name, each in objective.parameters.items():
             each.copy_(state.own[f"best/{name}"])
+
+
+@torch.no_grad()
+def copy_parameters(objective: Objective) -> dict[str, Tensor]:
+    """Return the parameters as they are, by name."""
+    return {name: each.detach().clone() for name, each in objective.parameters.items()}

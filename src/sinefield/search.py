@@ -1,0 +1,262 @@
+"""Searches: independent problems solved one after the other, watched, and written so that they can go on."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
+from types import FrameType
+from typing import final
+
+from torch import Tensor, nn
+
+from sinefield import checkpoint, kernels
+from sinefield.constraint import first_samples
+from sinefield.fields.field import evaluating
+from sinefield.fit import Fit
+from sinefield.history import Record
+from sinefield.objective import Batch, Objective
+from sinefield.problem import Part, Problem
+from sinefield.recipe import Recipe
+from sinefield.snapshot import Snapshot, check_same, fingerprint
+from sinefield.solution import Observer, Progress, Speed, Stop, describe
+
+AfterStep = Callable[[Fit, float], None]
+"""Called with a fit and the part of the budget that is used."""
+
+Loop = Callable[[Fit, AfterStep | None], Stop]
+"""Runs a fit to its end, and tells what ended it: :func:`sinefield.solve.run`."""
+
+
+@final
+@dataclass(frozen=True)
+class Checkpointing:
+    """Where and how often a search writes all that it needs to go on.
+
+    Args:
+        path: the field file, replaced whole or not at all.
+        every: passes between two of them.
+    """
+
+    path: Path
+    every: float
+
+
+@final
+@dataclass
+class Search:
+    """Independent problems that are solved one after the other, their fields trained in place.
+
+    Args:
+        objective: of all unknowns.
+        problem: the whole.
+        parts: the independent problems that it falls into.
+        recipe: how; each part takes its share of the seconds.
+        seed: of the sampling of the first part.
+        compiled: see :func:`solve`.
+        observe: called after each step.
+        checkpointing: where and how often to write all that is needed to go on.
+        stopped: what ended the search.
+        fits: of the parts that were solved here.
+        histories: records of each part so far.
+        resumed: where the search goes on; None: from the beginning.
+        origin: the file that tells.
+        kept: where it was interrupted, for it to go on later.
+    """
+
+    objective: Objective
+    problem: Problem
+    parts: Sequence[Part]
+    recipe: Recipe
+    seed: int
+    compiled: bool | None = None
+    observe: Observer | None = None
+    checkpointing: Checkpointing | None = None
+    stopped: Stop = "budget"
+    fits: list[Fit] = field(default_factory=list)
+    histories: list[list[Record]] = field(default_factory=list)
+    resumed: Snapshot | None = None
+    origin: str | Path = ""
+    kept: Snapshot | None = None
+
+    @property
+    def fields(self) -> Mapping[str, nn.Module]:
+        """All unknowns by name."""
+        return self.objective.unknowns
+
+    def run(self, loop: Loop) -> None:
+        """Solve all parts that are not solved yet, by the loop that solves one."""
+        if self.checkpointing is None:
+            self._run(loop, lambda: False)
+            return
+        with interrupts_between_steps() as pressed:
+            self._run(loop, pressed)
+
+    def _run(self, loop: Loop, pressed: Callable[[], bool]) -> None:
+        watched = self.observe is not None or self.checkpointing is not None
+        after_step = partial(self._after_step, pressed) if watched else None
+        for number in range(0 if self.resumed is None else self.resumed.part, len(self.parts)):
+            fit = self._fit_of(number)
+            self.fits.append(fit)
+            self.histories.append(fit.history)
+            with kernels.executing(fit.execution):
+                stopped = loop(fit, after_step)
+            if stopped != "budget":
+                self.stopped = stopped
+            if stopped == "interrupted":
+                return
+
+    def _fit_of(self, number: int) -> Fit:
+        """Return the fit of a part, where it stood if it was interrupted.
+
+        Raises:
+            ValueError: the state of where it stood is not one of this fit.
+        """
+        part, recipe = self.parts[number], self.recipe
+        if recipe.seconds is not None:
+            recipe = replace(recipe, seconds=recipe.seconds / len(self.parts))
+        # Of a problem that is solved as a whole the residuals have been looked at.
+        whole = part.fields is self.fields
+        objective = self.objective if whole else Objective(part.fields, part.problem.constraints)
+        fit = Fit(objective, part.problem, recipe, self.seed + number, self.compiled)
+        if self.resumed is not None and number == self.resumed.part:
+            try:
+                fit.load(self.resumed)
+                check_probe(probe(objective), self.resumed.tensors["probe"])
+            except (KeyError, ValueError, RuntimeError) as error:
+                damaged = " ".join(str(error).split())
+                raise ValueError(
+                    f"cannot resume from {self.origin}: the state of its fit is damaged, or of another problem "
+                    f"({damaged}); fit from the start"
+                ) from error
+        return fit
+
+    def _after_step(self, pressed: Callable[[], bool], fit: Fit, fraction: float) -> None:
+        if pressed():
+            self.kept = self.snapshot()
+            raise KeyboardInterrupt
+        if self.checkpointing is not None and fraction < 1:
+            every = max(1, round(self.checkpointing.every * fit.steps_per_pass))
+            if fit.step % every == 0:
+                self.save(self.checkpointing.path)
+        if self.observe is not None:
+            self.observe(self._progress(fit, fraction))
+
+    def _progress(self, fit: Fit, fraction: float) -> Progress:
+        """Return how far all parts are together."""
+        parts, number = len(self.parts), len(self.histories) - 1
+        before = [history[-1] for history in self.histories[:-1] if history]
+        steps, seconds = sum(each.step for each in before), sum(each.seconds for each in before)
+        passes = sum(each.passes for each in before)
+        record = fit.history[-1] if fit.history else None
+        if record is not None and parts > 1:
+            record = replace(
+                record,
+                step=steps + record.step,
+                passes=(passes + record.passes) / parts,
+                seconds=seconds + record.seconds,
+            )
+        return Progress(
+            self.fields,
+            steps + fit.step,
+            (passes + fit.passes) / parts,
+            seconds + fit.clock.seconds,
+            (number + min(fraction, 1.0)) / parts,
+            record,
+        )
+
+    @property
+    def speed(self) -> Speed:
+        """What was computed in a second, over all parts."""
+        seconds = sum(each.seconds for each in self.fits)
+        peak = self.fits[-1].speed.peak if self.fits else math.nan
+        if seconds <= 0:
+            return Speed(0.0, 0.0, peak)
+        points = sum(each.speed.points * each.seconds for each in self.fits)
+        flop = sum(each.speed.flop * each.seconds for each in self.fits)
+        return Speed(points / seconds, flop / seconds, peak)
+
+    # ---- to go on later
+
+    @cached_property
+    def source(self) -> str:
+        """A digest of what the problem is fitted to."""
+        return fingerprint(self.problem)
+
+    def snapshot(self) -> Snapshot:
+        """Return all that is needed to go on from the last step."""
+        fit = self.fits[-1]
+        found = fit.snapshot(self.histories, self.source)
+        return replace(found, tensors={**found.tensors, "probe": probe(fit.objective)})
+
+    def save(self, path: Path) -> None:
+        """Write the fields as they are, with all that is needed to go on."""
+        metrics = self.histories[-1][-1].metrics if self.histories[-1] else {}
+        about = describe(self.problem, self.recipe, self.seed)
+        checkpoint.save(path, self.fields, snapshot=self.snapshot(), metrics=dict(metrics), **about)
+
+    def resume(self, path: str | Path) -> None:
+        """Take the state of a search that was written, if it was this one.
+
+        Raises:
+            ValueError: it was another, or is over.
+        """
+        fields, header, snapshot = checkpoint.read_snapshot(path)
+        about = describe(self.problem, self.recipe, self.seed) | {"source": self.source}
+        about["fields"] = checkpoint.networks_of(self.fields)
+        check_same(path, header | {"source": snapshot.source}, checkpoint.finite(about))
+        for name, each in self.fields.items():
+            each.load_state_dict(fields[name].state_dict())
+        self.histories = [list(each) for each in snapshot.history[: snapshot.part]]
+        self.resumed, self.origin = snapshot, path
+
+
+def probe(objective: Objective) -> Tensor:
+    """Return the residuals at a few points, by which a problem is told from one with other equations."""
+    like = next(iter(objective.unknowns.values()))
+    domains = [group.domain for group in objective.groups]
+    samples = [first_samples(each, 16 * each.granule, like) for each in domains]
+    with ExitStack() as stack:
+        for each in objective.unknowns.values():
+            stack.enter_context(evaluating(each))
+        return objective.residuals(Batch(samples)).cpu()
+
+
+def check_probe(found: Tensor, saved: Tensor) -> None:
+    """Check that residuals are those that were saved.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if found.shape != saved.shape or bool((found - saved).abs().max() > 1e-6 + 1e-3 * saved.abs().max()):
+        raise ValueError("its equations have other residuals than those of this problem")
+
+
+@contextmanager
+def interrupts_between_steps() -> Iterator[Callable[[], bool]]:
+    """Have Ctrl-C wait for the end of a step, so that a search can go on from there; a second one does not wait.
+
+    Yields:
+        a function that tells whether it was pressed.
+    """
+    pressed: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
+        yield lambda: False
+        return
+    usual = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if pressed and callable(usual):
+            usual(number, frame)
+        pressed.append(number)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, usual)
