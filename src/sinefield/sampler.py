@@ -118,9 +118,8 @@ class Sampler:
         if not isinstance(self.domain, FiniteDomain):
             return self.domain.draw(self.batch, generator_of(self.seed, self.stream, step, self.rank, self.ranks))
         if self.batch * self.ranks >= self.size:
-            return self.domain.at(
-                self._points_of(torch.arange(self.size // self.domain.granule)[self.rank :: self.ranks])
-            )
+            units = torch.arange(self.size // self.domain.granule)[self.rank :: self.ranks]
+            return self.domain.at(self._points_of(units))
         number, place = divmod(step, self.steps_per_pass)
         start = (place * self.ranks + self.rank) * self.batch
         return self._from_stock(self.domain, number, start)
