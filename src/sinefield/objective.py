@@ -152,12 +152,9 @@ class Objective:
         """Return r, ``(m,)``: real and imaginary parts one after the other where a residual is complex."""
         parts: list[Tensor] = []
         for group, samples in zip(self.groups, batch.samples, strict=True):
-            block = self.moved(samples)
-            found = self.evaluate_group(group, self.unknowns, block)
-            parts += [
-                (scale * to_real_rows(each)).flatten()
-                for scale, each in zip(self.scales(group, found, batch), found, strict=True)
-            ]
+            found = self.evaluate_group(group, self.unknowns, self.moved(samples))
+            scales = self.scales(group, found, batch)
+            parts += [(scale * to_real_rows(each)).flatten() for scale, each in zip(scales, found, strict=True)]
         return torch.cat(parts)
 
     def linearise(self, batch: Batch) -> Linearisation:
@@ -176,8 +173,7 @@ class Objective:
     def scales(group: Group, found: Sequence[Tensor], batch: Batch) -> list[Tensor]:
         """Return √(weight · ω / n) for each entry of C as real rows, not differentiated."""
         scales = []
-        for each, residual in zip(group.members, found, strict=True):
-            constraint = each.constraint
+        for constraint, residual in zip((each.constraint for each in group.members), found, strict=True):
             weights = constraint.norm.weights(residual) * (constraint.weight_at(batch.fraction) / residual.numel())
             if residual.is_complex():  # real and imaginary parts share their weight
                 weights = weights.unsqueeze(-1).expand(*weights.shape, 2)
