@@ -91,7 +91,8 @@ def laplacian_forward_over_reverse(field: nn.Module, points: Tensor) -> Tensor:
     """Return Σ_i ∂_i ∂_i Φ, each a Jacobian-vector product of the gradient, of all points at once."""
 
     def gradient(x: Tensor) -> Tensor:
-        return torch.func.grad(lambda y: field(y).sum())(x)
+        found: Tensor = torch.func.grad(lambda y: field(y).sum())(x)
+        return found
 
     total: Tensor | float = 0.0
     for i in range(points.shape[1]):
@@ -106,7 +107,8 @@ def hessian_forward_over_reverse(field: nn.Module, points: Tensor) -> Tensor:
     """Return ∂²Φ/∂x_i∂x_j ``(n, d, d)`` column by column."""
 
     def gradient(x: Tensor) -> Tensor:
-        return torch.func.grad(lambda y: field(y).sum())(x)
+        found: Tensor = torch.func.grad(lambda y: field(y).sum())(x)
+        return found
 
     columns = []
     for i in range(points.shape[1]):
@@ -192,7 +194,7 @@ def wave(size: Size) -> dict[str, dict[str, Action]]:
 
     def methods(outputs: int) -> dict[str, Action]:
         field = size.siren(3, outputs)
-        needs = [Partial((0, 0)), LaplacianAlong((1, 2))]
+        needs: list[Derivative] = [Partial((0, 0)), LaplacianAlong((1, 2))]
         found: dict[str, Action] = {
             OURS: step(field, lambda: read(jet(field, points, needs, axes="txy"))),
             "sinefield, traces of the Hessian": step(field, lambda: traced(jet(field, points).hessian)),
