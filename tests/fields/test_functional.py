@@ -490,3 +490,11 @@ def test_series_take_networks_side_by_side_of_any_activation() -> None:
         alone = reference.evaluate(chain_with(field, one_of(weights, k)), points_of(5), needs)
         for need in needs:
             close(found[need][k], alone[need])
+
+
+def test_the_member_that_tells_the_shape_is_left_alone() -> None:
+    member = Siren(2, 1, 8, 1)
+    before = [each.detach().clone() for each in member.parameters()]
+    Batched(member, 3)
+    assert all(torch.equal(one, other) for one, other in zip(member.parameters(), before, strict=True))
+    assert not any(each.is_meta for each in member.parameters())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence, Set
 from typing import final
 
@@ -75,7 +76,8 @@ class Batched(Composite):
         if not isinstance(member, Field):
             raise TypeError(f"fields side by side need a network with a chain, got a {type(member).__name__}")
         self.in_features, self.out_features = member.in_features, member.out_features
-        self.__dict__["member"] = member.to("meta")  # kept out of what is trained and saved
+        shape = copy.deepcopy(member).to("meta")
+        self.__dict__["member"] = shape  # kept out of what is trained and saved
         for name, parameter in member.named_parameters():
             own = (
                 torch.empty(count, *parameter.shape, device=torch.empty(0).device) if weights is None else weights[name]
