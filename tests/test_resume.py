@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import signal
 import subprocess
@@ -439,3 +440,9 @@ def test_a_field_that_cannot_be_saved_is_told_at_once(tmp_path: Path) -> None:
             checkpointing=Checkpointing(tmp_path / "f.safetensors", 1),
             passes=3,
         )
+
+
+@pytest.mark.parametrize("every", [0.0, -1.0, math.nan, math.inf])
+def test_as_often_as_never_is_refused(every: float) -> None:
+    with pytest.raises(ValueError, match="every so many passes, a positive number"):
+        Checkpointing(Path("a.safetensors"), every)

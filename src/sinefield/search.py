@@ -40,10 +40,22 @@ class Checkpointing:
     Args:
         path: the field file, replaced whole or not at all.
         every: passes between two of them.
+
+    Raises:
+        ValueError: a number of passes that is not positive.
     """
 
     path: Path
     every: float
+
+    def __post_init__(self) -> None:
+        """Refuse a number of passes that is not positive.
+
+        Raises:
+            ValueError: it is not.
+        """
+        if not 0 < self.every < math.inf:
+            raise ValueError(f"a field is written every so many passes, a positive number; got {self.every}")
 
 
 @final
