@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sinefield import Box, Constraint, Grid, PointCloud, Siren, kernels
+from sinefield import Box, Constraint, Grid, PointCloud, Siren, kernels, solve
 from sinefield.constraint import Fading
 from sinefield.domains import Domain, FiniteDomain, Samples
 from sinefield.fields.compose import Constant, Formula, Product
@@ -413,3 +413,17 @@ def test_unknowns_may_have_any_name() -> None:
 def test_samples_are_rows() -> None:
     some = Samples(torch.arange(6.0)[:, None], {"value": torch.arange(6)}).rows(2, 4)
     assert some.points.flatten().tolist() == some.targets["value"].tolist() == [2, 3]
+
+
+def test_boundaries_are_where_a_field_in_double_precision_sees_them() -> None:
+    """A third is no float: in single precision the end of an interval would be 1e-8 off."""
+    seen: list[Tensor] = []
+
+    def residual(u: Jet) -> Tensor:
+        seen.append(u.points)
+        return u.value
+
+    ends = Box([-1 / 3], [1 / 3]).boundary
+    solve(Siren(1, 1, 8, 1).double(), [Constraint(ends, residual)], passes=1e-4, batch=4)
+    assert all(each.dtype == torch.float64 for each in seen)
+    assert all(bool((each.abs() == 1 / 3).all()) for each in seen)

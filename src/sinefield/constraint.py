@@ -217,13 +217,20 @@ def looked_for(unknowns: Mapping[str, nn.Module]) -> nn.Module:
     return next((each for each in fields if next(each.parameters(), None) is not None), fields[0])
 
 
+def precision_of(field: nn.Module) -> torch.dtype:
+    """Return the precision in which points are given to a field."""
+    parameter = next(field.parameters(), torch.empty(0))
+    found: torch.dtype = getattr(field, "point_dtype", parameter.dtype)
+    return found
+
+
 def first_samples(domain: Domain, count: int, like: nn.Module) -> Samples:
     """Return a few points of a domain, always the same, on the device and in the precision of the field ``like``."""
     match domain:
         case FiniteDomain():
             return moved(domain.at(torch.arange(min(count, domain.size))), like)
         case ContinuousDomain():
-            return moved(domain.draw(count, torch.Generator().manual_seed(0)), like)
+            return moved(domain.draw(count, torch.Generator().manual_seed(0), precision_of(like)), like)
 
 
 def moved(samples: Samples, like: nn.Module) -> Samples:
@@ -231,7 +238,7 @@ def moved(samples: Samples, like: nn.Module) -> Samples:
     parameter = next(like.parameters(), None)
     if parameter is None:
         return samples
-    place, values = getattr(like, "point_dtype", parameter.dtype), parameter.dtype
+    place, values = precision_of(like), parameter.dtype
     return Samples(
         samples.points.to(parameter.device, place),
         {

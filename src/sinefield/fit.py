@@ -48,7 +48,7 @@ class Fit:
     ) -> None:
         self.objective, self.problem, self.recipe = objective, problem, recipe
         self.samplers = [
-            Sampler(group.domain, _batch_of(recipe, group.domain), seed, stream)
+            Sampler(group.domain, _batch_of(recipe, group.domain), seed, stream, dtype=objective.precision)
             for stream, group in enumerate(objective.groups)
         ]
         self.steps_per_pass = max(each.steps_per_pass for each in self.samplers)

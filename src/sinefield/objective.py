@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
-from sinefield.constraint import BoundConstraint, Constraint, looked_for, moved
+from sinefield.constraint import BoundConstraint, Constraint, looked_for, moved, precision_of
 from sinefield.domains import Domain, Samples
 from sinefield.fields.derivatives import Derivative, highest_order
 from sinefield.jet import Jet, jet
@@ -94,6 +94,11 @@ class Objective:
     def device(self) -> torch.device:
         """Where the unknowns are."""
         return next((each.device for each in self.parameters.values()), torch.device("cpu"))
+
+    @property
+    def precision(self) -> torch.dtype:
+        """The precision in which points are given to the unknowns."""
+        return precision_of(looked_for(self.unknowns))
 
     @property
     def order(self) -> int:

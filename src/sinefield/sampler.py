@@ -83,6 +83,7 @@ class Sampler:
         stream: tells domains of one problem apart.
         rank: of ranks that share each step.
         ranks: how many there are.
+        dtype: of the points of continuous domains.
     """
 
     domain: Domain
@@ -91,6 +92,7 @@ class Sampler:
     stream: int = 0
     rank: int = 0
     ranks: int = 1
+    dtype: torch.dtype = torch.float32
     _order: tuple[tuple[int, int], Tensor] | None = field(default=None, repr=False)  # of a window of a pass
     _stock: tuple[tuple[int, int], Samples] | None = field(default=None, repr=False)  # from a place of a pass on
 
@@ -116,7 +118,8 @@ class Sampler:
     def take(self, step: int) -> Samples:
         """Return the batch of step number ``step``, counted from the beginning of the first pass."""
         if not isinstance(self.domain, FiniteDomain):
-            return self.domain.draw(self.batch, generator_of(self.seed, self.stream, step, self.rank, self.ranks))
+            key = (self.seed, self.stream, step, self.rank, self.ranks)
+            return self.domain.draw(self.batch, generator_of(*key), self.dtype)
         if self.batch * self.ranks >= self.size:
             units = torch.arange(self.size // self.domain.granule)[self.rank :: self.ranks]
             return self.domain.at(self._points_of(units))
