@@ -73,6 +73,7 @@ def test_a_constant_is_learnt() -> None:
         assert zero.shape == shape
         assert not bool(zero.any())
     u.value.sum().backward()
+    assert field.theta.grad is not None
     assert torch.equal(field.theta.grad, torch.full((2,), 9.0))
     with torch.no_grad():
         assert not jet(field, points_of().float()).value.requires_grad
