@@ -207,7 +207,10 @@ class ScaledAndSaid(Scaled):
 
 
 def _link(layer: nn.Module) -> list[Affine | Sine]:
-    return [Affine(layer.weight, layer.bias)] if isinstance(layer, nn.Linear) else [layer]  # type: ignore[list-item]
+    if isinstance(layer, nn.Linear):
+        return [Affine(layer.weight, layer.bias)]
+    assert isinstance(layer, Sine)
+    return [layer]
 
 
 class Kept(Siren):

@@ -56,7 +56,8 @@ def phases(width: int, networks: int, omega: float, initialise: Initialiser) -> 
                 products[depth].append(product.flatten())
                 totals[depth].append(total.flatten())
                 x = torch.sin(total)
-    return tuple(torch.stack([torch.cat(each) for each in kind]) for kind in (products, totals))  # type: ignore[return-value]
+    first, second = (torch.stack([torch.cat(each) for each in kind]) for kind in (products, totals))
+    return first, second
 
 
 def theory(width: int, omega: float, *, biases: bool) -> tuple[Tensor, Tensor]:

@@ -16,10 +16,9 @@ from sinefield.fields.tiled import TiledSiren
 SHAPES = [(1, "5", "1"), (2, "3x4", "0.75x1"), (3, "2x1x3", "1x0.5x0.25")]
 
 
-def field(inputs: int, tiles: str, extent: str, outputs: int = 2, **settings: float) -> TiledSiren:
+def field(inputs: int, tiles: str, extent: str, outputs: int = 2, *, overlap: float = 0.25) -> TiledSiren:
     torch.manual_seed(0)
-    shape = {"hidden_features": 8, "hidden_layers": 1, "first_omega": 4.0}
-    return TiledSiren(inputs, outputs, **(shape | settings), tiles=tiles, extent=extent).double()  # type: ignore[arg-type]
+    return TiledSiren(inputs, outputs, 8, 1, 4.0, tiles=tiles, extent=extent, overlap=overlap).double()
 
 
 def bias_of(affine: Affine) -> Tensor:
@@ -108,7 +107,7 @@ def test_value_gradient_and_laplacian_are_continuous_where_the_overlap_begins_an
 def test_a_single_tile_is_a_siren() -> None:
     tiled = field(2, "1x1", "1x1", outputs=3)
     siren = build("siren", 2, 3, hidden_features=8, hidden_layers=1, first_omega=4.0).double()
-    affine = [each for each in siren.layers if isinstance(each, torch.nn.Linear)]  # type: ignore[union-attr]
+    affine = [each for each in siren.modules() if isinstance(each, nn.Linear)]
     with torch.no_grad():
         for one, other in zip(affine, tiled.tiles.chain().affines, strict=True):
             one.weight.copy_(other.weight[0])

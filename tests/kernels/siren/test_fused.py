@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Set
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -155,9 +156,9 @@ def test_memory_is_used_again_and_given_back() -> None:
     made = []
     original = workspace.Sweep.__init__
 
-    def counted(self: workspace.Sweep, *arguments: object) -> None:
+    def counted(self: workspace.Sweep, *arguments: Any) -> None:
         made.append(self)
-        original(self, *arguments)  # type: ignore[arg-type]
+        original(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workspace, "_idle", [])
