@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from sinefield import Siren, estimate, problems, solve
+from sinefield.fields.derivatives import Derivative
 from sinefield.kernels import reference
 from sinefield.kernels.siren import compiled, fused
 from sinefield.kernels.siren.workspace import Execution
@@ -43,7 +45,7 @@ def relative_error(found: Tensor, exact: Tensor) -> float:
 @needs_gpu
 @pytest.mark.parametrize("run", [Execution().run, compiled.run], ids=["plain", "compiled"])
 @pytest.mark.parametrize("quantity", ["value", "jacobian", "laplacian", "hessian"])
-def test_jets_in_float32_are_as_good_as_plain_torch(quantity: str, run: object) -> None:
+def test_jets_in_float32_are_as_good_as_plain_torch(quantity: Derivative, run: Callable[..., None]) -> None:
     """TF32 is left as PyTorch has it: off for products, so that the contract of the CPU holds here."""
     torch.manual_seed(0)
     field, points = Siren(2, 1, 64, 2), torch.rand(300, 2) * 2 - 1
@@ -51,7 +53,7 @@ def test_jets_in_float32_are_as_good_as_plain_torch(quantity: str, run: object) 
     truth = with_gradient(reference.evaluate(exact, points.double(), {quantity})[quantity], exact)
     field, points = field.to(GPU), points.to(GPU)
     plain = with_gradient(reference.evaluate(field, points, {quantity})[quantity], field)
-    with fused.executing(Execution(run)):  # type: ignore[arg-type]
+    with fused.executing(Execution(run)):
         fast = with_gradient(fused.evaluate(field.chain(), points, {quantity})[quantity], field)
     for found, other, expected in zip(fast, plain, truth, strict=True):
         limit = 2 * relative_error(other, expected) + torch.finfo(torch.float32).eps

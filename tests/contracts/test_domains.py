@@ -149,6 +149,8 @@ class Broken(ContinuousDomain):
     """A segment of the plane, from a function that draws."""
 
     axes = None
+    function: Callable[[int, torch.Generator, torch.dtype], Tensor]
+    known: int
 
     def __init__(self, draw: Callable[[int, torch.Generator, torch.dtype], Tensor], dimension: int = 2) -> None:
         object.__setattr__(self, "function", draw)
@@ -156,10 +158,10 @@ class Broken(ContinuousDomain):
 
     @property
     def dimension(self) -> int:
-        return int(self.known)  # type: ignore[attr-defined]
+        return self.known
 
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
-        return Samples(self.function(count, generator, dtype))  # type: ignore[attr-defined]
+        return Samples(self.function(count, generator, dtype))
 
 
 def uniform(count: int, generator: torch.Generator, dtype: torch.dtype) -> Tensor:

@@ -5,6 +5,7 @@ Every network that is built by name is judged as it stands; fields made of other
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping, Set
 from typing import Any
@@ -17,7 +18,7 @@ from sinefield import kernels
 from sinefield.fields import compose, coordinates
 from sinefield.fields.activations import Sine, activation
 from sinefield.fields.chain import Affine, Chain
-from sinefield.fields.compose import Composite, Constant, Formula, Product, Readout, Sum
+from sinefield.fields.compose import Composite, Constant, Evaluate, Formula, Product, Readout, Sum
 from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.derivatives import WHOLE, Derivative, LaplacianAlong, Partial
 from sinefield.fields.field import NETWORKS, Field, Layered, Network, build
@@ -95,7 +96,7 @@ def network(name: str) -> nn.Module:
 
 
 FIELDS: Mapping[str, Callable[[], nn.Module]] = {
-    **{f"network {name}": lambda name=name: network(name) for name in NETWORKS},
+    **{f"network {name}": functools.partial(network, name) for name in NETWORKS},
     "siren, tanh at the end": lambda: siren(final_activation=activation("tanh")),
     "plain module": Module,
     "sum": lambda: Sum(siren(), perceptron(), Constant(out_features=2, value=0.7).double()),
@@ -143,10 +144,10 @@ def wrong(field: nn.Module, needs: Set[Derivative], *, gradients: bool = True) -
     bad = [str(need) for need in needs if not same(found[need], expected[need])]
     if gradients and any(each.requires_grad for each in expected.values()):
         names, inputs = zip(("points", points), *field.named_parameters(), strict=True)
-        inputs = [each for each in inputs if each.requires_grad]
-        nothing = sum(0 * each.sum() for each in inputs)  # what is zero everywhere has no history
+        learnt = [each for each in inputs if each.requires_grad]
+        nothing = sum(0 * each.sum() for each in learnt)  # what is zero everywhere has no history
         losses = [sum((each[need] - 0.3).square().mean() for need in needs) + nothing for each in (found, expected)]
-        by = [torch.autograd.grad(each, inputs, retain_graph=True, materialize_grads=True) for each in losses]
+        by = [torch.autograd.grad(each, learnt, retain_graph=True, materialize_grads=True) for each in losses]
         bad += [f"gradient by {name}" for name, one, other in zip(names, *by, strict=False) if not same(one, other)]
     return bad
 
@@ -237,14 +238,14 @@ def test_fast_kernels_are_used(kind: str, monkeypatch: pytest.MonkeyPatch) -> No
 class Broken(Composite):
     """Twice a field, whose derivatives of second order are those of the field itself."""
 
-    def __init__(self, field: nn.Module) -> None:
+    def __init__(self, field: Siren) -> None:
         super().__init__()
         self.in_features, self.out_features, self.field = field.in_features, field.out_features, field
 
     def parts(self, needs: Set[Derivative]) -> list[tuple[nn.Module | Chain, Set[Derivative]]]:
         return [(self.field, needs)]
 
-    def derivatives(self, points: Tensor, needs: Set[Derivative], evaluate: Any) -> dict[Derivative, Tensor]:
+    def derivatives(self, points: Tensor, needs: Set[Derivative], evaluate: Evaluate) -> dict[Derivative, Tensor]:
         found = evaluate(self.field, points, needs)
         return {need: each if need in ("laplacian", "hessian") else 2 * each for need, each in found.items()}
 
@@ -252,15 +253,15 @@ class Broken(Composite):
 class Detached(Composite):
     """A field whose derivatives are right, and do not reach its parameters."""
 
-    def __init__(self, field: nn.Module) -> None:
+    def __init__(self, field: Siren) -> None:
         super().__init__()
         self.in_features, self.out_features, self.field = field.in_features, field.out_features, field
 
     def parts(self, needs: Set[Derivative]) -> list[tuple[nn.Module | Chain, Set[Derivative]]]:
         return [(self.field, needs)]
 
-    def derivatives(self, points: Tensor, needs: Set[Derivative], evaluate: Any) -> dict[Derivative, Tensor]:
-        found = evaluate(self.field, points, needs)
+    def derivatives(self, points: Tensor, needs: Set[Derivative], evaluate: Evaluate) -> dict[Derivative, Tensor]:
+        found = dict(evaluate(self.field, points, needs))
         jacobian = found.pop("jacobian", None)
         return found if jacobian is None else found | {"jacobian": jacobian.detach()}
 

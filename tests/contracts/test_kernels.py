@@ -6,11 +6,12 @@ A new file in ``sinefield/kernels`` is found and judged by these tests as it sta
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
 import itertools
 import math
 import pkgutil
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 import pytest
@@ -20,8 +21,9 @@ from torch import Tensor, nn
 from sinefield import kernels
 from sinefield.fields import Field
 from sinefield.fields.activations import Sine, activation
-from sinefield.fields.derivatives import WHOLE
-from sinefield.fields.field import NETWORKS, build
+from sinefield.fields.derivatives import WHOLE, Derivative
+from sinefield.fields.encodings import RadialBasis
+from sinefield.fields.field import NETWORKS, Layered, build
 from sinefield.fields.siren import Siren
 from sinefield.kernels import reference
 
@@ -34,7 +36,7 @@ FAST = sorted(
     set(MODULES) - {"reference", "siren.compiled"}
 )  # compiling many shapes takes long: tests/kernels/test_compiled.py
 ALL = [*FAST, "reference"]
-EVERYTHING = frozenset(WHOLE)
+EVERYTHING: frozenset[Derivative] = frozenset(WHOLE)
 SUBSETS = [frozenset(each) for size in range(1, len(WHOLE) + 1) for each in itertools.combinations(WHOLE, size)]
 
 # Every network, with encodings of few features, and what else a field may be made of.
@@ -75,12 +77,21 @@ def points_of(count: int, dimension: int, dtype: torch.dtype = torch.float64) ->
     return (torch.rand(count, dimension, dtype=dtype, generator=torch.Generator().manual_seed(4)) * 2 - 1).to(dtype)
 
 
-def kernel_of(name: str, field: nn.Module) -> Callable[[nn.Module, Tensor, Set[str]], dict[str, Tensor]]:
+Evaluate = Callable[[nn.Module, Tensor, Set[Derivative]], Mapping[Derivative, Tensor]]
+
+
+def kernel_of(name: str, field: nn.Module) -> Evaluate:
     """Return a kernel by name, having made sure that it takes this field."""
     assert takes(name, field)
+    kernel: Callable[..., dict[Derivative, Tensor]] = MODULES[name].evaluate
     if name in ("dispatch", "reference"):
-        return MODULES[name].evaluate  # type: ignore[no-any-return]
-    return lambda field, points, needs: MODULES[name].evaluate(field.chain(), points, needs)
+        return kernel
+
+    def evaluate(field: nn.Module, points: Tensor, needs: Set[Derivative]) -> Mapping[Derivative, Tensor]:
+        assert isinstance(field, Field)
+        return kernel(field.chain(), points, needs)
+
+    return evaluate
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
@@ -89,8 +100,8 @@ def relative_error(found: Tensor, expected: Tensor) -> float:
     return float((found.detach().double() - expected.detach().double()).norm()) / (norm or 1.0)
 
 
-def shape_of(quantity: str, count: int, outputs: int, dimension: int) -> tuple[int, ...]:
-    return (count, outputs) + (dimension,) * {"value": 0, "laplacian": 0, "jacobian": 1, "hessian": 2}[quantity]
+def shape_of(quantity: Derivative, count: int, outputs: int, dimension: int) -> tuple[int, ...]:
+    return (count, outputs) + (dimension,) * {"value": 0, "laplacian": 0, "jacobian": 1, "hessian": 2}[str(quantity)]
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -111,7 +122,7 @@ def test_jets_in_float64(kernel: str, kind: str, dimension: int, outputs: int) -
 
 @pytest.mark.parametrize("needs", SUBSETS, ids=lambda needs: "+".join(sorted(needs)))
 @pytest.mark.parametrize(("kernel", "kind"), pairs_of(ALL, ["siren", "relu-rbf"]))
-def test_every_subset_of_needs(kernel: str, kind: str, needs: frozenset[str]) -> None:
+def test_every_subset_of_needs(kernel: str, kind: str, needs: frozenset[Derivative]) -> None:
     field, points = field_of(kind, 2, 3), points_of(5, 2)
     found = kernel_of(kernel, field)(field, points, needs)
     expected = reference.evaluate(field, points, EVERYTHING)
@@ -141,47 +152,48 @@ def test_the_reference_on_closed_forms() -> None:
     ]
     laplacian = torch.stack([6 * x * y**2 + 2 * x**3, -13 * sine, torch.zeros_like(x)], dim=1)  # e^x cos y is harmonic
     found = reference.evaluate(Known(), points, EVERYTHING)
-    close = {"rtol": 1e-13, "atol": 1e-13}
-    torch.testing.assert_close(found["value"], torch.stack([x**3 * y**2, sine, grown], dim=1), **close)
-    torch.testing.assert_close(
-        found["jacobian"], torch.stack([torch.stack(row, dim=1) for row in jacobian], dim=1), **close
-    )
+    close = functools.partial(torch.testing.assert_close, rtol=1e-13, atol=1e-13)
+    close(found["value"], torch.stack([x**3 * y**2, sine, grown], dim=1))
+    close(found["jacobian"], torch.stack([torch.stack(row, dim=1) for row in jacobian], dim=1))
     rows = [torch.stack([torch.stack(row, dim=1) for row in one], dim=1) for one in hessian]
-    torch.testing.assert_close(found["hessian"], torch.stack(rows, dim=1), **close)
-    torch.testing.assert_close(found["laplacian"], laplacian, **close)
+    close(found["hessian"], torch.stack(rows, dim=1))
+    close(found["laplacian"], laplacian)
 
 
 @pytest.mark.parametrize("kernel", SIRENS)
 def test_a_layer_of_sines_in_closed_form(kernel: str) -> None:
     """Φ = A sin(ω(Wx + b)) + a: ∇Φ = ω A cos W, ∇²Φ = −ω² A sin W Wᵀ."""
     field, points = field_of("siren, no hidden layer", 3, 2), points_of(6, 3)
+    assert isinstance(field, Siren)
     first, last = (layer for layer in field.layers if isinstance(layer, nn.Linear))
     phase = 30.0 * (points @ first.weight.T + first.bias)
     found = kernel_of(kernel, field)(field, points, EVERYTHING)
     hessian = -900 * torch.einsum("ch,nh,hi,hj->ncij", last.weight, phase.sin(), first.weight, first.weight)
-    close = {"rtol": 1e-11, "atol": 1e-11}
-    torch.testing.assert_close(found["value"], phase.sin() @ last.weight.T + last.bias, **close)
+    close = functools.partial(torch.testing.assert_close, rtol=1e-11, atol=1e-11)
+    close(found["value"], phase.sin() @ last.weight.T + last.bias)
     jacobian = 30 * torch.einsum("ch,nh,hi->nci", last.weight, phase.cos(), first.weight)
-    torch.testing.assert_close(found["jacobian"], jacobian, **close)
-    torch.testing.assert_close(found["hessian"], hessian, **close)
-    torch.testing.assert_close(found["laplacian"], torch.einsum("ncii->nc", hessian), **close)
+    close(found["jacobian"], jacobian)
+    close(found["hessian"], hessian)
+    close(found["laplacian"], torch.einsum("ncii->nc", hessian))
 
 
 @pytest.mark.parametrize("kernel", ["taylor", "reference"])
 def test_a_gaussian_in_closed_form(kernel: str) -> None:
     """Of g = e^(−s²r²) in d dimensions Δg = (4 s⁴ r² − 2 d s²) g."""
     field = field_of("relu-rbf", 2, 1)
+    assert isinstance(field, Layered)
     basis, exponential = field.layers[0], field.layers[1]
+    assert isinstance(basis, RadialBasis)
     field.layers = nn.Sequential(basis, exponential)
     points = points_of(6, 2)
     offsets = points[:, None] - basis.centres
     squares, widths = offsets.square().sum(-1), basis.inverse_widths.square()
     gauss = torch.exp(-widths * squares)
     found = kernel_of(kernel, field)(field, points, EVERYTHING)
-    close = {"rtol": 1e-11, "atol": 1e-11}
-    torch.testing.assert_close(found["value"], gauss, **close)
-    torch.testing.assert_close(found["jacobian"], (-2 * widths * gauss)[..., None] * offsets, **close)
-    torch.testing.assert_close(found["laplacian"], (4 * widths**2 * squares - 4 * widths) * gauss, **close)
+    close = functools.partial(torch.testing.assert_close, rtol=1e-11, atol=1e-11)
+    close(found["value"], gauss)
+    close(found["jacobian"], (-2 * widths * gauss)[..., None] * offsets)
+    close(found["laplacian"], (4 * widths**2 * squares - 4 * widths) * gauss)
 
 
 SMOOTH = ["siren", "tanh", "softplus", "relu-rbf", "siren, tanh at the end"]
@@ -189,7 +201,7 @@ SMOOTH = ["siren", "tanh", "softplus", "relu-rbf", "siren, tanh at the end"]
 
 @pytest.mark.parametrize("quantity", ["value", "jacobian", "laplacian", "hessian"])
 @pytest.mark.parametrize(("kernel", "kind"), pairs_of(ALL, SMOOTH))
-def test_derivatives_by_parameters_and_points(kernel: str, kind: str, quantity: str) -> None:
+def test_derivatives_by_parameters_and_points(kernel: str, kind: str, quantity: Derivative) -> None:
     """Torch's own check with finite differences, of smooth fields with frequencies that it can follow."""
     torch.manual_seed(5)
     name, settings = FIELDS[kind]
@@ -204,13 +216,13 @@ def test_derivatives_by_parameters_and_points(kernel: str, kind: str, quantity: 
     )
 
 
-def loss_of(answer: dict[str, Tensor], quantity: str) -> Tensor:
+def loss_of(answer: Mapping[Derivative, Tensor], quantity: Derivative) -> Tensor:
     """Return a loss as constraints have it: the mean square of the distance to a target."""
     target = torch.linspace(-1, 1, answer[quantity].numel(), dtype=answer[quantity].dtype)
     return (answer[quantity] - target.reshape(answer[quantity].shape)).square().mean()
 
 
-def gradient_of(evaluate: Callable[..., dict[str, Tensor]], field: nn.Module, points: Tensor, quantity: str) -> Tensor:
+def gradient_of(evaluate: Evaluate, field: nn.Module, points: Tensor, quantity: Derivative) -> Tensor:
     """Return the gradient of a loss on one quantity by all parameters, as one vector."""
     parameters = [each for each in field.parameters() if each.requires_grad]
     loss = loss_of(evaluate(field, points, {quantity}), quantity)
@@ -225,7 +237,7 @@ FLOOR = torch.finfo(torch.float32).eps
 
 @pytest.mark.parametrize("quantity", ["value", "jacobian", "laplacian", "hessian"])
 @pytest.mark.parametrize(("kernel", "kind"), pairs_of(FAST, FIELDS))
-def test_jets_in_float32_are_as_good_as_plain_torch(kernel: str, kind: str, quantity: str) -> None:
+def test_jets_in_float32_are_as_good_as_plain_torch(kernel: str, kind: str, quantity: Derivative) -> None:
     field, points = field_of(kind, 2, 3, width=32, dtype=torch.float32), points_of(64, 2, torch.float32)
     exact = reference.evaluate(copy.deepcopy(field).double(), points.double(), {quantity})[quantity]
     plain = relative_error(reference.evaluate(field, points, {quantity})[quantity], exact)
@@ -235,7 +247,9 @@ def test_jets_in_float32_are_as_good_as_plain_torch(kernel: str, kind: str, quan
 
 @pytest.mark.parametrize("quantity", ["value", "jacobian", "laplacian"])
 @pytest.mark.parametrize(("kernel", "kind"), pairs_of(FAST, FIELDS))
-def test_parameter_gradients_in_float32_are_as_good_as_plain_torch(kernel: str, kind: str, quantity: str) -> None:
+def test_parameter_gradients_in_float32_are_as_good_as_plain_torch(
+    kernel: str, kind: str, quantity: Derivative
+) -> None:
     field, points = field_of(kind, 2, 3, width=32, dtype=torch.float32), points_of(64, 2, torch.float32)
     exact = gradient_of(reference.evaluate, copy.deepcopy(field).double(), points.double(), quantity)
     plain = relative_error(gradient_of(reference.evaluate, field, points, quantity), exact)
@@ -245,7 +259,7 @@ def test_parameter_gradients_in_float32_are_as_good_as_plain_torch(kernel: str, 
 
 @pytest.mark.parametrize("quantity", ["value", "jacobian", "laplacian", "hessian"])
 @pytest.mark.parametrize(("kernel", "kind"), pairs_of(FAST, FIELDS))
-def test_parameter_gradients_in_float64(kernel: str, kind: str, quantity: str) -> None:
+def test_parameter_gradients_in_float64(kernel: str, kind: str, quantity: Derivative) -> None:
     field, points = field_of(kind, 2, 3), points_of(5, 2)
     expected = gradient_of(reference.evaluate, field, points, quantity)
     assert relative_error(gradient_of(kernel_of(kernel, field), field, points, quantity), expected) <= 1e-10
@@ -262,7 +276,7 @@ def test_the_check_in_float32_sees_a_loss_of_digits() -> None:
 
 
 @pytest.mark.parametrize("needs", [{"value"}, {"value", "jacobian"}, EVERYTHING], ids=["value", "jacobian", "all"])
-def test_dropout_in_training_drops_the_same(needs: frozenset[str]) -> None:
+def test_dropout_in_training_drops_the_same(needs: frozenset[Derivative]) -> None:
     torch.manual_seed(0)
     field, points = Siren(2, 3, 32, 2, dropout=0.3).double(), points_of(16, 2)
     assert field.training
@@ -289,7 +303,7 @@ def test_without_grad_nothing_is_recorded(kernel: str, kind: str, watched: bool)
 
 @pytest.mark.parametrize("kernel", SIRENS)
 @pytest.mark.parametrize("quantity", WHOLE)
-def test_with_grad_parameters_are_reached(kernel: str, quantity: str) -> None:
+def test_with_grad_parameters_are_reached(kernel: str, quantity: Derivative) -> None:
     field = field_of("siren", 2, 1)
     assert kernel_of(kernel, field)(field, points_of(4, 2), {quantity})[quantity].requires_grad
 
@@ -346,7 +360,8 @@ class HardBoundary(nn.Module):
         self.layers = Siren(2, 1, 8, 1).layers
 
     def forward(self, points: Tensor) -> Tensor:
-        return (1 - points[:, :1] ** 2) * self.layers(points)
+        within: Tensor = self.layers(points)
+        return (1 - points[:, :1] ** 2) * within
 
 
 class Scaled(Siren):

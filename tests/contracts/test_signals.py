@@ -143,4 +143,4 @@ def test_an_unknown_quantity_is_one_line_that_names_the_choices() -> None:
 
 def test_a_signal_is_abstract() -> None:
     with pytest.raises(TypeError, match="abstract"):
-        Signal()  # type: ignore[abstract]
+        Signal()  # type: ignore[abstract]  # it is made to be refused

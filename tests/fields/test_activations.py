@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 from sinefield.fields.activations import ACTIVATIONS, ORDERS, Activation, Pointwise, Sine, activation
 
 # What each activation is called elsewhere.
-TORCH = {
+TORCH: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sinefield.fields.activations import Sine, activation
-from sinefield.fields.chain import Affine, Chain, Dropped, SquaredDistances
+from sinefield.fields.chain import Affine, Chain, Dropped, Link, SquaredDistances
 from sinefield.fields.field import NETWORKS, Field, build
 from sinefield.fields.siren import Siren
 
@@ -62,7 +62,7 @@ def test_a_map_of_all_before_networks_side_by_side() -> None:
 
 
 def test_merging_keeps_the_function() -> None:
-    links = [
+    links: list[Link] = [
         Affine(random(3, 2), random(3)),
         Affine(random(4, 3), None),
         Affine(random(4, 4, seed=5), random(4)),
@@ -91,23 +91,20 @@ def test_merging_keeps_gradients() -> None:
 
 @pytest.mark.parametrize("batch", [(4,), (2, 3)])
 def test_networks_side_by_side_are_each_alone(batch: tuple[int, ...]) -> None:
-    links = [
-        SquaredDistances(random(*batch, 5, 2), random(*batch, 5, seed=1)),
-        activation("exponential"),
-        Affine(random(*batch, 3, 5, seed=2), random(*batch, 3, seed=3)),
-    ]
-    chain, x = Chain(links), random(*batch, 6, 2, seed=4)
+    radial = SquaredDistances(random(*batch, 5, 2), random(*batch, 5, seed=1))
+    exponential = activation("exponential")
+    weight, bias = random(*batch, 3, 5, seed=2), random(*batch, 3, seed=3)
+    chain, x = Chain([radial, exponential, Affine(weight, bias)]), random(*batch, 6, 2, seed=4)
     assert chain.batch == batch
     found = chain(x)
     assert found.shape == (*batch, 6, 3)
-    radial, exponential, affine = links
     for index in torch.cartesian_prod(*map(torch.arange, batch)).reshape(-1, len(batch)).tolist():
         at = tuple(index)
         alone = Chain(
             [
                 SquaredDistances(radial.centres[at], radial.inverse_widths[at]),
                 exponential,
-                Affine(affine.weight[at], affine.bias[at]),
+                Affine(weight[at], bias[at]),
             ]
         )
         assert alone.batch == ()
@@ -155,7 +152,9 @@ def test_counts() -> None:
     assert list(chain.widths) == [8, 8, 8, 3]
     assert chain.products == 2 * 8 + 8 * 8 + 8 * 8 + 8 * 3
     assert [each.in_features for each in chain.affines] == [2, 8, 8, 8]
-    radial = build("relu-rbf", 2, 1, hidden_features=8, hidden_layers=0, frequencies=6).chain()
+    field = build("relu-rbf", 2, 1, hidden_features=8, hidden_layers=0, frequencies=6)
+    assert isinstance(field, Field)
+    radial = field.chain()
     assert (radial.in_features, radial.out_features, list(radial.widths)) == (2, 1, [6, 8, 1])
 
 
@@ -208,7 +207,10 @@ class ScaledAndSaid(Scaled):
 
 
 def _link(layer: nn.Module) -> list[Affine | Sine]:
-    return [Affine(layer.weight, layer.bias)] if isinstance(layer, nn.Linear) else [layer]  # type: ignore[list-item]
+    if isinstance(layer, nn.Linear):
+        return [Affine(layer.weight, layer.bias)]
+    assert isinstance(layer, Sine)
+    return [layer]
 
 
 class Kept(Siren):

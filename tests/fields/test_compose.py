@@ -5,6 +5,8 @@ That their jets are those of nested differentiation is judged by tests/contracts
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -73,6 +75,7 @@ def test_a_constant_is_learnt() -> None:
         assert zero.shape == shape
         assert not bool(zero.any())
     u.value.sum().backward()
+    assert field.theta.grad is not None
     assert torch.equal(field.theta.grad, torch.full((2,), 9.0))
     with torch.no_grad():
         assert not jet(field, points_of().float()).value.requires_grad
@@ -131,6 +134,6 @@ def test_work_is_that_of_the_parts() -> None:
         (lambda: Constant(out_features=0), "needs at least one output, got 0"),
     ],
 )
-def test_what_does_not_fit_is_refused(make: object, message: str) -> None:
+def test_what_does_not_fit_is_refused(make: Callable[[], nn.Module], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make()  # type: ignore[operator]
+        make()

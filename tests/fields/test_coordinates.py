@@ -80,14 +80,21 @@ def test_a_periodic_field_repeats_with_all_its_derivatives(made: str) -> None:
     torch.testing.assert_close(single(points_of().float()), jet(single, points_of().float()).value)
 
 
+class First(Layered):
+    """Ψ(s, c) = s."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        affine = nn.Linear(2, 1)
+        with torch.no_grad():
+            affine.weight.copy_(torch.tensor([[1.0, 0.0]]))
+            affine.bias.zero_()
+        self.in_features, self.out_features, self.layers = 2, 1, nn.Sequential(affine)
+
+
 def test_periodic_functions_in_closed_form() -> None:
     """Ψ(s, c) = s of period T is sin(2πx/T)."""
-    sine = Layered()
-    sine.in_features, sine.out_features, sine.layers = 2, 1, nn.Sequential(nn.Linear(2, 1))
-    with torch.no_grad():
-        sine.layers[0].weight.copy_(torch.tensor([[1.0, 0.0]]))
-        sine.layers[0].bias.zero_()
-    u, x, k = jet(Periodic(sine, [0.5]).double(), points_of(inputs=1)), points_of(inputs=1), 2 * math.pi / 0.5
+    u, x, k = jet(Periodic(First(), [0.5]).double(), points_of(inputs=1)), points_of(inputs=1), 2 * math.pi / 0.5
     torch.testing.assert_close(u.value, (k * x).sin())
     torch.testing.assert_close(u.gradient, k * (k * x).cos())
     torch.testing.assert_close(u.d(0, 0, 0, 0), k**4 * (k * x).sin())

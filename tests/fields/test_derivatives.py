@@ -7,6 +7,7 @@ import pytest
 from sinefield.fields.derivatives import (
     HIGHEST,
     WHOLE,
+    Derivative,
     LaplacianAlong,
     Partial,
     axes_read,
@@ -48,6 +49,6 @@ def test_axes() -> None:
 
 
 def test_one_order_whatever_the_set() -> None:
-    needs = {"laplacian", Partial((1,)), Partial((0,)), LaplacianAlong((0, 1)), "value"}
+    needs: set[Derivative] = {"laplacian", Partial((1,)), Partial((0,)), LaplacianAlong((0, 1)), "value"}
     assert in_order(needs) == in_order({*reversed(list(needs))})
     assert sorted(in_order(needs), key=repr) == in_order(needs)

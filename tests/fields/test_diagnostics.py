@@ -14,12 +14,13 @@ from sinefield.fields.diagnostics import activations_of, arcsine_law, kolmogorov
 from sinefield.fields.field import Layered, build
 
 
-def layered(*layers: nn.Module) -> nn.Module:
-    """Return a network of these layers."""
-    field = Layered()
-    field.in_features, field.out_features = 2, 1
-    field.layers = nn.Sequential(*layers)
-    return field
+class Given(Layered):
+    """A network of given layers."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.in_features, self.out_features = 2, 1
+        self.layers = nn.Sequential(*layers)
 
 
 def test_distance_agrees_with_scipy() -> None:
@@ -40,7 +41,7 @@ def test_a_siren_follows_the_theory_and_pytorchs_weights_do_not() -> None:
         assert summary["pre-activation std"] == pytest.approx(1, abs=0.1)
         assert summary["distance to N(0, 1)"] < 0.06
         assert summary["distance to arcsine"] < 0.06
-    plain = layered(nn.Linear(2, 256), Sine(30), nn.Linear(256, 256), Sine(30), nn.Linear(256, 1))
+    plain = Given(nn.Linear(2, 256), Sine(30), nn.Linear(256, 256), Sine(30), nn.Linear(256, 1))
     assert activations_of(plain)[1].summary()["pre-activation std"] > 5
 
 
@@ -48,7 +49,7 @@ def test_spectrum_finds_the_frequency_of_a_sine() -> None:
     wave = nn.Linear(1, 1)
     nn.init.constant_(wave.weight, 10 * math.pi)  # sin(10πx): ten cycles over [−1, 1]
     nn.init.zeros_(wave.bias)
-    (layer,) = activations_of(layered(wave, Sine(1.0)))
+    (layer,) = activations_of(Given(wave, Sine(1.0)))
     assert int(layer.spectrum.argmax()) == 10
 
 

@@ -12,9 +12,8 @@ from sinefield.fields.field import build, evaluating
 def test_modes_are_switched_and_restored() -> None:
     field = nn.Sequential(nn.Linear(3, 1), nn.Dropout()).double()
     with evaluating(field) as like:
-        assert not field.training
-        assert not torch.is_grad_enabled()
-        assert like.dtype == torch.float64
+        within = (field.training, torch.is_grad_enabled(), like.dtype)
+    assert within == (False, False, torch.float64)
     assert field.training
     assert torch.is_grad_enabled()
 

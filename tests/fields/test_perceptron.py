@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from sinefield.fields.activations import activation
-from sinefield.fields.field import NETWORKS, build
+from sinefield.fields.field import NETWORKS, Network, build
 from sinefield.fields.perceptron import Perceptron
 
 ENCODED = ("relu-nerf", "relu-fourier", "relu-rbf")
@@ -27,7 +27,8 @@ def test_shape_and_description(name: str, inputs: int, outputs: int) -> None:
     field = build(name, inputs, outputs, hidden_features=16, hidden_layers=2)
     assert field(torch.zeros(5, inputs)).shape == (5, outputs)
     assert field(torch.zeros(2, 3, inputs)).shape == (2, 3, outputs)
-    assert (field.in_features, field.out_features, field.architecture) == (inputs, outputs, name)
+    says: tuple[object, ...] = (field.in_features, field.out_features, field.architecture)
+    assert says == (inputs, outputs, name)
 
 
 @pytest.mark.parametrize("name", [each for each in LAYERED if each != "tiled"])  # whose maps lie side by side
@@ -52,8 +53,9 @@ def test_hidden_layers_follow_a_first_one(name: str, hidden_layers: int) -> None
 )
 def test_settings_rebuild_the_network(name: str, settings: dict[str, int | float | str]) -> None:
     field = build(name, 2, 3, **settings)
-    assert settings.items() <= field.settings.items()
-    again = build(field.architecture, field.in_features, field.out_features, **field.settings)
+    said = Network.of(field)
+    assert settings.items() <= said.settings.items()
+    again = build(said.architecture, said.in_features, said.out_features, **said.settings)
     assert again.settings == field.settings
     assert repr(again) == repr(field)
     again.load_state_dict(field.state_dict())  # the encoding too is part of the state

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from sinefield.fields.activations import Sine, activation
+from sinefield.fields.chain import Affine
 from sinefield.fields.siren import Initialiser, Siren, siren_initialisation
 
 DEPTH = 50
@@ -20,14 +22,15 @@ OMEGA = 30.0
 SAMPLES = [(64, 64), (128, 32), (256, 16), (512, 8), (1024, 4)]
 
 
-def zero_biases(linears: Sequence[nn.Linear], omegas: Sequence[float]) -> None:
-    siren_initialisation(linears, omegas)
+def zero_biases(affines: Sequence[Affine], omegas: Sequence[float]) -> None:
+    siren_initialisation(affines, omegas)
     with torch.no_grad():
-        for linear in linears:
-            linear.bias.zero_()
+        for affine in affines:
+            assert affine.bias is not None
+            affine.bias.zero_()
 
 
-def torch_defaults(linears: Sequence[nn.Linear], omegas: Sequence[float]) -> None:
+def torch_defaults(affines: Sequence[Affine], omegas: Sequence[float]) -> None:
     """Leave the weights as nn.Linear draws them."""
 
 
@@ -53,7 +56,8 @@ def phases(width: int, networks: int, omega: float, initialise: Initialiser) -> 
                 products[depth].append(product.flatten())
                 totals[depth].append(total.flatten())
                 x = torch.sin(total)
-    return tuple(torch.stack([torch.cat(each) for each in kind]) for kind in (products, totals))  # type: ignore[return-value]
+    first, second = (torch.stack([torch.cat(each) for each in kind]) for kind in (products, totals))
+    return first, second
 
 
 def theory(width: int, omega: float, *, biases: bool) -> tuple[Tensor, Tensor]:
@@ -166,7 +170,7 @@ def test_the_initialisation_sets_every_weight_and_bias(bias: bool) -> None:
     for linear in linears:
         for parameter in linear.parameters():
             nn.init.constant_(parameter, 7.0)
-    siren_initialisation(linears, [30.0] * 3)
+    siren_initialisation([Affine(each.weight, each.bias) for each in linears], [30.0] * 3)
     assert all(bool((each.abs() < 1).all()) for linear in linears for each in linear.parameters())
 
 
@@ -201,10 +205,10 @@ def test_parameters_of_256_x_3() -> None:
 def test_a_custom_initialisation_is_called_instead() -> None:
     seen: list[tuple[list[tuple[int, int]], list[float]]] = []
 
-    def constant(linears: Sequence[nn.Linear], omegas: Sequence[float]) -> None:
-        seen.append(([(each.in_features, each.out_features) for each in linears], list(omegas)))
-        for linear in linears:
-            nn.init.constant_(linear.weight, 0.25)
+    def constant(affines: Sequence[Affine], omegas: Sequence[float]) -> None:
+        seen.append(([(each.in_features, each.out_features) for each in affines], list(omegas)))
+        for affine in affines:
+            nn.init.constant_(affine.weight, 0.25)
 
     field = Siren(2, 3, 8, 1, first_omega=20.0, hidden_omega=10.0, initialise=constant)
     assert seen == [([(2, 8), (8, 8), (8, 3)], [20.0, 10.0, 10.0])]
@@ -256,9 +260,10 @@ def test_dropout_acts_in_training_only() -> None:
         ({"dropout": -0.1}, "dropout"),
     ],
 )
-def test_bad_arguments_are_refused(arguments: dict[str, float], message: str) -> None:
+def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
+    every: dict[str, Any] = {"in_features": 2, "out_features": 1} | arguments
     with pytest.raises(ValueError, match=message):
-        Siren(**({"in_features": 2, "out_features": 1} | arguments))
+        Siren(**every)
 
 
 @pytest.mark.parametrize("omega", [1.0, 30.0])

@@ -6,19 +6,24 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sinefield import checkpoint, jet
+from sinefield.fields.chain import Affine
 from sinefield.fields.field import build
 from sinefield.fields.tiled import TiledSiren
 
 SHAPES = [(1, "5", "1"), (2, "3x4", "0.75x1"), (3, "2x1x3", "1x0.5x0.25")]
 
 
-def field(inputs: int, tiles: str, extent: str, outputs: int = 2, **settings: float) -> TiledSiren:
+def field(inputs: int, tiles: str, extent: str, outputs: int = 2, *, overlap: float = 0.25) -> TiledSiren:
     torch.manual_seed(0)
-    shape = {"hidden_features": 8, "hidden_layers": 1, "first_omega": 4.0}
-    return TiledSiren(inputs, outputs, **(shape | settings), tiles=tiles, extent=extent).double()  # type: ignore[arg-type]
+    return TiledSiren(inputs, outputs, 8, 1, 4.0, tiles=tiles, extent=extent, overlap=overlap).double()
+
+
+def bias_of(affine: Affine) -> Tensor:
+    assert affine.bias is not None
+    return affine.bias
 
 
 def points_in(extent: str, count: int = 300) -> Tensor:
@@ -35,7 +40,7 @@ def test_weights_are_a_partition_of_unity(inputs: int, tiles: str, extent: str, 
     with torch.no_grad():
         last = one.tiles.chain().affines[-1]
         last.weight.zero_()
-        last.bias.fill_(1.0)
+        bias_of(last).fill_(1.0)
     u = jet(one, points_in(extent), ["jacobian", "hessian"])
     torch.testing.assert_close(u.value, torch.ones(300, 2, dtype=torch.float64))
     assert u.jacobian.abs().max() < 1e-10
@@ -70,8 +75,8 @@ def test_the_value_is_the_weighted_mean_of_the_tiles(inputs: int, tiles: str, ex
             row = torch.tensor(local[::-1], dtype=torch.float64)
             *hidden, last = tiled.tiles.chain().affines
             for affine, omega in zip(hidden, (4.0, 30.0), strict=True):
-                row = torch.sin(omega * (affine.weight[number] @ row + affine.bias[number]))
-            total += share * (last.weight[number] @ row + last.bias[number])
+                row = torch.sin(omega * (affine.weight[number] @ row + bias_of(affine)[number]))
+            total += share * (last.weight[number] @ row + bias_of(last)[number])
         torch.testing.assert_close(tiled(point[None])[0], total)
 
 
@@ -102,11 +107,11 @@ def test_value_gradient_and_laplacian_are_continuous_where_the_overlap_begins_an
 def test_a_single_tile_is_a_siren() -> None:
     tiled = field(2, "1x1", "1x1", outputs=3)
     siren = build("siren", 2, 3, hidden_features=8, hidden_layers=1, first_omega=4.0).double()
-    affine = [each for each in siren.layers if isinstance(each, torch.nn.Linear)]  # type: ignore[union-attr]
+    affine = [each for each in siren.modules() if isinstance(each, nn.Linear)]
     with torch.no_grad():
         for one, other in zip(affine, tiled.tiles.chain().affines, strict=True):
             one.weight.copy_(other.weight[0])
-            one.bias.copy_(other.bias[0])
+            one.bias.copy_(bias_of(other)[0])
     points = points_in("1x1")
     torch.testing.assert_close(tiled(points), siren(points / 1.25))
 
@@ -157,7 +162,9 @@ def test_a_tiled_field_is_saved_and_loaded(tmp_path: object) -> None:
     tiled = field(2, "2x3", "0.75x1").float()
     checkpoint.save(path, tiled)
     points = points_in("0.75x1").float()
-    assert torch.equal(checkpoint.load(path)(points), tiled(points))
+    again = checkpoint.load(path)
+    assert isinstance(again, nn.Module)
+    assert torch.equal(again(points), tiled(points))
 
 
 @pytest.mark.parametrize(

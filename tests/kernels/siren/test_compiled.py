@@ -11,19 +11,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sinefield.fields.derivatives import WHOLE
+from sinefield.fields.derivatives import WHOLE, Derivative
 from sinefield.fields.siren import Siren
-from sinefield.kernels import reference
+from sinefield.kernels import Kernel, reference
 from sinefield.kernels.siren import compiled, elementwise, fused
 
 needs_compiler = pytest.mark.skipif(not compiled.available(), reason="there is no C++ compiler on the path")
 
 
-def answer(
-    evaluate: Callable[[nn.Module, Tensor, set[str]], dict[str, Tensor]], field: nn.Module, points: Tensor, name: str
-) -> list[Tensor]:
+def answer(evaluate: Kernel, field: Siren, points: Tensor, name: Derivative) -> list[Tensor]:
     """Return a quantity, and the gradient of its mean square by all parameters as one vector."""
     found = evaluate(field.chain(), points, {name})[name]
     gradients = torch.autograd.grad(found.square().mean(), list(field.parameters()), materialize_grads=True)
@@ -36,7 +34,7 @@ def relative_error(found: Tensor, exact: Tensor) -> float:
 
 @needs_compiler
 @pytest.mark.parametrize("quantity", WHOLE)
-def test_compiled_stages_are_as_good_as_plain_torch(quantity: str) -> None:
+def test_compiled_stages_are_as_good_as_plain_torch(quantity: Derivative) -> None:
     """Of a field whose layers are the first one and others, with one output: every stage but that of many."""
     torch.manual_seed(0)
     field, points = Siren(2, 1, 32, 2), torch.rand(96, 2) * 2 - 1
@@ -59,7 +57,7 @@ def test_compiled_stages_in_float64() -> None:
 
 
 @pytest.mark.parametrize("quantity", WHOLE)
-def test_a_compiler_that_fails_is_done_without(quantity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiler_that_fails_is_done_without(quantity: Derivative, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silently, with the same result, and tried once only."""
     tried: list[object] = []
 

@@ -78,7 +78,7 @@ def test_second_order_and_its_backward(case: str, *, at_first: bool) -> None:
 def test_first_order_and_its_backward(*, at_first: bool) -> None:
     phase, slopes, _ = arguments(3, (((0, 0),),), at_first=at_first)
     known = [phase.requires_grad_(), slopes.expand(3, POINTS, WIDTH).clone().requires_grad_()]
-    expected = layer(*known, None, (((0, 0),),))[:2]
+    expected = layer(known[0], known[1], None, (((0, 0),),))[:2]
     cosine, (sine, first) = phase.detach().clone(), (torch.empty_like(each) for each in expected)
     elementwise.first_order(cosine, None, slopes.detach(), sine, first)
     torch.testing.assert_close(sine, expected[0].detach())

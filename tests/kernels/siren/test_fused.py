@@ -7,23 +7,26 @@ import gc
 import itertools
 import subprocess
 import sys
+from collections.abc import Set
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from sinefield import kernels
-from sinefield.fields.derivatives import WHOLE
-from sinefield.fields.field import build
+from sinefield.fields.chain import Chain
+from sinefield.fields.derivatives import WHOLE, Derivative, in_order
+from sinefield.fields.field import Field, Setting, build
 from sinefield.fields.siren import Siren
 from sinefield.jet import jet
 from sinefield.kernels import Kernel, reference, taylor
 from sinefield.kernels.siren import fused, plan, workspace
 from sinefield.kernels.siren.workspace import Execution
 
-EVERYTHING = frozenset(WHOLE)
-WAYS = [
+EVERYTHING: frozenset[Derivative] = frozenset(WHOLE)
+WAYS: list[Set[Derivative]] = [
     {"value"},
     {"jacobian"},
     {"laplacian"},
@@ -39,17 +42,23 @@ def siren(inputs: int = 2, outputs: int = 1, width: int = 8, layers: int = 2, *,
     return Siren(inputs, outputs, width, layers, omega, 3.0).double()
 
 
+def chain_of(name: str, **settings: Setting) -> Chain:
+    field = build(name, 2, 1, **settings)
+    assert isinstance(field, Field)
+    return field.chain()
+
+
 def points_of(count: int, inputs: int = 2) -> Tensor:
     return torch.rand(count, inputs, dtype=torch.float64, generator=torch.Generator().manual_seed(4)) * 2 - 1
 
 
-def answers(field: nn.Module, points: Tensor, needs: set[str] | frozenset[str]) -> list[Tensor]:
+def answers(field: Siren, points: Tensor, needs: Set[Derivative]) -> list[Tensor]:
     """Return quantities, and the gradient of their mean squares by points and parameters."""
     points = points.clone().requires_grad_()
     found = fused.evaluate(field.chain(), points, needs)
     loss = torch.stack([each.square().mean() for each in found.values()]).sum()
     gradients = torch.autograd.grad(loss, [points, *field.parameters()], materialize_grads=True)
-    return [*(found[name] for name in sorted(needs)), *gradients]
+    return [*(found[name] for name in in_order(needs)), *gradients]
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
@@ -60,7 +69,7 @@ def relative_error(found: Tensor, expected: Tensor) -> float:
 @pytest.mark.parametrize("outputs", [1, 2, 5])
 @pytest.mark.parametrize("inputs", [1, 2, 3, 4])
 @pytest.mark.parametrize("needs", WAYS, ids="+".join)
-def test_every_way_to_carry_derivatives(needs: set[str], inputs: int, outputs: int) -> None:
+def test_every_way_to_carry_derivatives(needs: Set[Derivative], inputs: int, outputs: int) -> None:
     """Against nested differentiation, by parameters and points, with derivatives carried forward and back."""
     field, points = siren(inputs, outputs), points_of(6, inputs)
     found = answers(field, points, needs)
@@ -68,7 +77,7 @@ def test_every_way_to_carry_derivatives(needs: set[str], inputs: int, outputs: i
     expected = reference.evaluate(field, points, needs)
     loss = torch.stack([each.square().mean() for each in expected.values()]).sum()
     gradients = torch.autograd.grad(loss, [points, *field.parameters()], materialize_grads=True)
-    for one, other in zip(found, [*(expected[name] for name in sorted(needs)), *gradients], strict=True):
+    for one, other in zip(found, [*(expected[name] for name in in_order(needs)), *gradients], strict=True):
         assert relative_error(one, other) <= 1e-11
 
 
@@ -85,7 +94,7 @@ def test_layers_of_different_widths() -> None:
 
 
 @pytest.mark.parametrize("needs", WAYS, ids="+".join)
-def test_results_do_not_depend_on_the_block(needs: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_the_block(needs: Set[Derivative], monkeypatch: pytest.MonkeyPatch) -> None:
     field, points = siren(2, 2), points_of(200)
     whole = answers(field, points, needs)
     monkeypatch.setattr(plan, "KEPT_BYTES", 1)
@@ -95,12 +104,12 @@ def test_results_do_not_depend_on_the_block(needs: set[str], monkeypatch: pytest
         torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-12)
     with torch.no_grad():
         found = fused.evaluate(field.chain(), points, needs)
-    for one, other in zip([found[name] for name in sorted(needs)], whole, strict=False):
+    for one, other in zip([found[name] for name in in_order(needs)], whole, strict=False):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("needs", WAYS, ids="+".join)
-def test_it_can_be_differentiated_twice(needs: set[str]) -> None:
+def test_it_can_be_differentiated_twice(needs: Set[Derivative]) -> None:
     torch.manual_seed(0)
     field = Siren(2, 1, 4, 1, 2.0, 1.5).double()
 
@@ -119,7 +128,7 @@ def test_nested_derivatives_of_a_jet_are_those_of_the_field() -> None:
 
 
 @pytest.mark.parametrize("needs", WAYS, ids="+".join)
-def test_jets_that_live_together_do_not_share_memory(needs: set[str]) -> None:
+def test_jets_that_live_together_do_not_share_memory(needs: Set[Derivative]) -> None:
     field, other = siren(), siren(omega=2.0)
     first, second = points_of(8), points_of(8).flip(0)
     expected = [answers(field, first, needs), answers(field, second, needs), answers(other, first, needs)]
@@ -129,7 +138,7 @@ def test_jets_that_live_together_do_not_share_memory(needs: set[str]) -> None:
         loss = torch.stack([each.square().mean() for each in quantities.values()]).sum()
         for repeat in (True, False):  # and going back twice gives the same twice
             gradients = torch.autograd.grad(loss, [x, *one.parameters()], retain_graph=repeat, materialize_grads=True)
-            for found, value in zip([*(quantities[name] for name in sorted(needs)), *gradients], values, strict=True):
+            for found, value in zip([*(quantities[name] for name in in_order(needs)), *gradients], values, strict=True):
                 torch.testing.assert_close(found, value, rtol=1e-12, atol=1e-13)
 
 
@@ -147,9 +156,9 @@ def test_memory_is_used_again_and_given_back() -> None:
     made = []
     original = workspace.Sweep.__init__
 
-    def counted(self: workspace.Sweep, *arguments: object) -> None:
+    def counted(self: workspace.Sweep, *arguments: Any) -> None:
         made.append(self)
-        original(self, *arguments)  # type: ignore[arg-type]
+        original(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workspace, "_idle", [])
@@ -212,17 +221,17 @@ def test_dropout_and_final_activations_go_another_way() -> None:
     dropping = Siren(2, 1, 8, 1, dropout=0.5)
     assert not fused.supports(dropping.chain())
     assert fused.supports(dropping.eval().chain())
-    assert not fused.supports(build("siren", 2, 1, final_activation="tanh").chain())
-    assert not fused.supports(build("relu", 2, 1).chain())
+    assert not fused.supports(chain_of("siren", final_activation="tanh"))
+    assert not fused.supports(chain_of("relu"))
     with pytest.raises(TypeError, match="takes affine maps with sines between them, got a chain of other links"):
-        fused.evaluate(build("relu", 2, 1).chain(), torch.zeros(1, 2), {"value"})
+        fused.evaluate(chain_of("relu"), torch.zeros(1, 2), {"value"})
 
 
 # What float32 loses, at the size that products are made for
 
 
 @pytest.mark.parametrize("quantity", ["value", "jacobian", "laplacian", "hessian"])
-def test_float32_at_full_width_is_as_good_as_plain_torch(quantity: str) -> None:
+def test_float32_at_full_width_is_as_good_as_plain_torch(quantity: Derivative) -> None:
     torch.manual_seed(0)
     field, points = Siren(2, 1), points_of(256).float()
 
@@ -239,7 +248,7 @@ def test_float32_at_full_width_is_as_good_as_plain_torch(quantity: str) -> None:
 
 
 @pytest.mark.parametrize("needs", WAYS, ids="+".join)
-def test_rounded_backward_products_keep_jets_and_some_digits(needs: set[str]) -> None:
+def test_rounded_backward_products_keep_jets_and_some_digits(needs: Set[Derivative]) -> None:
     """A factor rounded to bfloat16 is wrong by at most 2⁻⁹ of itself, and errors of many average out."""
     torch.manual_seed(0)
     field, points = Siren(2, 1, 64, 2), points_of(512).float()

@@ -14,6 +14,7 @@ from sinefield.fields.siren import Siren
 from sinefield.kernels import reference
 from sinefield.kernels.siren import fused
 from sinefield.kernels.siren.plan import Outputs, Plan, Shape
+from sinefield.kernels.siren.workspace import PLAIN
 
 
 def siren(inputs: int, outputs: int) -> Siren:
@@ -62,7 +63,7 @@ def test_every_set_of_derivatives(inputs: int, outputs: int) -> None:
             torch.testing.assert_close(found[need], expected[need], rtol=1e-10, atol=1e-10)
         if number % 3 and len(needs) > 1:
             continue
-        loss = sum((found[need] - 0.3).square().mean() for need in in_order(needs))
+        loss = torch.stack([(found[need] - 0.3).square().mean() for need in in_order(needs)]).sum()
         by = torch.autograd.grad(loss, weights, materialize_grads=True)
         for one, *others in zip(by, *(gradients[need] for need in needs), strict=True):
             total = torch.stack(others).sum(0)
@@ -127,12 +128,14 @@ def test_gathering_undoes_assembling(needs: set[Derivative], outputs: int) -> No
 
 def test_memory_per_point_is_what_sweeps_allocate() -> None:
     """Of a network whose layers are equal, the estimate is no less than the truth and no more than a quarter above."""
-    for needs in ({"value"}, {"jacobian"}, {"laplacian"}, {"hessian"}, {Partial((0, 0)), LaplacianAlong((1, 2))}):
+    together: set[Derivative] = {Partial((0, 0)), LaplacianAlong((1, 2))}
+    sets: list[set[Derivative]] = [{"value"}, {"jacobian"}, {"laplacian"}, {"hessian"}, together]
+    for needs in sets:
         for outputs in (1, 4):
             torch.manual_seed(0)
             chain = Siren(3, outputs, 32, 4).chain()
             plan, like = fused.plan_of(chain, needs), torch.empty(0)
-            call = fused._Call(plan, in_order(needs), (30.0,) * 5, fused.PLAIN, keep=True)
+            call = fused._Call(plan, in_order(needs), (30.0,) * 5, PLAIN, keep=True)
             allocated = call.loaned(64, like, keep=True).sweep.nbytes / 64
             assert allocated <= plan.bytes_per_point(like) <= 1.25 * allocated, (needs, outputs)
 
