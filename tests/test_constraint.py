@@ -330,7 +330,7 @@ def test_constraints_are_values() -> None:
         None,
     )
     with pytest.raises(AttributeError):
-        constraint.weight = 2.0  # type: ignore[misc]
+        constraint.weight = 2.0  # type: ignore[misc]  # what is frozen is set on purpose
 
 
 # Samples

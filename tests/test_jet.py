@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import pytest
@@ -180,9 +180,11 @@ def test_axes_by_index_and_by_name() -> None:
         ("xy", lambda u: u[0].d("t"), "there is no axis 't'"),
     ],
 )
-def test_axes_that_are_not_there_are_refused_in_one_line(axes: str | None, read: object, message: str) -> None:
+def test_axes_that_are_not_there_are_refused_in_one_line(
+    axes: str | None, read: Callable[[Jet], Tensor], message: str
+) -> None:
     with pytest.raises(ValueError, match=message) as caught:
-        read(jet(Cubic(), POINTS, axes=axes))  # type: ignore[operator]
+        read(jet(Cubic(), POINTS, axes=axes))
     assert "\n" not in str(caught.value)
 
 
@@ -367,8 +369,8 @@ def test_the_wave_operator_takes_no_hessian(sweeps: list[set[Derivative]]) -> No
 # ---- fields of some of the coordinates
 
 
-def with_axes(field: nn.Module, axes: str) -> nn.Module:
-    field.axes = axes  # type: ignore[assignment]
+def with_axes(field: Siren, axes: str) -> Siren:
+    field.axes = axes
     return field
 
 

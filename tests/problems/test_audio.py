@@ -135,10 +135,10 @@ def test_the_frequency_grows_with_that_of_the_sound() -> None:
         ({"stop": 1e-6}, "must have at least 1"),
     ],
 )
-def test_what_cannot_be_rendered_is_told(options: dict[str, float], message: str) -> None:
+def test_what_cannot_be_rendered_is_told(options: dict[str, Any], message: str) -> None:
     problem = audio(chord(), rate=RATE, **TINY)
     with pytest.raises(ValueError, match=message):
-        signal_of(problem).sample(truth(problem, 1), **options)  # type: ignore[arg-type]
+        signal_of(problem).sample(truth(problem, 1), **options)
 
 
 def test_a_field_of_another_signal_is_told() -> None:
