@@ -280,7 +280,7 @@ SPACE_TIME = Box([0.0, 0.0], [1.0, 1.0], axes="tx")
 def along(axes: str, inputs: int) -> Siren:
     """Return a field of some of the coordinates of a domain."""
     field = small(inputs)
-    field.axes = tuple(axes)  # type: ignore[assignment]  # PyTorch's stubs know of attributes that are tensors alone
+    field.axes = tuple(axes)
     return field
 
 
@@ -330,7 +330,7 @@ def test_constraints_are_values() -> None:
         None,
     )
     with pytest.raises(AttributeError):
-        constraint.weight = 2.0  # type: ignore[misc]
+        constraint.weight = 2.0  # type: ignore[misc]  # what is frozen is set on purpose
 
 
 # Samples

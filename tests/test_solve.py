@@ -173,7 +173,7 @@ def test_a_field_of_some_coordinates_beside_one_of_all() -> None:
 
     given = Formula(lambda points: torch.exp(points[:, :1] * (1 + points[:, 1:])), 2, 1)
     m = small(1, width=32)
-    m.axes = ("x",)  # type: ignore[assignment]  # PyTorch's stubs know of attributes that are tensors alone
+    m.axes = ("x",)
     solution = solve({"u": given, "m": m}, [Constraint(omega, residual)], Recipe("r", Adam(3e-3), batch=64, passes=0.6))
     x = torch.linspace(-1, 1, 101)[:, None]
     assert list(solution.fields) == ["u", "m"]

@@ -130,7 +130,7 @@ class Solution:
             f"learning rate (it was {learning_rate_of(self.recipe.solver):g}) or the frequency of the first layer"
         )
 
-    def render(self, size: tuple[int, int] | None = None, **options: Any) -> NDArray[np.float32]:
+    def render(self, size: tuple[int, ...] | None = None, **options: Any) -> NDArray[np.float32]:
         """Return the signal sampled from the field at any resolution; see the signal's own ``sample``.
 
         Raises:

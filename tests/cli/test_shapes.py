@@ -133,5 +133,7 @@ def test_a_glyph_is_drawn_with_lines_of_equal_distance(tmp_path: Path) -> None:
     found = run(tmp_path, "render", "disc.safetensors", "distance.png", "--size", "64x64")
     assert found.stdout.startswith("distance.png: 64 x 64, distance from -1"), found.stderr
     with Image.open(tmp_path / "distance.png") as picture:
-        red, _, blue = picture.convert("RGB").getpixel((32, 32))
+        pixel = picture.convert("RGB").getpixel((32, 32))
+    assert isinstance(pixel, tuple)
+    red, _, blue = pixel
     assert blue > red

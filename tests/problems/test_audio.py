@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sinefield import kinds, metrics, problems, solve
+from sinefield.io.audio import Recording
 from sinefield.problem import Problem
 from sinefield.problems import audio
 from sinefield.signals.audio import AudioSignal
@@ -134,10 +135,10 @@ def test_the_frequency_grows_with_that_of_the_sound() -> None:
         ({"stop": 1e-6}, "must have at least 1"),
     ],
 )
-def test_what_cannot_be_rendered_is_told(options: dict[str, float], message: str) -> None:
+def test_what_cannot_be_rendered_is_told(options: dict[str, Any], message: str) -> None:
     problem = audio(chord(), rate=RATE, **TINY)
     with pytest.raises(ValueError, match=message):
-        signal_of(problem).sample(truth(problem, 1), **options)  # type: ignore[arg-type]
+        signal_of(problem).sample(truth(problem, 1), **options)
 
 
 def test_a_field_of_another_signal_is_told() -> None:
@@ -180,6 +181,7 @@ def test_a_long_recording_is_fitted_in_tiles_from_a_file(monkeypatch: pytest.Mon
     monkeypatch.setattr("sinefield.io.allocation.IN_MEMORY", 0)
     soundfile.write(tmp_path / "a.wav", chord(2), RATE)
     problem = audio(tmp_path / "a.wav", tile_size=500, **TINY)
+    assert isinstance(problem.reference, Recording)
     assert isinstance(problem.reference.values, np.memmap)
     solution = solve(problem, passes=40, learning_rate=4e-3, pace=None)
     assert solution.metrics["snr"] > 10

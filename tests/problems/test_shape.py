@@ -39,7 +39,8 @@ class Ball(nn.Module):
     in_features, out_features = 3, 1
 
     def forward(self, points: Tensor) -> Tensor:
-        return points.norm(dim=1, keepdim=True) - 0.9
+        distance: Tensor = points.norm(dim=1, keepdim=True)
+        return distance - 0.9
 
 
 @pytest.mark.parametrize("terms", ["distance", "published", "digs"])
@@ -126,7 +127,8 @@ def test_what_is_upright_is_that_of_the_format(tmp_path: Path) -> None:
         """A ball that is off the middle along y."""
 
         def forward(self, points: Tensor) -> Tensor:
-            return (points - torch.tensor([0.0, 0.5, 0.0])).norm(dim=1, keepdim=True) - 0.3
+            distance: Tensor = (points - torch.tensor([0.0, 0.5, 0.0])).norm(dim=1, keepdim=True)
+            return distance - 0.3
 
     signal = ShapeSignal.of(ball()[:, :3], "y")
     rows, _ = np.nonzero(signal.sample(High(), (40, 40), camera=Camera(0, 0)).min(2) < 250)

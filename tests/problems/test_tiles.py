@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ from sinefield.domains import Grid
 from sinefield.fields.functional import Batched
 from sinefield.fields.tiled import TiledSiren
 from sinefield.io import image_decoding
+from sinefield.io.image import Picture
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.problems.tiles import TileSamples, counts_for
 from sinefield.sampler import Sampler
 
-TILE = {"hidden_features": 16, "hidden_layers": 1}
+TILE: dict[str, Any] = {"hidden_features": 16, "hidden_layers": 1}
 
 
 def ramp(*shape: int) -> Grid:
@@ -117,6 +119,7 @@ def test_large_pictures_stay_as_they_are_stored(suffix: str, tmp_path: Path, mon
 
         imageio.v3.imwrite(path, pixels)
     problem = problems.image(path, tile_size=20, **TILE)
+    assert isinstance(problem.reference, Picture)
     stored = problem.reference.values
     assert stored.dtype == np.uint8
     assert isinstance(stored, np.memmap) == (suffix != ".png")

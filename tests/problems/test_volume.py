@@ -52,7 +52,8 @@ class Truth(nn.Module):
         lengths = torch.tensor([n * size for n, size in zip(SHAPE, SIZES, strict=True)], dtype=torch.float64)
         z, y, x = (points * lengths.max() / 2 + lengths / 2).unbind(1)
         low, high = float(scan().min()), float(scan().max())
-        return ((paraboloid(z, y, x) - low) / (high - low) * 2 - 1)[:, None] + 0 * self.unused
+        values: torch.Tensor = ((paraboloid(z, y, x) - low) / (high - low) * 2 - 1)[:, None]
+        return values + 0 * self.unused
 
 
 def problem_of(**options: Any) -> Problem:
@@ -121,7 +122,7 @@ def test_files_are_known_as_volumes(tmp_path: Path) -> None:
     assert problems.of(tmp_path / "b.npy", "volume", **TINY).name == "volume"
     signal = signal_of(problems.of(tmp_path / "a.nii.gz", **TINY))
     assert signal == signal_of(problem_of())
-    assert signal.lattice.extent == (1, 10 / 12, 1)
+    assert signal.lattice.extent == (1.0, 10 / 12, 1.0)
     assert problems.of(tmp_path / "a.npy", **TINY).signal != signal
 
 
