@@ -16,6 +16,7 @@ from sinefield.fields.derivatives import Derivative, Partial
 from sinefield.fields.siren import Siren
 from sinefield.jet import Jet, jet
 from sinefield.norms import MeanAbsolute, MeanSquare
+from sinefield.objective import Objective
 from sinefield.problem import Problem
 
 VALUES = torch.arange(6.0).reshape(6, 1)
@@ -208,9 +209,7 @@ def test_a_residual_that_differs_by_dropout_alone_mixes_none() -> None:
 
 
 def test_a_residual_that_reads_nothing_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"the residual of constraint 'idle' reads nothing of any field that is looked"
-    ):
+    with pytest.raises(ValueError, match=r"the residual of constraint 'idle' reads nothing of any field; it must"):
         bound(Constraint(BOX, lambda u: torch.zeros(len(u.points), 1), name="idle"))
 
 
@@ -219,7 +218,7 @@ def test_a_residual_of_given_fields_alone_is_refused(given: nn.Module) -> None:
     """It has no gradient; a field that is looked for has to be in it."""
     unknowns = {"given": given, "u": small()}
     with pytest.raises(ValueError, match=r"constraint 'idle' reads nothing of any field that is looked for"):
-        Constraint(BOX, lambda given: given.value, name="idle").bound(unknowns)
+        Objective(unknowns, [Constraint(BOX, lambda given: given.value, name="idle")])
     both = Constraint(BOX, lambda given, u: u.value - given.value[:, :1]).bound(unknowns)
     assert both.reads == {"given": {"value"}, "u": {"value"}}
 

@@ -155,10 +155,10 @@ class Constraint:
                 f"{(len(rows[0]), *shapes[0])}, are others when more points follow; give everything in it a last axis, "
                 "as u.value has with (n, 1), and take no averages over points"
             )
-        if not any(jets[name].read for name, each in unknowns.items() if _learns(each)):
+        if not any(each.read for each in jets.values()):
             raise ValueError(
-                f"the residual of constraint {self.name!r} reads nothing of any field that is looked for; "
-                "it must depend on u.value, u.gradient or another derivative of one with parameters that are learnt"
+                f"the residual of constraint {self.name!r} reads nothing of any field; "
+                "it must depend on u.value, u.gradient or another derivative"
             )
         if self.order is not None:
             upto: frozenset[Derivative] = frozenset(name for name, order in WHOLE.items() if order <= self.order)
@@ -205,10 +205,6 @@ def _target_names(domain: Domain) -> frozenset[str]:
 
 def _drops(field: nn.Module) -> bool:
     return any(isinstance(each, nn.Dropout) and each.p > 0 for each in field.modules())
-
-
-def _learns(field: nn.Module) -> bool:
-    return any(each.requires_grad for each in field.parameters())
 
 
 def looked_for(unknowns: Mapping[str, nn.Module]) -> nn.Module:

@@ -80,6 +80,12 @@ class Objective:
         self.groups: list[Group] = []
         for key, domain in domains.items():
             members = [each.bound(self.unknowns) for each in constraints if id(each.domain) == key]
+            for each in members:
+                if not any(each.reads[name] for name, field in self.unknowns.items() if _learns(field)):
+                    raise ValueError(
+                        f"the residual of constraint {each.constraint.name!r} reads nothing of any field that is "
+                        "looked for; it must depend on u.value or a derivative of one with parameters that are learnt"
+                    )
             reads = {name: frozenset().union(*(each.reads[name] for each in members)) for name in self.unknowns}
             self.groups.append(Group(domain, members, reads))
         self.parameters: dict[str, nn.Parameter] = {
@@ -201,3 +207,7 @@ class Objective:
         """Return a vector ``(p,)`` as tensors by the names and of the shapes of the parameters."""
         parts = vector.split([each.numel() for each in self.parameters.values()])
         return {name: part.view_as(each) for (name, each), part in zip(self.parameters.items(), parts, strict=True)}
+
+
+def _learns(field: nn.Module) -> bool:
+    return any(each.requires_grad for each in field.parameters())

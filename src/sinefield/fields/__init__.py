@@ -1,6 +1,9 @@
 """Fields Φ: networks with sine activations, those they are compared with, and fields made of others."""
 
-from sinefield.fields.siren import Siren, siren_initialisation  # before the others: it is the first of the networks
+from sinefield.fields.siren import Siren, siren_initialisation  # in the order in which networks are told
+
+# isort: split
+from sinefield.fields.perceptron import Perceptron
 
 # isort: split
 from sinefield.fields.activations import Activation, Pointwise, Sine, activation
@@ -8,7 +11,6 @@ from sinefield.fields.chain import Affine, Chain, SquaredDistances
 from sinefield.fields.compose import Composite, Constant, Formula, Product, Readout, Sum
 from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.field import NETWORKS, Field, Network, build, evaluating, register
-from sinefield.fields.perceptron import Perceptron
 from sinefield.fields.tiled import TiledSiren
 
 __all__ = [
