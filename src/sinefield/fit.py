@@ -143,6 +143,8 @@ class Fit:
                 self.record()
             self.put(self.solver.answer(self.state))
         self.clock.stop()
+        for parameter in self.objective.parameters.values():
+            parameter.grad = None  # of one of many parts it would only take memory
         for each in self.objective.unknowns.values():
             each.eval()
 

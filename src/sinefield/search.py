@@ -73,7 +73,8 @@ class Search:
         observe: called after each step.
         checkpointing: where and how often to write all that is needed to go on.
         stopped: what ended the search.
-        fits: of the parts that were solved here.
+        fit: that of the part that is being solved, or was the last.
+        measured: the seconds of each part that was solved here, and what was computed in a second.
         histories: records of each part so far.
         resumed: where the search goes on; None: from the beginning.
         origin: the file that tells.
@@ -89,7 +90,8 @@ class Search:
     observe: Observer | None = None
     checkpointing: Checkpointing | None = None
     stopped: Stop = "budget"
-    fits: list[Fit] = field(default_factory=list)
+    fit: Fit | None = None
+    measured: list[tuple[float, Speed]] = field(default_factory=list)
     histories: list[list[Record]] = field(default_factory=list)
     resumed: Snapshot | None = None
     origin: str | Path = ""
@@ -112,11 +114,11 @@ class Search:
         watched = self.observe is not None or self.checkpointing is not None
         after_step = partial(self._after_step, pressed) if watched else None
         for number in range(0 if self.resumed is None else self.resumed.part, len(self.parts)):
-            fit = self._fit_of(number)
-            self.fits.append(fit)
+            self.fit = fit = self._fit_of(number)  # one at a time: its state is several times as large as its fields
             self.histories.append(fit.history)
             with kernels.executing(fit.execution):
                 stopped = loop(fit, after_step)
+            self.measured.append((fit.seconds, fit.speed))
             if stopped != "budget":
                 self.stopped = stopped
             if stopped == "interrupted":
@@ -183,12 +185,12 @@ class Search:
     @property
     def speed(self) -> Speed:
         """What was computed in a second, over all parts."""
-        seconds = sum(each.seconds for each in self.fits)
-        peak = self.fits[-1].speed.peak if self.fits else math.nan
+        seconds = sum(each for each, _ in self.measured)
+        peak = self.measured[-1][1].peak if self.measured else math.nan
         if seconds <= 0:
             return Speed(0.0, 0.0, peak)
-        points = sum(each.speed.points * each.seconds for each in self.fits)
-        flop = sum(each.speed.flop * each.seconds for each in self.fits)
+        points = sum(each * speed.points for each, speed in self.measured)
+        flop = sum(each * speed.flop for each, speed in self.measured)
         return Speed(points / seconds, flop / seconds, peak)
 
     # ---- to go on later
@@ -200,7 +202,8 @@ class Search:
 
     def snapshot(self) -> Snapshot:
         """Return all that is needed to go on from the last step."""
-        return take_snapshot(self.fits[-1], self.histories, self.source)
+        assert self.fit is not None, "a search is written while it runs"
+        return take_snapshot(self.fit, self.histories, self.source)
 
     def save(self, path: Path) -> None:
         """Write the fields as they are, with all that is needed to go on."""

@@ -167,7 +167,7 @@ def test_memory_is_used_again_and_given_back() -> None:
             fused.evaluate(field.chain(), points, {"value"})["value"].sum().backward()
         assert len(made) == 1
         gc.collect()
-        assert [each for _, each in workspace._idle] == made
+        assert [each for _, each, _ in workspace._idle] == made
         patch.setattr(workspace, "IDLE_BYTES", 0)
         fused.evaluate(field.chain(), points, {"laplacian"})
         gc.collect()

@@ -51,7 +51,15 @@ def test_those_idle_longest_are_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     loans = [Loan(name, sweep) for name in ("a", "b", "c")]
     while loans:
         del loans[0]
-    assert [name for name, _ in workspace._idle] == ["b", "c"]
+    assert [name for name, *_ in workspace._idle] == ["b", "c"]
+
+
+def test_those_that_nobody_asks_for_any_more_are_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace, "REMEMBERED", 3)
+    Loan("once", sweep)
+    for _ in range(3):
+        Loan("often", sweep)
+    assert [name for name, *_ in workspace._idle] == ["often"]
 
 
 def test_a_sweep_that_cannot_be_made_is_not_given_back() -> None:

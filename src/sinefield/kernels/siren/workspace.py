@@ -9,6 +9,7 @@ batched product a row, and its sines are computed as if there were one network.
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ class Execution:
 
 IDLE_BYTES: Final = 192 << 20
 """How much memory idle sweeps may hold together."""
+
+REMEMBERED: Final = 64
+"""After how many loans of others an idle sweep is freed: more than any step takes."""
 
 
 PLAIN: Final = Execution()
@@ -181,7 +185,8 @@ class Rows:
         self.first, self.second = memory[1 : 1 + first], memory[1 + first :]
 
 
-_idle: list[tuple[object, Sweep]] = []
+_idle: list[tuple[object, Sweep, int]] = []  # with the number of the loan that each was given back from
+_loans = itertools.count()
 _lock = Lock()
 
 
@@ -197,16 +202,18 @@ class Loan:
     def __init__(self, key: object, make: Callable[[], Sweep]) -> None:
         self._key = key
         with _lock:
-            position = next((k for k, (known, _) in enumerate(_idle) if known == key), None)
+            self._number = next(_loans)
+            position = next((k for k, (known, *_) in enumerate(_idle) if known == key), None)
             found = None if position is None else _idle.pop(position)[1]
         self.sweep: Any = make() if found is None else found
 
     def __del__(self) -> None:
-        """Give the sweep back; those that have been idle longest are freed where there are many."""
+        """Give the sweep back; those that have been idle for long are freed, and the oldest where there are many."""
         if not hasattr(self, "sweep"):
             return
         with _lock:
-            _idle.append((self._key, self.sweep))
-            total = sum(each.nbytes for _, each in _idle)
+            _idle[:] = [each for each in _idle if each[2] > self._number - REMEMBERED]
+            _idle.append((self._key, self.sweep, self._number))
+            total = sum(each.nbytes for _, each, _ in _idle)
             while total > IDLE_BYTES:
                 total -= _idle.pop(0)[1].nbytes
