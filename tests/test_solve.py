@@ -189,8 +189,12 @@ def test_points_are_as_precise_as_what_is_looked_for() -> None:
         Constraint(domain, lambda given, u: u.value - given.value, name=str(number))
         for number, domain in enumerate(domains)
     ]
-    solve({"given": given, "u": u}, constraints, QUICK, passes=0.01)
-    gradients = gradients_of(u)
+    gradients: list[Tensor] = []
+
+    def keep(_: Progress) -> None:
+        gradients[:] = gradients_of(u)
+
+    solve({"given": given, "u": u}, constraints, QUICK, passes=0.01, observe=keep)
     assert len(gradients) == 6
     assert {each.dtype for each in gradients} == {torch.float64}
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sinefield import kernels
 from sinefield import recipe as recipes
 from sinefield.constraint import Constraint
-from sinefield.domains import Domain
+from sinefield.domains import Domain, FiniteDomain
 from sinefield.history import Clock, Record
 from sinefield.kernels import Execution, matmul
 from sinefield.objective import Batch, Objective
@@ -245,5 +245,6 @@ def _on(fields: Mapping[str, nn.Module], device: str | torch.device | None) -> d
 
 
 def _batch_of(recipe: Recipe, domain: Domain) -> int:
-    """Return how many points a step takes from a domain: of fields side by side as many of each."""
-    return recipe.batch_of(pass_size(domain) // domain.granule) * domain.granule
+    """Return how many points a step takes from a domain."""
+    problems = domain.problems if isinstance(domain, FiniteDomain) else 1
+    return recipe.batch_of(pass_size(domain) // problems) * problems

@@ -62,8 +62,8 @@ class Recipe:
         name: under which it is stored with a field.
         solver: what takes a step.
         schedule: of the solver's rates, over the budget.
-        batch: points a step takes from each domain, of each of the fields where there are several side by side; None:
-            all points of a finite domain; or a rule.
+        batch: points a step takes from each domain, for each of the problems that are solved side by side; None: all
+            points of a finite domain; or a rule.
         rounding: whether the factors of hidden layers' backward products are rounded to bfloat16 where the machine is
             faster so: gradients are then right to a few thousandths; values and jets stay exact.
         first_omega: ω₀ of the first layer of the field that a problem builds; None: from the signal's spectrum, see

@@ -68,6 +68,11 @@ class FiniteDomain(ABC):
         """The number of points that every batch is a multiple of."""
         return 1
 
+    @property
+    def problems(self) -> int:
+        """The number of independent problems that this is the domain of, each of which takes batches of its own."""
+        return 1
+
 
 @dataclass(frozen=True, eq=False)
 class ContinuousDomain(ABC):

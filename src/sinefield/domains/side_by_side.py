@@ -69,6 +69,11 @@ class SideBySide(FiniteDomain):
         return self.points.shape[1]
 
     @property
+    def problems(self) -> int:
+        """The number of domains, K: batches hold as many points of each as it would have alone."""
+        return self.granule
+
+    @property
     def size(self) -> int:
         """The number of points of all domains together, n = m K."""
         return self.points.shape[0] * self.points.shape[1]

@@ -147,7 +147,7 @@ def tiled(
         omega=omega,
         tuning={
             "fast": {
-                "batch": PER_TILE,
+                "batch": PER_TILE * min(TOGETHER, math.prod(counts)),
                 "learning_rate": RATE,
                 "passes": PASSES,
                 "pace": PASSES,

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -166,23 +167,28 @@ class _Call:
         found = taylor.evaluate(self.chain(parameters), points, set(self.names))
         return tuple(found[name] for name in self.names)
 
+    def sweep(self, count: int, like: Tensor, *, keep: bool) -> Sweep:
+        """Return a new sweep for ``count`` points."""
+        sweep = AdjointSweep if self.plan.back else TangentSweep
+        return sweep(self.plan, count, like, keep=keep, execution=self.execution)
+
     def loaned(self, count: int, like: Tensor, *, keep: bool) -> Loan:
         """Return the loan of a sweep for ``count`` points."""
-
-        def make() -> Sweep:
-            sweep = AdjointSweep if self.plan.back else TangentSweep
-            return sweep(self.plan, count, like, keep=keep, execution=self.execution)
-
         mode = torch.is_inference_mode_enabled()
-        return Loan((self.plan, self.execution, count, like.dtype, like.device, keep, mode), make)
+        key = (self.plan, self.execution, count, like.dtype, like.device, keep, mode)
+        return Loan(key, partial(self.sweep, count, like, keep=keep))
 
     def in_blocks(self, points: Tensor, maps: Sequence[Phase]) -> tuple[Tensor, ...]:
         """Return what is computed, nothing kept."""
         size = self.plan.block(points, self.plan.shape.networks or 1)
         parts = []
         for each in points.split(size, dim=-2):
-            sweep = self.loaned(each.shape[-2], points, keep=False).sweep
+            count = each.shape[-2]
+            # Of some tiles of many at some points a sweep is hardly ever asked for again.
+            loan = None if self.plan.shape.networks else self.loaned(count, points, keep=False)
+            sweep = self.sweep(count, points, keep=False) if loan is None else loan.sweep
             parts.append(self.plan.assemble(sweep.evaluate(each, maps), self.names))
+            del loan
         if len(parts) == 1:
             return parts[0]
         axis = points.ndim - 2
