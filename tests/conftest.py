@@ -1,7 +1,17 @@
-"""What all tests share: one thread, as networks this small lose more to waiting for a second one than it gives."""
+"""What all tests share: one thread, as networks this small lose more to waiting for a second one than it gives.
+
+And a cache folder of their own, which the commands that they start have too.
+"""
 
 from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
 
 import torch
 
 torch.set_num_threads(1)
+
+_CACHE = tempfile.TemporaryDirectory(prefix="sinefield-tests-")
+os.environ["XDG_CACHE_HOME"] = str(Path(_CACHE.name))

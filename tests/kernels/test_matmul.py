@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -87,7 +88,7 @@ def test_products_that_round_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         return original(left, right)
 
     monkeypatch.setattr(Tensor, "__matmul__", rounding)
-    assert matmul.trial.__wrapped__(1).onednn == 0
+    assert matmul._try_products().onednn == 0
 
 
 @pytest.mark.parametrize("shape", [(1024, 256, 256), (256, 1024, 256), (4096, 256, 256), (100, 64, 3)])
@@ -124,3 +125,43 @@ def test_threads_that_overlap_leave_the_setting_as_it_was() -> None:
     thread.join(10)
     assert inside == ["bf16"]
     assert setting() == before
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return where a trial is kept, in a cache folder of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "sinefield" / "products.json"
+
+
+def tried(monkeypatch: pytest.MonkeyPatch, *found: Trial) -> list[Trial]:
+    """Have trials find these, one after the other; return those that are left."""
+    left = list(found)
+    monkeypatch.setattr(matmul, "_try_products", lambda: left.pop(0))
+    return left
+
+
+def test_a_trial_is_kept_for_the_next_process(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = tried(monkeypatch, Trial(1.0, 2.0, 3.0), Trial(4.0, 5.0, 6.0))
+    again = matmul.trial.__wrapped__  # as a process does it that has not asked before
+    assert again(1) == again(1) == Trial(1.0, 2.0, 3.0)
+    assert again(2) == Trial(4.0, 5.0, 6.0)  # with more threads it is another
+    assert again(1) == Trial(1.0, 2.0, 3.0)
+    assert not left
+    assert kept.is_file()
+    assert [each.name for each in kept.parent.iterdir()] == ["products.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"a": {"default": 1}}', '{"a": 1}', "\x00"])
+def test_a_file_that_is_no_trial_is_replaced(kept: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    kept.parent.mkdir()
+    kept.write_text(content)
+    tried(monkeypatch, Trial(1.0, 2.0, 3.0))
+    assert matmul.trial.__wrapped__(1) == matmul.trial.__wrapped__(1) == Trial(1.0, 2.0, 3.0)
+
+
+def test_where_nothing_can_be_kept_it_is_tried_each_time(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.parent.write_text("a file where the folder would be")
+    tried(monkeypatch, Trial(1.0, 2.0, 3.0), Trial(4.0, 5.0, 6.0))
+    assert matmul.trial.__wrapped__(1) == Trial(1.0, 2.0, 3.0)
+    assert matmul.trial.__wrapped__(1) == Trial(4.0, 5.0, 6.0)

@@ -8,17 +8,23 @@ running machine shows that it is faster and rounds no worse than twice what the 
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import final
 
 import torch
 from torch import Tensor
 
+_SPEEDS = ("default", "onednn", "rounded")
 _TRIAL = (1024, 256, 256)  # rows, inputs and outputs: a hidden layer of the usual width and batch
 
 
@@ -94,8 +100,48 @@ _onednn = _Switch()
 
 
 @cache
-def trial(threads: int) -> Trial:  # noqa: ARG001 - the speed depends on it
-    """Return the speed of float32 products with so many threads, tried once and then remembered."""
+def trial(threads: int) -> Trial:
+    """Return the speed of float32 products with so many threads, tried once on a machine and then remembered.
+
+    It is kept in the user's cache folder: what is chosen by it must not depend on what else the machine does when a
+    process starts, as the same seed shall give the same bytes.
+    """
+    key = f"{processor()}, {torch.__version__}, {threads} threads"
+    path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sinefield" / "products.json"
+    known = _remembered(path)
+    if key in known:
+        return known[key]
+    found = _try_products()
+    with suppress(OSError):  # where nothing can be kept it is tried each time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump({name: asdict(each) for name, each in (known | {key: found}).items()}, file, indent=1)
+        Path(name).replace(path)
+    return found
+
+
+def processor() -> str:
+    """Return what the processor is called, with its family and model: some share a name."""
+    told: dict[str, str] = {}
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            told.setdefault(name.strip(), value.strip())
+    found = [told[name] for name in ("model name", "cpu family", "model") if name in told]
+    return " ".join(found) or platform.processor() or platform.machine()
+
+
+def _remembered(path: Path) -> dict[str, Trial]:
+    """Return the trials that a file holds; none where it cannot be read, or was damaged."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return {str(key): Trial(*(float(each[name]) for name in _SPEEDS)) for key, each in stored.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _try_products() -> Trial:
     rows, inputs, outputs = _TRIAL
     generator = torch.Generator().manual_seed(0)
     left = torch.randn(rows, inputs, generator=generator)
