@@ -5,6 +5,7 @@ And a cache folder of their own, which the commands that they start have too.
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 from pathlib import Path
@@ -14,4 +15,5 @@ import torch
 torch.set_num_threads(1)
 
 _CACHE = tempfile.TemporaryDirectory(prefix="sinefield-tests-")
+atexit.register(_CACHE.cleanup)
 os.environ["XDG_CACHE_HOME"] = str(Path(_CACHE.name))
