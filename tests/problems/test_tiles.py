@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -98,9 +100,16 @@ def test_more_tiles_than_are_solved_together(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_seconds_are_shared_by_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock of our own, which each look moves on by a hundredth of a second."""
+    looks = itertools.count()
+    monkeypatch.setattr("sinefield.history.time", SimpleNamespace(perf_counter=lambda: next(looks) / 100))
     monkeypatch.setattr("sinefield.problems.tiles.TOGETHER", 1)
-    solution = solve(problems.image("sample:camera", longest=32, tiles=(2, 2), **TILE), seconds=0.4)
-    assert solution.seconds == pytest.approx(0.4, abs=0.3)
+    problem = problems.image("sample:camera", longest=32, tiles=(2, 2), **TILE)
+    seen: list[tuple[float, float]] = []
+    solution = solve(problem, seconds=4.0, observe=lambda progress: seen.append((progress.fraction, progress.seconds)))
+    assert 4.0 <= solution.seconds < 4.4  # each part ends with the step that uses its second up
+    assert {int(4 * fraction) for fraction, _ in seen} == {0, 1, 2, 3, 4}
+    assert all(abs(4 * fraction - seconds) < 0.4 for fraction, seconds in seen)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".tif", ".png"])
