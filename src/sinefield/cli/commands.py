@@ -47,7 +47,9 @@ def fit(
 ) -> None:
     """Find the function of a signal: a picture, recording, clip, volume or shape. Ctrl-C stops and saves."""
     output, device = general.field_file(source), options.device_of
-    options.check_outputs(output, general.animate, figure=general.figure)
+    options.check_outputs(output, general.animate, inputs=[source], figure=general.figure)
+    if output.suffix.lower() != ".safetensors":  # a slip such as -o other.png must not replace another picture
+        raise ValueError(f"cannot write the field {output}: its ending must be .safetensors")
     with pause_garbage_collection():
         from sinefield import callbacks
         from sinefield.solution import Divergence
@@ -112,7 +114,7 @@ def render(
     device: options.Device = "auto",
 ) -> None:
     """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
-    options.check_outputs(output)
+    options.check_outputs(output, inputs=[field])
     with pause_garbage_collection():
         from sinefield import checkpoint
 
@@ -135,7 +137,7 @@ def mesh(
     as_json: options.Json = False,
 ) -> None:
     """Write the surface of a shape as a mesh, and tell how closed it is."""
-    options.check_outputs(output)
+    options.check_outputs(output, inputs=[field])
     with pause_garbage_collection():
         from sinefield import checkpoint
         from sinefield.io import meshes
@@ -172,7 +174,7 @@ def compare(
     as_json: options.Json = False,
 ) -> None:
     """Fit several networks to one picture in the same way, and set them side by side."""
-    options.check_outputs(figure=figure)
+    options.check_outputs(inputs=[image], figure=figure)
     with pause_garbage_collection():
         from rich.console import Console
         from rich.table import Table
@@ -234,7 +236,7 @@ def inspect(
     as_json: options.Json = False,
 ) -> None:
     """Show the distribution and spectrum of pre-activations and activations of each layer, beside the theory."""
-    options.check_outputs(figure=figure)
+    options.check_outputs(inputs=[field], figure=figure)
     with pause_garbage_collection():
         import torch
         from rich.console import Console

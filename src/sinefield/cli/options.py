@@ -6,7 +6,7 @@ the commands.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NewType, final
@@ -166,13 +166,31 @@ def record_of(kind: kinds.Kind, stage: kinds.Stage, asked: Mapping[str, Any], su
     return kind.options(stage).parsed(asked)
 
 
-def check_outputs(*paths: Path | None, figure: Path | None = None) -> None:
-    """Refuse, before anything is computed, outputs that could not be written afterwards."""
+def check_outputs(*paths: Path | None, inputs: Iterable[str | Path | None], figure: Path | None = None) -> None:
+    """Refuse, before anything is computed, outputs that could not be written afterwards or would replace a file read.
+
+    Args:
+        paths: what is written besides the figure; None: not written.
+        inputs: what is read, names of samples included, of which there are no files; None: not read.
+        figure: the figure to write.
+
+    Raises:
+        FileExistsError: an output is an input, by another name too, or two outputs are one file.
+        OSError: an output cannot be written.
+        ValueError: the figure has an ending that no figure has.
+    """
     from sinefield.io.files import check_writable
 
-    for path in (*paths, figure):
-        if path is not None:
-            check_writable(path)
+    outputs = [path for path in (*paths, figure) if path is not None]
+    for path in outputs:
+        check_writable(path)
+        for read in inputs:
+            if read is not None and path.exists() and Path(read).exists() and path.samefile(read):
+                raise FileExistsError(f"cannot write {path}: it is the input {read}; choose another name")
+    resolved = [path.resolve() for path in outputs]
+    for i, path in enumerate(outputs):
+        if resolved[i] in resolved[:i]:
+            raise FileExistsError(f"cannot write {path}: two outputs have this name; choose another for one of them")
     if figure is not None:
         with pause_garbage_collection():
             from sinefield import plots
