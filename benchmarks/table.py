@@ -252,7 +252,8 @@ def tiles() -> list[Sequence[str]]:
 
 def _one(best: Mapping[str, Any], tried: Sequence[object]) -> str:
     frequency = str(best["method"]).partition("ω₀ ")[2]
-    return f"{decibels(best['PSNR'])} (ω₀ {frequency}" + (f", the best of {len(tried)})" if len(tried) > 1 else ")")
+    choice = f"the best of {len(tried)}" if len(tried) > 1 else "the only one tried"
+    return f"{decibels(best['PSNR'])} (ω₀ {frequency}, {choice})"
 
 
 def _tiled(row: Mapping[str, Any]) -> str:
