@@ -374,10 +374,10 @@ class TestHostileHeaders:
             header = described(**SMALL) | header
         refused(written(tmp_path / "f.safetensors", json.dumps(header)), "no version number")
 
-    @pytest.mark.parametrize("version", [3, 0, -1, 10**30])
+    @pytest.mark.parametrize("version", [4, 0, -1, 10**30])
     def test_other_version(self, tmp_path: Path, version: int) -> None:
         path = written(tmp_path / "f.safetensors", described(**SMALL) | {"version": version})
-        refused(path, f"format version {version}, this sinefield reads 1 to 2", "update sinefield")
+        refused(path, f"format version {version}, this sinefield reads 1 to 3", "update sinefield")
 
     def test_over_the_limit(self, tmp_path: Path) -> None:
         path = written(tmp_path / "f.safetensors", described(**SMALL) | {"more": "x" * 65_536})
@@ -799,3 +799,22 @@ def test_names_of_axes_are_kept(tmp_path: Path) -> None:
     assert names == [None, ("x",)]
     points = torch.rand(4, 2)
     torch.testing.assert_close(jet(loaded["m"], points, axes="tx").value, field(points[:, 1:]))
+
+
+def test_bytes_of_the_signal_are_kept_beside_its_json(tmp_path: Path) -> None:
+    path = tmp_path / "f.safetensors"
+    signal = {"kind": "image", "profile": bytes(range(256)) * 1000, "bits": 8}
+    checkpoint.save(path, made(), signal=signal)
+    assert checkpoint.read(path)[1]["signal"] == signal
+    assert header_of(path)["signal"] == {"kind": "image", "bits": 8}
+    assert header_of(path)["version"] == 3
+    checkpoint.save(path, made(), signal={"kind": "image"})
+    assert header_of(path)["version"] == 2
+
+
+def test_bytes_of_the_signal_that_are_none_are_refused(tmp_path: Path) -> None:
+    tensors = {f"u/{name}": each for name, each in made().state_dict().items()} | {"signal/profile": torch.zeros(3)}
+    header = described(**SMALL) | {"version": 3, "signal": {"kind": "image"}}
+    save_file(tensors, tmp_path / "f.safetensors", metadata={"sinefield": json.dumps(header)})
+    with pytest.raises(ValueError, match="its tensors of the signal are no bytes"):
+        checkpoint.read(tmp_path / "f.safetensors")

@@ -1,6 +1,6 @@
 """Fields as files.
 
-Format, version 2
+Format, version 3
 -----------------
 A field file is a safetensors file. Its metadata MUST hold one key ``sinefield`` whose value is a JSON object
 of at most 64 KiB:
@@ -10,18 +10,21 @@ of at most 64 KiB:
               :data:`sinefield.fields.NETWORKS`; ``in_features`` and ``out_features``, integers; ``settings``, an object
               of numbers and strings; it MAY have ``axes``, names of its coordinates. A name MUST NOT hold ``/``.
 ``main``      MUST be the name of the main field, as JSON objects have no order.
-``signal``    MAY be null; otherwise an object with ``kind``, the coordinate mapping and the value range.
+``signal``    MAY be null; otherwise an object with ``kind``, the coordinate mapping and the value range. What is not
+              text of it, such as a colour profile, is not in the header: ``signal/NAME`` MUST be a tensor of bytes.
+``source``    MAY tell what the fields were fitted to, see :class:`sinefield.io.source.Source`.
 ``problem``   SHOULD name the problem, ``recipe`` hold the recipe, ``metrics`` what was reached, ``seed`` the
               seed, ``sinefield`` the version of the package. A reader MUST NOT depend on them, and MUST ignore
               keys it does not know.
 ``resume``    MAY hold all that is needed to go on with a search; see :class:`sinefield.snapshot.Snapshot`.
 
-The tensors MUST be those of the networks, by name (``NAME/…``), shape and type, and, for a search to go on with, others
-whose names begin with ``resume/``; a reader MUST check the former before it allocates anything of the sizes that the
-header claims, and MAY leave out the latter. Nothing is ever unpickled. The header holds no time and no path: the same
-fields give the same bytes.
+The tensors MUST be those of the networks, by name (``NAME/…``), shape and type, those of the signal (``signal/…``),
+and, for a search to go on with, others whose names begin with ``resume/``; a reader MUST check the first before it
+allocates anything of the sizes that the header claims, and MAY leave out the last. Nothing is ever unpickled. The
+header holds no time and no path: the same fields, fitted to the same file, give the same bytes.
 
-Version 1 had one ``network`` in place of ``fields``, and its tensors under their own names.
+Version 2 had no tensors of the signal, and is what is written where there are none. Version 1 had one ``network`` in
+place of ``fields``, and its tensors under their own names.
 """
 
 from __future__ import annotations
@@ -40,10 +43,10 @@ from sinefield.fields import Network
 from sinefield.io.files import replacing
 from sinefield.snapshot import Snapshot
 
-VERSION: Final = 2
+VERSION: Final = 3
 HEADER_LIMIT: Final = 64 * 1024
 _KEY = "sinefield"
-_RESUME = "resume/"
+_RESUME, _SIGNAL = "resume/", "signal/"
 _AGAIN = "fit it again, or get another copy"
 
 
@@ -61,8 +64,8 @@ def save(
         path: where; ``.safetensors`` is the usual ending.
         fields: networks of :data:`sinefield.fields.NETWORKS` by name, the main one first; or one network.
         snapshot: of a search to go on with; None: it is over.
-        **header: what else to store, as JSON: ``signal``, ``problem``, ``recipe``, ``metrics``, ``seed``; what the
-            format itself defines is left out.
+        **header: what else to store, as JSON: ``signal``, which may hold bytes, ``problem``, ``recipe``, ``metrics``,
+            ``seed``, ``source``; what the format itself defines is left out.
 
     Raises:
         ValueError: a field is not such a network, so that it could not be loaded again, or holds NaN.
@@ -88,7 +91,14 @@ def save(
             raise ValueError(f"cannot save {path}: the field's weights hold NaN or infinity; fit it at a lower rate")
         networks[name] = network.to_json()
         tensors |= {f"{name}/{inner}": each for inner, each in own.items()}
-    contents = {**finite(header), "version": VERSION, "fields": networks, "main": next(iter(named))}
+    signal = header.get("signal") or {}
+    told = {name: each for name, each in signal.items() if isinstance(each, bytes)}
+    if told:
+        header["signal"] = {name: each for name, each in signal.items() if name not in told}
+        tensors |= {
+            f"{_SIGNAL}{name}": torch.frombuffer(bytearray(each), dtype=torch.uint8) for name, each in told.items()
+        }
+    contents = {**finite(header), "version": VERSION if told else 2, "fields": networks, "main": next(iter(named))}
     contents.pop("resume", None)
     if snapshot is not None:
         contents["resume"] = snapshot.to_json()
@@ -186,7 +196,8 @@ def _read(path: str | Path, *, resuming: bool) -> tuple[dict[str, nn.Module], di
         with safe_open(path, framework="pt") as file:
             header = _header(file.metadata() or {})
             names = list(file.keys())
-            slices = {name: file.get_slice(name) for name in names if not name.startswith(_RESUME)}
+            own = [name for name in names if not name.startswith((_RESUME, _SIGNAL))]
+            slices = {name: file.get_slice(name) for name in own}
             stored = {
                 name: (tuple(each.get_shape()), kinds.get(each.get_dtype(), torch.int64))
                 for name, each in slices.items()
@@ -204,11 +215,25 @@ def _read(path: str | Path, *, resuming: bool) -> tuple[dict[str, nn.Module], di
             if unknown := sorted(stored.keys() - known):
                 raise ValueError(f"tensor {reprlib.repr(unknown[0])} is of none of its fields")
             kept = {name.removeprefix(_RESUME): file.get_tensor(name) for name in names if name.startswith(_RESUME)}
+            if isinstance(header.get("signal"), dict):
+                told = {name: file.get_tensor(name) for name in names if name.startswith(_SIGNAL)}
+                header["signal"] |= {name.removeprefix(_SIGNAL): _bytes_of(each) for name, each in told.items()}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a field file, or is damaged or cut short ({error}); {_AGAIN}") from error
     except ValueError as error:
         raise ValueError(f"{path} cannot be loaded: {' '.join(str(error).split())}; {_AGAIN}") from error
     return fields, header, kept if resuming else {}
+
+
+def _bytes_of(tensor: Tensor) -> bytes:
+    """Return the bytes of the signal that a tensor holds.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    if tensor.dtype != torch.uint8 or tensor.ndim != 1:
+        raise ValueError("its tensors of the signal are no bytes")
+    return tensor.numpy().tobytes()
 
 
 def _networks(header: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,8 +254,8 @@ def _networks(header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _may_name(name: str) -> bool:
-    """Return whether a field may have a name: it begins the names of its tensors, and others begin with resume."""
-    return "/" not in name and name not in ("", "resume")
+    """Return whether a field may have a name, which begins those of its tensors, as resume and signal begin others."""
+    return "/" not in name and name not in ("", "resume", "signal")
 
 
 def _places(header: Mapping[str, Any], field: str, stored: Mapping[str, Any]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 With a the samples, their least and greatest value becoming −1 and 1:
 
-    value       Φ(x) − a(x) = 0
+    value       Φ(x) − a(x) = 0     where a is known
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sinefield.constraint import Constraint
-from sinefield.domains import Grid
+from sinefield.domains import Grid, Lookup
 from sinefield.fields.field import build
 from sinefield.fields.frequency import SAMPLED
+from sinefield.io.known import Known
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import Jet
 from sinefield.problem import Problem
@@ -47,7 +50,8 @@ def pose_on_lattice(
 
     Args:
         signal: how the field is read back.
-        grid: of the samples, the target ``value``.
+        grid: of the samples: the target ``value``, and ``known`` where some are not, see
+            :class:`sinefield.io.known.Known`.
         channels: c.
         omega: ω₀ of the first layer, of samples ``(…, c)`` and their distances along each axis; 0 where they tell none.
         settings: of the network, or of that of a tile.
@@ -62,11 +66,15 @@ def pose_on_lattice(
     """
     middle = crop_middle(grid, SAMPLED)
     variance = float(middle.double().var(correction=0)) or 1.0
+    known = grid.targets.get("known")
+    residual: Callable[..., Tensor] = value_residual
+    if isinstance(known, Known):
+        residual, variance = known_residual, variance * known.part
     if tiles is None:
         build(network, grid.dimension, channels, **settings)  # what is unknown is refused here, not in solve
     problem = Problem.of_one(
         name=signal.kind,
-        constraints=[Constraint(grid, value_residual, name="value", weight=1 / variance)],
+        constraints=[Constraint(grid, residual, name="value", weight=1 / variance)],
         network=partial(_network, network, grid.dimension, channels, {} if tiles else settings),
         signal=signal,
         measure=partial(measure or psnr, grid),
@@ -81,9 +89,25 @@ def pose_on_lattice(
     return tiled(problem, grid, channels, omega(middle, spacings) or 30.0, tiles, settings)
 
 
-def make_grid(stored: ScaledArray, shape: Sequence[int], extent: Sequence[float], *, in_tiles: bool) -> Grid:
-    """Return the grid of samples; its points are in double precision for tiles, of which there may be many."""
-    return Grid(shape, {"value": stored}, extent, torch.float64 if in_tiles else torch.float32)
+def make_grid(
+    stored: ScaledArray,
+    shape: Sequence[int],
+    extent: Sequence[float],
+    *,
+    in_tiles: bool,
+    known: NDArray[np.bool_] | None = None,
+) -> Grid:
+    """Return the grid of samples; its points are in double precision for tiles, of which there may be many.
+
+    Args:
+        stored: the samples.
+        shape: how many there are along each axis.
+        extent: half the length of each axis.
+        in_tiles: whether a tiled field is fitted.
+        known: which samples are known, ``(n, 1)`` or ``(n, c)``; None: all.
+    """
+    targets: dict[str, Tensor | Lookup] = {"value": stored} | ({} if known is None else {"known": Known(known)})
+    return Grid(shape, targets, extent, torch.float64 if in_tiles else torch.float32)
 
 
 def choose_tiles(
@@ -132,13 +156,18 @@ def value_residual(u: Jet, value: Tensor) -> Tensor:
     return u.value - value
 
 
+def known_residual(u: Jet, value: Tensor, known: Tensor) -> Tensor:
+    """Return Φ − a where a is known, and 0 elsewhere."""
+    return known * (u.value - value)
+
+
 def psnr(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:
     """Return the PSNR of a field, from ``count`` points spread over the grid or from all."""
     error, numbers = 0.0, 0
     for value, target in compare(field, grid, count):
         error += float((value - target).double().square().sum())
         numbers += target.numel()
-    return {"psnr": 10 * math.log10(4 * numbers / error) if error > 0 else math.inf}
+    return {"psnr": 10 * math.log10(4 * numbers / error) if error > 0 < numbers else math.inf}
 
 
 def _network(network: str, dimension: int, channels: int, settings: Settings, first_omega: float) -> nn.Module:

@@ -29,6 +29,7 @@ from sinefield.fields.field import build, evaluating
 from sinefield.fields.tiled import TiledSiren
 from sinefield.problem import Part, Problem
 from sinefield.sampler import order_of_window
+from sinefield.signals.sampling import select_known
 
 OVERLAP = 0.25
 """Of neighbouring tiles, as part of a tile."""
@@ -211,4 +212,5 @@ def _measure(domain: TileSamples, fields: Mapping[str, nn.Module], count: int | 
     stack = fields["u"]
     with evaluating(stack) as like:
         values = stack(samples.points.to(like)).float().cpu()
-    return {"psnr": metrics.psnr(values, samples.targets["value"], peak=2.0)}
+    found, target = select_known(values, samples.targets["value"], samples.targets.get("known"))
+    return {"psnr": metrics.psnr(found, target, peak=2.0) if found.numel() else math.inf}

@@ -85,6 +85,8 @@ def _blocks(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
 def compare(field: nn.Module, grid: Grid, count: int | None, name: str = "value") -> Iterator[tuple[Tensor, Tensor]]:
     """Yield values of a field beside the targets of a grid, chunk by chunk.
 
+    Both are ``(n, c)``; where the grid has the target ``known``, only the m numbers that are known, ``(m,)``.
+
     Args:
         field: Φ.
         grid: with the target ``name``.
@@ -102,7 +104,21 @@ def compare(field: nn.Module, grid: Grid, count: int | None, name: str = "value"
     for index in chunks:
         samples = grid.at(index)
         for u in jets_of(field, samples.points):  # one of them, as these are no more than a chunk
-            yield u.value.float().cpu(), samples.targets[name]
+            yield select_known(u.value.float().cpu(), samples.targets[name], samples.targets.get("known"))
+
+
+def select_known(value: Tensor, target: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return values and targets ``(n, c)``, or only the m numbers of both that are known, ``(m,)``.
+
+    Args:
+        value: of a field.
+        target: of the same shape.
+        known: 1 or 0 as ``(n, 1)`` or ``(n, c)``; None: all are known.
+    """
+    if known is None:
+        return value, target
+    there = known.expand_as(value) > 0
+    return value[there], target[there]
 
 
 def crop_middle(grid: Grid, count: int, name: str = "value") -> Tensor:
