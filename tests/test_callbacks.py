@@ -31,6 +31,18 @@ def test_the_bar_shows_pass_loss_psnr_and_time_left() -> None:
         assert word in shown.getvalue()
 
 
+def test_lines_tell_the_same_without_a_terminal_now_and_then() -> None:
+    shown, never = io.StringIO(), io.StringIO()
+    solve(tiny(), passes=40, batch=16, observe=callbacks.ProgressLines(shown, every=0))
+    lines = shown.getvalue().splitlines()
+    assert len(lines) == 40 * 16
+    assert lines[-1].startswith("fitting 100 %  pass 40.0  loss ")
+    for word in ("dB", "s left"):
+        assert word in lines[-1]
+    solve(tiny(), passes=40, batch=16, observe=callbacks.ProgressLines(never, every=600))
+    assert never.getvalue() == ""
+
+
 def test_the_log_holds_each_record_once(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 

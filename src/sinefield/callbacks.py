@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,29 @@ class ProgressBar:
         self._next = now + 0.1
         left = progress.seconds * (1 - progress.fraction) / max(progress.fraction, 1e-9)
         self._bar.update(self._task, completed=progress.fraction, shown=describe(progress, left))
+
+
+class ProgressLines:
+    """Tells the same in a line now and then, for where there is no terminal: logs, pipes and notebooks.
+
+    Args:
+        file: where; None: standard error.
+        every: seconds between two lines.
+    """
+
+    def __init__(self, file: TextIO | None = None, every: float = 10.0) -> None:
+        self._file, self._every = file or sys.stderr, every
+        self._next = time.monotonic() + every
+
+    def __call__(self, progress: Progress) -> None:
+        """Write a line where it is time."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + self._every
+        left = progress.seconds * (1 - progress.fraction) / max(progress.fraction, 1e-9)
+        self._file.write(f"fitting {100 * progress.fraction:3.0f} %  {describe(progress, left)}\n")
+        self._file.flush()
 
 
 def describe(progress: Progress, left: float) -> str:

@@ -152,6 +152,22 @@ def read(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     return next(iter(fields.values())), header
 
 
+def read_header(path: str | Path) -> dict[str, Any]:
+    """Return the header of a field file, without what is not text of its signal.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no field file, or from a newer version.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _header(file.metadata() or {})
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a field file, or is damaged or cut short ({error})") from error
+
+
 def read_all(path: str | Path) -> tuple[dict[str, nn.Module], dict[str, Any]]:
     """Return the fields in a file by name, the main one first, and its header.
 

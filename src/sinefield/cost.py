@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -37,6 +37,10 @@ class Estimate:
     passes: float
     points_per_second: float
     memory: int
+
+    def to_json(self) -> dict[str, float]:
+        """Return the same as JSON; memory is in bytes."""
+        return asdict(self)
 
     def __str__(self) -> str:
         """Return the estimate in a line."""

@@ -12,17 +12,13 @@ from torch import nn
 from sinefield.constraint import Constraint
 
 if TYPE_CHECKING:  # what a problem is used for comes after it
+    from sinefield.io.source import Source
     from sinefield.recipe import Changes
     from sinefield.signals.signal import Signal
 
 
 Measure = Callable[[nn.Module, int | None], dict[str, float]]
 """The metrics of a field, from this many points or, for None, from all of them."""
-
-
-def nothing_measured(_fields: Mapping[str, nn.Module], _count: int | None) -> dict[str, float]:
-    """Return no metrics."""
-    return {}
 
 
 @final
@@ -38,6 +34,7 @@ class Problem:
         measure: the metrics of the fields by name, from this many points or, for None, from all of them.
         omega: ω₀ of the first layer that the spectrum of the signal suggests; None: unknown.
         reference: the signal itself where there is one, for figures to compare with.
+        source: the file that it is of; None: it is of none, or it is not known.
         tuning: settings of recipes that this problem overrides, by the recipe's name; those of ``"fast"`` hold for
             ``"best"`` too.
         parts: the independent problems that this one falls into, given its fields, which share no parameter; None: it
@@ -48,9 +45,10 @@ class Problem:
     constraints: Sequence[Constraint]
     unknowns: Mapping[str, Callable[[float], nn.Module]]
     signal: Signal | None = None
-    measure: Callable[[Mapping[str, nn.Module], int | None], dict[str, float]] = nothing_measured
+    measure: Callable[[Mapping[str, nn.Module], int | None], dict[str, float]] = lambda _fields, _count: {}
     omega: float | None = None
     reference: object = None
+    source: Source | None = None
     tuning: Mapping[str, Changes] = field(default_factory=dict)
     parts: Callable[[Mapping[str, nn.Module]], Sequence[Part]] | None = None
 

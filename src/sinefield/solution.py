@@ -156,6 +156,7 @@ def describe(problem: Problem, recipe: Recipe, seed: int) -> dict[str, Any]:
     return {
         "signal": None if problem.signal is None else problem.signal.to_json(),
         "problem": problem.name,
+        "source": None if problem.source is None else problem.source.to_json(),
         "recipe": recipe.to_json(),
         "seed": seed,
         "sinefield": __version__,

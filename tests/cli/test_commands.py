@@ -79,6 +79,30 @@ def test_an_estimate_fits_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_an_estimate_as_json(tmp_path: Path) -> None:
+    found = run(tmp_path, "fit", "sample:camera", "--resize", "32", "--estimate", "--json", *SMALL)
+    told = json.loads(found.stdout)
+    assert told.keys() == {"seconds", "passes", "points_per_second", "memory", "notes"}
+    assert told["passes"] == 2
+    assert told["notes"] == []
+    assert told["seconds"] == pytest.approx(2 * 32 * 32 / told["points_per_second"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_progress_is_told_without_a_terminal_unless_it_shall_be_quiet(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sinefield import callbacks, cli
+
+    monkeypatch.setattr(callbacks.ProgressLines.__init__, "__defaults__", (None, 0.0))
+    monkeypatch.chdir(tmp_path)
+    for quiet in ([], ["--quiet"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["fit", str(photo), *SMALL, *quiet])
+        assert not ended.value.code
+        assert ("fitting 100 %  pass 2.0" in capsys.readouterr().err) == (not quiet)
+
+
 def test_speed_and_frequency_are_told(tmp_path: Path) -> None:
     small = ("--resize", "24", "--width", "8", "--depth", "1", "--passes", "1")
     found = run(tmp_path, "fit", "sample:camera", *small)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import sys
 import warnings
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sinefield import __version__, kinds
-from sinefield.cli import options, report
+from sinefield.cli import options, outputs, report
 from sinefield.cli.panels import KindsCommand, expand
 from sinefield.imports import pause_garbage_collection
 
@@ -47,9 +46,8 @@ def fit(
 ) -> None:
     """Find the function of a signal: a picture, recording, clip, volume or shape. Ctrl-C stops and saves."""
     output, device = general.field_file(source), options.device_of
-    options.check_outputs(output, general.animate, inputs=[source], figure=general.figure)
-    if output.suffix.lower() != ".safetensors":  # a slip such as -o other.png must not replace another picture
-        raise ValueError(f"cannot write the field {output}: its ending must be .safetensors")
+    outputs.check_outputs(output, general.animate, inputs=[source], figure=general.figure)
+    outputs.check_field_file(output, source, force=general.force)
     with pause_garbage_collection():
         from sinefield import callbacks
         from sinefield.solution import Divergence
@@ -59,7 +57,7 @@ def fit(
     wanted = options.record_of(kind, "fit", asked, source)
     if general.figure is not None:
         kind.check_figure()
-    with report.warnings_told():
+    with report.warnings_told() as told:
         problem = kind.problem_of(source, **wanted.arguments(), **network.settings())
     changes = options.given(
         passes=general.passes,
@@ -73,11 +71,11 @@ def fit(
     if general.estimate:
         from sinefield.cost import estimate
 
-        print(f"{source}: {estimate(problem, recipe=general.recipe, device=device(general.device), **changes)}")
+        found = estimate(problem, recipe=general.recipe, device=device(general.device), **changes)
+        report.show(found.to_json() | {"notes": told}, f"{source}: {found}", as_json=general.as_json)
         return
-    bar = callbacks.ProgressBar() if sys.stderr.isatty() else None
-    watching = callbacks.together([each for each in (bar, film, board) if each is not None])
-    with warnings.catch_warnings(), bar or nullcontext():
+    with warnings.catch_warnings(), report.progress_shown(quiet=general.quiet) as observers:
+        watching = callbacks.together([each for each in (*observers, film, board) if each is not None])
         warnings.simplefilter("ignore", Divergence)  # said below, in one line
         solution = solve(
             problem,
@@ -101,7 +99,8 @@ def fit(
 
         plots.save_figure(plots.solution_figure(solution), general.figure)
         written["figure"] = general.figure
-    result = report.result_of(solution) | {"files": {name: str(path) for name, path in written.items()}}
+    files = {name: str(path) for name, path in written.items()}
+    result = report.result_of(solution) | {"files": files, "notes": told}
     report.show(result, report.sentence(source, result), as_json=general.as_json)
     if solution.stopped == "diverged":
         _fail(solution.advice)
@@ -112,16 +111,19 @@ def render(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="A picture, recording, clip or .npy to write.")],
     asked: options.Asked,
     device: options.Device = "auto",
+    force: options.Force = False,
 ) -> None:
     """Evaluate a field at any resolution, in any region. NPY keeps numbers, pictures of derivatives are scaled."""
-    options.check_outputs(output, inputs=[field])
+    outputs.check_outputs(output, inputs=[field])
     with pause_garbage_collection():
         from sinefield import checkpoint
 
     loaded, header = checkpoint.read(field)
+    outputs.check_source(header, field, output, force=force)
     signal = kinds.signal_from_json(header.get("signal") or {})
     wanted = options.record_of(kinds.kind_named(signal.kind), "render", asked, field)
-    told = signal.write(loaded.to(options.device_of(device)), output, **wanted.arguments())
+    with report.warnings_told():
+        told = signal.write(loaded.to(options.device_of(device)), output, **wanted.arguments())
     print(f"{output}: {told}")
 
 
@@ -134,10 +136,11 @@ def mesh(
         bool, typer.Option("--specks", help="Keep parts of less than a thousandth of the faces.")
     ] = False,
     device: options.Device = "auto",
+    force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
     """Write the surface of a shape as a mesh, and tell how closed it is."""
-    options.check_outputs(output, inputs=[field])
+    outputs.check_outputs(output, inputs=[field])
     with pause_garbage_collection():
         from sinefield import checkpoint
         from sinefield.io import meshes
@@ -145,6 +148,7 @@ def mesh(
 
     meshes.check_suffix(output)
     loaded, header = checkpoint.read(field)
+    outputs.check_source(header, field, output, force=force)
     signal = kinds.signal_from_json(header.get("signal") or {})
     if not isinstance(signal, ShapeSignal):
         raise ValueError(f"{field} is of kind {signal.kind!r}; only shapes, of kind 'shape', have a mesh")
@@ -172,9 +176,10 @@ def compare(
     device: options.Device = "auto",
     figure: options.FigureOption = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Fit several networks to one picture in the same way, and set them side by side."""
-    options.check_outputs(inputs=[image], figure=figure)
+    outputs.check_outputs(inputs=[image], figure=figure)
     with pause_garbage_collection():
         from rich.console import Console
         from rich.table import Table
@@ -186,23 +191,22 @@ def compare(
     if not names:
         raise ValueError("--networks names no network; give some with commas between, as siren,relu")
     constrained = on or ["value"]
-    problems_ = {
-        name: problems.image(
-            image, on or ["value"], network=name, longest=resize, hidden_features=width, hidden_layers=depth
-        )
-        for name in names
-    }
+    with report.warnings_told():
+        problems_ = {
+            name: problems.image(
+                image, on or ["value"], network=name, longest=resize, hidden_features=width, hidden_layers=depth
+            )
+            for name in names
+        }
     solutions: dict[str, Solution] = {}
     for name, problem in problems_.items():
-        bar = callbacks.ProgressBar() if sys.stderr.isatty() else None
-        watching = callbacks.together([bar] if bar else [])
-        with bar or nullcontext():
+        with report.progress_shown(quiet=quiet) as observers:
             solutions[name] = solve(
                 problem,
                 recipe=recipe,
                 seed=seed,
                 device=options.device_of(device),
-                observe=watching,
+                observe=callbacks.together(observers),
                 **options.given(passes=passes, seconds=seconds),
             )
         if solutions[name].stopped == "interrupted":
@@ -233,10 +237,11 @@ def inspect(
     inputs: Annotated[int, typer.Option(min=1, help="Coordinates of a new network.")] = 2,
     seed: options.Seed = 0,
     figure: options.FigureOption = None,
+    force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
     """Show the distribution and spectrum of pre-activations and activations of each layer, beside the theory."""
-    options.check_outputs(inputs=[field], figure=figure)
+    outputs.check_outputs(inputs=[field], figure=figure)
     with pause_garbage_collection():
         import torch
         from rich.console import Console
@@ -246,7 +251,9 @@ def inspect(
         from sinefield.fields import diagnostics
 
     if field is not None:
-        module, name = checkpoint.read(field)[0], str(field)
+        module, header = checkpoint.read(field)
+        name = str(field)
+        outputs.check_source(header, field, figure, force=force)
     else:
         settings = options.given(
             hidden_features=width, hidden_layers=depth, first_omega=first_omega, hidden_omega=hidden_omega
@@ -278,9 +285,11 @@ def info(field: options.FieldArgument, as_json: options.Json = False) -> None:
     described = {name: Network.of(module).to_json() for name, module in fields.items()}  # whatever version it is of
     counts = {name: sum(each.numel() for each in module.parameters()) for name, module in fields.items()}
     header["parameters"] = sum(counts.values())
+    stored = (header.get("signal") or {}).items()
+    header["signal"] = {name: f"{len(each)} bytes" if isinstance(each, bytes) else each for name, each in stored}
     networks = " and ".join(f"{name} a {described[name]['architecture']}" for name in fields)
     lines = [f"{field}: {networks}, {header['parameters']:,} parameters, {field.stat().st_size / 1024:.0f} KiB"]
-    told = {"problem": header.get("problem")}
+    told = {"problem": header.get("problem"), "source": (header.get("source") or {}).get("name")}
     told |= {name: described[name]["settings"] for name in fields}
     told |= {name: header.get(name) for name in ("signal", "recipe", "metrics", "seed", "version", "sinefield")}
     for name, each in told.items():

@@ -6,7 +6,7 @@ the commands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NewType, final
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NewType, final
 import typer
 
 from sinefield import kinds
-from sinefield.imports import pause_garbage_collection
 from sinefield.kinds.options import Options
 
 if TYPE_CHECKING:
@@ -51,6 +50,10 @@ Resize = Annotated[int | None, typer.Option(min=2, help="First scale the longest
 Seed = Annotated[int, typer.Option(help="Of the initial weights and the sampling.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto: cuda where there is one.")]
 FigureOption = Annotated[Path | None, typer.Option("--figure", help="Write the figure here (.png, .pdf, .svg, .jpg).")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace the field of another file, or the file that a field was fitted to.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -77,10 +80,12 @@ class General:
         bool, typer.Option("--estimate", help="Only say how long it will take, and how much memory.")
     ] = False
     as_json: Json = False
+    quiet: Quiet = False
+    force: Force = False
 
     def field_file(self, source: str) -> Path:
         """Return where the field goes."""
-        return self.output or Path(f"{Path(source.removeprefix('sample:')).stem}.safetensors")
+        return self.output or Path(f"{kinds.stem_of(source)}.safetensors")
 
 
 @final
@@ -164,38 +169,6 @@ def record_of(kind: kinds.Kind, stage: kinds.Stage, asked: Mapping[str, Any], su
     """
     kinds.check_options(kind, stage, {name: kinds.flag_of(name, stage) for name in asked}, subject)
     return kind.options(stage).parsed(asked)
-
-
-def check_outputs(*paths: Path | None, inputs: Iterable[str | Path | None], figure: Path | None = None) -> None:
-    """Refuse, before anything is computed, outputs that could not be written afterwards or would replace a file read.
-
-    Args:
-        paths: what is written besides the figure; None: not written.
-        inputs: what is read, names of samples included, of which there are no files; None: not read.
-        figure: the figure to write.
-
-    Raises:
-        FileExistsError: an output is an input, by another name too, or two outputs are one file.
-        OSError: an output cannot be written.
-        ValueError: the figure has an ending that no figure has.
-    """
-    from sinefield.io.files import check_writable
-
-    outputs = [path for path in (*paths, figure) if path is not None]
-    for path in outputs:
-        check_writable(path)
-        for read in inputs:
-            if read is not None and path.exists() and Path(read).exists() and path.samefile(read):
-                raise FileExistsError(f"cannot write {path}: it is the input {read}; choose another name")
-    resolved = [path.resolve() for path in outputs]
-    for i, path in enumerate(outputs):
-        if resolved[i] in resolved[:i]:
-            raise FileExistsError(f"cannot write {path}: two outputs have this name; choose another for one of them")
-    if figure is not None:
-        with pause_garbage_collection():
-            from sinefield import plots
-
-        plots.check_format(figure)
 
 
 def device_of(name: str) -> torch.device:

@@ -11,26 +11,55 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sinefield.solution import Solution
+    from sinefield.solution import Observer, Solution
 
 
 @contextmanager
-def warnings_told() -> Iterator[None]:
-    """Tell what is odd about a signal in a line on standard error."""
+def warnings_told() -> Iterator[list[str]]:
+    """Tell what is odd about a signal in a line on standard error, once.
+
+    Yields:
+        The lines, as they come.
+    """
     from sinefield.io import SignalWarning
 
+    told: list[str] = []
     with warnings.catch_warnings():
         usual = warnings.showwarning
 
         def tell(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
             if issubclass(category, SignalWarning):
-                print(f"sinefield: {message}", file=sys.stderr)
+                line = " ".join(str(message).split())
+                if line not in told:
+                    told.append(line)
+                    print(f"sinefield: {line}", file=sys.stderr)
             else:
                 usual(message, category, *rest, **named)
 
         warnings.showwarning = tell
         warnings.simplefilter("always", SignalWarning)
-        yield
+        yield told
+
+
+@contextmanager
+def progress_shown(*, quiet: bool) -> Iterator[list[Observer]]:
+    """Show the progress of a fit: by a bar on a terminal, by lines elsewhere.
+
+    Args:
+        quiet: show nothing.
+
+    Yields:
+        What is to observe the fit.
+    """
+    from sinefield import callbacks
+
+    if quiet:
+        yield []
+    elif sys.stderr.isatty():
+        with callbacks.ProgressBar() as bar:
+            yield [bar]
+    else:
+        yield [callbacks.ProgressLines()]
 
 
 def result_of(solution: Solution) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sinefield.kinds import audio, image, shape, video, volume
 from sinefield.kinds.kind import Kind, Stage
 from sinefield.kinds.options import Option
+from sinefield.kinds.recognition import recognise, refuse_not_read
 
 if TYPE_CHECKING:
     from sinefield.signals.signal import Signal
@@ -27,6 +28,7 @@ __all__ = [
     "kind_named",
     "kind_of",
     "signal_from_json",
+    "stem_of",
 ]
 
 KINDS: dict[str, Kind] = {
@@ -43,16 +45,36 @@ KINDS: dict[str, Kind] = {
 
 
 def kind_of(source: str | Path) -> str:
-    """Return the name of the kind of signal that a file holds; what is not known otherwise is a picture.
+    """Return the name of the kind of signal that a file holds, by its ending or else its first bytes.
 
     NPY files hold volumes where the array has three axes, of which the last is not the 1, 3 or 4 channels of a
-    picture.
+    picture. What is not known at all is left to the reader of pictures.
+
+    Raises:
+        ValueError: the ending is of a format that is not read; the message tells what to convert it to.
 
     >>> [kind_of(name) for name in ("song.wav", "clip.mp4", "scan.nii.gz", "bunny.ply", "sample:camera")]
     ['audio', 'video', 'volume', 'shape', 'image']
     """
     path = Path(source)
-    return next((name for name, each in KINDS.items() if each.is_of(path)), next(iter(KINDS)))
+    for name, each in KINDS.items():
+        if each.is_of(path):
+            return name
+    refuse_not_read(path)
+    form = recognise(path)
+    return form.kinds[0] if form is not None and form.kinds else next(iter(KINDS))
+
+
+def stem_of(source: str | Path) -> str:
+    """Return the name of a file without its ending, which may have two parts.
+
+    >>> [stem_of(name) for name in ("scan.nii.gz", "a/photo.of.us.JPG", "sample:camera", "noise")]
+    ['scan', 'photo.of.us', 'camera', 'noise']
+    """
+    name = Path(str(source).removeprefix("sample:")).name
+    endings = [each for kind in KINDS.values() for each in kind.endings if name.lower().endswith(each)]
+    ending = max(endings, key=len, default=Path(name).suffix)
+    return name[: len(name) - len(ending)] or name
 
 
 def kind_named(name: str) -> Kind:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from sinefield.kinds.options import Options
+from sinefield.kinds.recognition import other_kind
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,9 +67,26 @@ class Kind:
         return imported(self.reader)(source)
 
     def problem_of(self, source: Any, **options: Any) -> Problem:
-        """Return the problem of a signal; the options are those of the problem itself."""
-        found: Problem = imported(self.problem)(source, **options)
-        return found
+        """Return the problem of a signal, which tells the file that it is of.
+
+        Args:
+            source: a file, or what else the problem takes.
+            **options: of the problem itself.
+
+        Raises:
+            ValueError: the signal cannot be used; the message names another kind where the file is of one.
+            OSError: the file cannot be read.
+        """
+        if not isinstance(source, str | Path):
+            found: Problem = imported(self.problem)(source, **options)
+            return found
+        try:
+            found = imported(self.problem)(source, **options)
+        except ValueError as error:
+            if other := other_kind(Path(source), self.name):
+                raise ValueError(f"{error}; {other}") from error
+            raise
+        return replace(found, source=imported("sinefield.io.source:Source").of(source))
 
     def signal_class(self) -> type[Signal]:
         """Return the class of signal."""
