@@ -18,6 +18,7 @@ from sinefield import checkpoint, plots, problems, solve
 from sinefield.domains import PointCloud
 from sinefield.geometry import Camera
 from sinefield.io import SignalWarning
+from sinefield.io.clouds import Cloud
 from sinefield.kinds import signal_from_json
 from sinefield.problems import shape
 from sinefield.signals.shape import ShapeSignal
@@ -183,8 +184,7 @@ def test_slices_are_upright() -> None:
 @pytest.mark.parametrize("estimate", [True, False])
 @pytest.mark.filterwarnings("ignore:.*points are noisy")  # they look so beside such normals
 def test_normals_are_estimated_where_they_are_asked_for(*, estimate: bool) -> None:
-    points = ball()
-    points[:, 3:] = [0.0, 0.0, 1.0]  # wrong, and in agreement
+    points = Cloud(ball()[:, :3], np.tile([0.0, 0.0, 1.0], (4000, 1)), "a ball")  # wrong, and in agreement
     (surface, *_) = shape(points, estimate_normals=estimate, **SMALL).constraints
     assert isinstance(surface.domain, PointCloud)
     alike = (surface.domain.targets["normal"] * torch.from_numpy(ball()[:, 3:]).float()).sum(1)

@@ -7,17 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sinefield.io.clouds import Cloud, clean_points, warn
 from sinefield.io.image import Picture
-from sinefield.io.points import Cloud, Doubles, clean_points
+from sinefield.io.shapes.content import Doubles
+
+_PLAIN = 0.1  # of the range from black to white: colours that differ by less count as one
+_TRANSPARENT = 0.05  # fraction of a picture: if less is transparent, as the corners of a card, its colours count
 
 
 def trace_outline(picture: Picture, samples: int = 20_000) -> Cloud:
-    """Return the outline between the dark and the light parts of a picture, in pixels (row, column).
+    """Return the outline of what a picture shows, in pixels (row, column).
 
-    The part that touches less of the picture's edge is the inside: a glyph on paper, whichever of them is dark.
+    Of a picture with transparent parts it is that of the opaque part, whatever its colours, if a twentieth of the
+    picture or more is transparent or the opaque part has one colour; which is used is told. Otherwise it is that
+    between dark and light, and the part that touches less of the picture's edge is the inside: a glyph on paper,
+    whichever of them is dark.
 
     Args:
-        picture: picture; its colours are averaged to grey.
+        picture: picture; colours are averaged to grey, and a second or fourth channel is how opaque a pixel is.
         samples: approximate number of points, which are evenly spaced.
 
     Raises:
@@ -26,10 +33,8 @@ def trace_outline(picture: Picture, samples: int = 20_000) -> Cloud:
     from scipy import ndimage  # these take long to import
     from skimage.measure import find_contours
 
-    grey = picture.values[:, :, :3].astype(np.float64).mean(2)
-    level = (grey.min() + grey.max()) / 2
-    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    height = np.pad((grey - level) * (1 if (edge > level).mean() < 0.5 else -1), 1, constant_values=level - grey.max())
+    inside = _height(picture)
+    height = np.pad(inside, 1, constant_values=min(-np.abs(inside).max(), -1e-9))
     curves = [curve for curve in find_contours(height, 0.0) if len(curve) > 3]
     if not curves:
         raise ValueError(f"{picture.name} has no outline between dark and light; give a glyph or a silhouette")
@@ -39,6 +44,38 @@ def trace_outline(picture: Picture, samples: int = 20_000) -> Cloud:
     )
     normals = np.where(ahead < behind, 1.0, -1.0)[:, None] * across
     return clean_points(places - 0.5, normals, picture.name)  # the padding moved pixel centres from ½ to 1
+
+
+def _height(picture: Picture) -> Doubles:
+    """Return what is positive inside of the outline of a picture and negative outside, ``(height, width)``.
+
+    Raises:
+        ValueError: the picture holds no numbers.
+    """
+    values = picture.values.astype(np.float64)
+    channels = values.shape[2]
+    colours = values[:, :, : 3 if channels > 2 else 1].mean(axis=2)
+    alpha = values[:, :, -1] if channels in (2, 4) else None
+    if alpha is not None and np.ptp(alpha) > 0:
+        opaque = alpha > (alpha.min() + alpha.max()) / 2
+        shown = colours[alpha > alpha.min() + 0.9 * np.ptp(alpha)]  # edges of premultiplied colours are darker
+        plain = float(np.ptp(shown)) <= _PLAIN * (picture.high - picture.low)
+        if plain or (~opaque).mean() >= _TRANSPARENT:
+            why = "has one colour" if plain else f"is {100 * opaque.mean():.0f} % of it"
+            told = (
+                f"the outline is that of the opaque part, which {why}; for that of its colours, save it without alpha"
+            )
+            warn(picture.name, told)
+            return np.asarray(alpha - (alpha.min() + alpha.max()) / 2)
+        warn(picture.name, "the outline is that of its colours, as little of it is transparent")
+        colours = np.where(opaque, colours, np.median(shown))  # the colour of what is transparent means nothing
+    known = np.isfinite(colours)
+    if not known.any():
+        raise ValueError(f"{picture.name} holds no numbers; give a glyph or a silhouette")
+    colours = np.where(known, colours, np.median(colours[known]))
+    level = (colours.min() + colours.max()) / 2
+    edge = np.concatenate([colours[0], colours[-1], colours[:, 0], colours[:, -1]])
+    return np.asarray((colours - level) * (1 if (edge > level).mean() < 0.5 else -1))
 
 
 def sample_polygon(corners: NDArray[np.float64], samples: int = 20_000) -> Cloud:

@@ -1,14 +1,14 @@
 """Shapes as points: scans and meshes in space, outlines in the plane, from files or arrays.
 
-trimesh, the extra ``mesh``, reads files. A mesh is sampled uniformly by area. Faults of points are repaired with a
-warning where that is possible, and refused elsewhere.
+A mesh is sampled uniformly by area. Faults of points are repaired with a warning where that is possible, and refused
+elsewhere.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import warnings
-from dataclasses import dataclass, replace
+import importlib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,207 +16,192 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.io import SignalWarning
+from sinefield.io.clouds import FEWEST, Cloud, clean_points, warn
+from sinefield.io.shapes import columns as columns_of
+from sinefield.io.shapes import gltf, table
+from sinefield.io.shapes.content import NO_TRIANGLES, Content, DamagedError, Doubles, Integers
 
-SUFFIXES = (".ply", ".xyz", ".obj", ".stl", ".off", ".glb", ".gltf", ".pts")
+__all__ = ["FEWEST", "SUFFIXES", "TABLES", "Cloud", "clean_points", "read"]
+
+TABLES = (".xyz", ".xyzn", ".xyzrgb", ".pts", ".asc", ".txt", ".csv")
+"""The endings of text files that hold rows of numbers."""
+
+_MODULES = {
+    ".ply": "ply",
+    ".obj": "obj",
+    ".stl": "stl",
+    ".off": "off",
+    ".pcd": "pcd",
+    ".las": "las",
+    ".laz": "las",
+    ".3mf": "threemf",
+}
+_SCENES = (".glb", ".gltf")
+
+SUFFIXES = (*_MODULES, *_SCENES, *TABLES)
 """The endings of files that hold nothing but shapes."""
 
-_SCANS = (".xyz", ".pts")  # of rows that begin with x y z
-_Y_UP = (".obj", ".glb", ".gltf")
-
-FEWEST = 10
-"""The least number of different points that a shape needs."""
-
-_EQUAL = 0.05  # of the largest length of a normal: lengths that differ by less count as equal
-_LARGEST = 1e100  # coordinate, so that squares of differences are finite
-
-Doubles = NDArray[np.float64]
+_DECLARED = {".xyzn": "xyznxnynz", ".xyzrgb": "xyzrgb"}  # what the columns are by the ending, if they are as many
+_AREA_SEED = 0
 
 
-@dataclass(frozen=True, eq=False)
-class Cloud:
-    """Points on a surface in space, or on a curve in the plane.
-
-    Args:
-        points: coordinates ``(n, d)``, in the units of the file.
-        normals: outward normals ``(n, d)`` of unit length; None: not known.
-        name: name of the shape in messages.
-        up: vertical axis by the convention of the file's format: y in OBJ and glTF, z in others.
-    """
-
-    points: Doubles
-    normals: Doubles | None
-    name: str
-    up: str = "z"
-
-    @property
-    def dimension(self) -> int:
-        """d, 2 or 3."""
-        return int(self.points.shape[1])
-
-
-def read(source: str | Path | NDArray[Any] | Tensor, samples: int = 100_000) -> Cloud:
+def read(
+    source: str | Path | NDArray[Any] | Tensor,
+    samples: int = 100_000,
+    *,
+    columns: str | None = None,
+    strays: bool = False,
+    normals: bool = True,
+) -> Cloud:
     """Return the shape in a file, or in an array of points ``(n, d)`` or of points and normals ``(n, 2d)``.
 
     Arrays of 2 columns hold points in the plane, of 3 columns points in space, and of 4 and 6 columns points and
-    normals.
+    normals; so do tables without names for their columns. Other columns are found to be no normals, and left out with a
+    warning, see :mod:`sinefield.io.shapes.columns`.
 
     Args:
         source: a path, an array or a tensor.
         samples: number of points that a mesh is sampled at.
+        columns: what the columns of a table or an array are, such as ``"xyzrgb"``, see
+            :func:`sinefield.io.shapes.columns.named`; None: found.
+        strays: keep points of a scan that are far from all others.
+        normals: use the normals that there are.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the source is no shape, is damaged, has fewer than :data:`FEWEST` different points, points that all
-            lie in a plane, a mesh without area, NaN or infinity, or trimesh is missing.
+            lie in a plane, a mesh without area, or what reads it is missing.
     """
     if isinstance(source, Tensor):
         source = source.detach().cpu().double().numpy()
     if isinstance(source, np.ndarray):
-        return _from_array(source, f"an array of shape {source.shape}")
-    path = Path(source)
+        name = f"an array of shape {source.shape}"
+    else:
+        name, source = str(source), Path(source)
+        _check_path(source)
+    try:
+        found = _array_content(source, columns) if isinstance(source, np.ndarray) else _file_content(source, columns)
+    except DamagedError as error:
+        raise ValueError(f"{name} {error}") from None
+    for each in found.told:
+        warn(name, each)
+    if len(found.triangles):
+        points, across = _sample(found.vertices, found.triangles, samples, name)
+        cloud = clean_points(points, across if normals else None, name)
+    else:
+        across_points = found.normals if normals else None
+        cloud = clean_points(found.vertices, across_points, name, measured=True, strays=strays)
+    return replace(cloud, up=found.up, unit=found.unit)
+
+
+def _check_path(path: Path) -> None:
+    """Check that there is a file that holds something.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is a folder, or empty.
+    """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a shape, such as a PLY or OBJ file")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give one shape in it")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes); give a shape")
-    if path.suffix.lower() == ".npy":
+
+
+def _file_content(path: Path, columns: str | None) -> Content:
+    """Return what a file holds.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
         try:
             array: NDArray[Any] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ValueError(f"{path} cannot be read as points; it may be damaged, or no NPY file") from error
-        return _from_array(array, str(path))
-    if path.suffix.lower() in (*_SCANS, ".txt", ".csv"):
-        array = _read_table(path)
-        if (
-            path.suffix.lower() in _SCANS and array.ndim == 2 and array.shape[1] in (4, 7)
-        ):  # an intensity, and colours, follow x y z
-            _warn(str(path), f"of {array.shape[1]} columns the first three are used, as x y z")
-            array = array[:, :3]
-        return _from_array(array, str(path))
-    cloud = _read_mesh_file(path, samples)
-    return replace(cloud, up="y") if path.suffix.lower() in _Y_UP else cloud
+        except (OSError, ValueError, EOFError):
+            raise DamagedError("cannot be read as points; it may be damaged, or no NPY file") from None
+        return _array_content(array, columns)
+    if suffix in TABLES:
+        return _table_content(table.read(path.read_bytes()), suffix, columns)
+    if columns is not None:
+        raise DamagedError(f"says itself what it holds; --columns is for tables, {', '.join(TABLES)}")
+    if suffix in _SCENES:
+        return gltf.read(path.read_bytes(), path)
+    if suffix not in _MODULES:
+        known = ", ".join((*SUFFIXES, ".npy"))
+        raise DamagedError(
+            f"cannot be read as a shape by its ending {suffix!r}; convert it to PLY or another of {known}"
+        )
+    reader: Callable[[bytes], Content] = importlib.import_module(f"sinefield.io.shapes.{_MODULES[suffix]}").read
+    return reader(path.read_bytes())
 
 
-def _read_table(path: Path) -> NDArray[Any]:
-    """Return the numbers in the rows of a text file.
+def _table_content(found: table.Table, suffix: str, columns: str | None) -> Content:
+    declared = _DECLARED.get(suffix)
+    if columns is None and found.names is None and declared is not None:
+        columns = declared if len(columns_of.named(declared)) == found.numbers.shape[1] else None
+    points, normals, told = columns_of.assign(found.numbers, found.names, columns)
+    return Content(points, NO_TRIANGLES, normals, (*found.told, *told))
+
+
+def _array_content(array: NDArray[Any], columns: str | None) -> Content:
+    """Return what an array holds.
 
     Raises:
-        ValueError: the file holds something else.
+        DamagedError: it is no table of numbers.
     """
-    try:
-        lines = [line.replace(",", " ").split() for line in path.read_text().splitlines()]
-        rows = [list(map(float, line)) for line in lines if line and not line[0].startswith("#")]
-        if rows and len(rows[0]) == 1:  # PTS files begin with the number of points
-            rows = rows[1:]
-        return np.array(rows, dtype=np.float64)
-    except (UnicodeDecodeError, ValueError) as error:
-        raise ValueError(
-            f"{path} cannot be read as points ({error}); expected rows of x y z, or of x y z and a normal"
-        ) from error
-
-
-def _from_array(array: NDArray[Any], name: str) -> Cloud:
-    if array.ndim != 2 or array.shape[1] not in (2, 3, 4, 6) or array.dtype.kind not in "fiu":
-        raise ValueError(
-            f"{name} of {array.dtype} is no shape; expected points (n, 2) or (n, 3), or with normals (n, 4) or (n, 6)"
+    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "fiu" or len(array) == 0:
+        raise DamagedError(
+            f"of {array.dtype} and shape {array.shape} is no shape; expected points (n, 2) or (n, 3), or with normals "
+            "(n, 4) or (n, 6)"
         )
-    numbers = array.astype(np.float64)
-    dimension = {2: 2, 3: 3, 4: 2, 6: 3}[array.shape[1]]
-    normals = numbers[:, dimension:] if array.shape[1] > dimension else None
-    if normals is not None and _are_colours(normals):
-        _warn(name, "the last three columns are taken for colours, as none is negative, and left out")
-        normals = None
-    return clean_points(numbers[:, :dimension], normals, name)
+    points, normals, told = columns_of.assign(array.astype(np.float64), None, columns, indexed=False)
+    return Content(points, NO_TRIANGLES, normals, tuple(told))
 
 
-def _are_colours(columns: Doubles) -> bool:
-    """Return whether columns look like colours: a surface that encloses something has normals to all sides."""
-    lengths = np.linalg.norm(columns, axis=1)
-    return columns.shape[1] == 3 and bool((columns >= 0).all() and np.ptp(lengths) > _EQUAL * lengths.max(initial=0.0))
-
-
-def _read_mesh_file(path: Path, samples: int) -> Cloud:
-    if importlib.util.find_spec("trimesh") is None:
-        raise ValueError(f"reading {path} needs trimesh; install it with: pip install 'sinefield[mesh]'")
-    import trimesh
-
-    try:
-        found = trimesh.load(path, process=False)
-        if isinstance(found, trimesh.Scene):
-            found = found.to_geometry()
-    except Exception as error:  # the readers of trimesh raise any kind of error
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(
-            f"{path} cannot be read as a shape ({reason}); it may be damaged, or of another format"
-        ) from error
-    if isinstance(found, trimesh.PointCloud):
-        normals = found.metadata.get("_ply_raw", {}).get("vertex", {}).get("data")
-        return clean_points(np.asarray(found.vertices, dtype=np.float64), _read_ply_normals(normals), str(path))
-    if not isinstance(found, trimesh.Trimesh):
-        raise ValueError(f"{path} holds a {type(found).__name__}, not points or a mesh")
-    if len(found.faces) == 0:
-        return clean_points(np.asarray(found.vertices, dtype=np.float64), None, str(path))
-    if not np.isfinite(found.vertices).all():
-        raise ValueError(f"{path} holds NaN or infinity; remove those vertices first")
-    if not found.area > 0:
-        raise ValueError(f"{path} has {len(found.faces)} faces and no area; give a surface")
-    points, faces = trimesh.sample.sample_surface(found, samples, seed=0)
-    return clean_points(
-        np.asarray(points, dtype=np.float64), np.asarray(found.face_normals[faces], dtype=np.float64), str(path)
-    )
-
-
-def _read_ply_normals(data: Any) -> Doubles | None:
-    """Return the normals of the vertices of a PLY file; None if it has none."""
-    try:
-        return np.stack([np.asarray(data[each], dtype=np.float64).ravel() for each in ("nx", "ny", "nz")], axis=1)
-    except (KeyError, TypeError, ValueError, IndexError):
-        return None
-
-
-def clean_points(points: Doubles, normals: Doubles | None, name: str) -> Cloud:
-    """Return the cloud of the points that can be used: the first of equal points, without points of zero normals.
-
-    Args:
-        points: coordinates, ``(n, d)``.
-        normals: normals ``(n, d)`` of any length; None: not known.
-        name: name of the shape in messages.
+def _sample(vertices: Doubles, triangles: Integers, samples: int, name: str) -> tuple[Doubles, Doubles]:
+    """Return points of a mesh, uniformly by area, and the normals of the triangles there.
 
     Raises:
-        ValueError: the points are no shape: they hold NaN or infinity, are too few, or all lie in a plane or a line.
+        ValueError: the mesh has no area, or no triangle whose vertices are all numbers.
     """
-    if not np.isfinite(points).all():
-        raise ValueError(
-            f"{name} holds NaN or infinity in {int((~np.isfinite(points)).any(1).sum())} points; remove them"
-        )
-    if (largest := float(np.abs(points).max(initial=0.0))) > _LARGEST:
-        raise ValueError(f"{name} has coordinates of up to {largest:.3g}; scale them below {_LARGEST:g}")
-    _, first = np.unique(points, axis=0, return_index=True)
-    if len(first) < len(points):
-        _warn(name, f"{len(points) - len(first)} of {len(points)} points are there twice or more; one of each is used")
-        first.sort()
-        points, normals = points[first], None if normals is None else normals[first]
-    if len(points) < FEWEST:
-        raise ValueError(f"{name} has {len(points)} different points; a shape needs at least {FEWEST}")
-    spread = np.linalg.svd(points - points.mean(0), compute_uv=False)
-    if spread[-1] <= 1e-6 * spread[0]:
-        flat = "a plane" if points.shape[1] == 3 else "a line"
-        raise ValueError(f"the points of {name} all lie in {flat}; a shape needs an inside")
-    if normals is None:
-        return Cloud(points, None, name)
-    lengths = np.linalg.norm(normals, axis=1)
-    good = np.isfinite(lengths) & (lengths > 1e-12)
+    with np.errstate(invalid="ignore", over="ignore"):
+        finite = (np.abs(vertices) < np.sqrt(np.finfo(np.float64).max) / 4).all(axis=1)
+    good = finite[triangles].all(axis=1)
     if not good.all():
-        _warn(name, f"{int((~good).sum())} normals are zero or no numbers; these points are left out")
-        points, normals, lengths = points[good], normals[good], lengths[good]
-        if len(points) < FEWEST:
-            raise ValueError(
-                f"{name} has {len(points)} points with a normal; leave the normals out, or give better ones"
-            )
-    return Cloud(points, normals / lengths[:, None], name)
+        told = f"{int((~good).sum()):,} of {len(triangles):,} triangles have vertices that are NaN or infinite"
+        warn(name, f"{told}; they are left out")
+        triangles = triangles[good]
+    triangles = _drop_repeated(triangles, name)
+    if (unused := len(vertices) - len(np.unique(triangles))) and len(triangles):
+        warn(name, f"{unused:,} of {len(vertices):,} vertices are of no triangle, and left out")
+    # From the middle of the mesh, as products of coordinates far from the origin lose their last digits.
+    middle = vertices[triangles[:, 0]].mean(axis=0) if len(triangles) else np.zeros(3)
+    a, b, c = (vertices[triangles[:, k]] - middle for k in range(3))
+    across = np.cross(b - a, c - a)
+    ends = np.cumsum(np.linalg.norm(across, axis=1))
+    if not len(ends) or not 0 < ends[-1] < np.inf:
+        raise ValueError(f"{name} has {len(triangles)} triangles and no area; give a surface")
+    generator = np.random.default_rng(_AREA_SEED)
+    chosen = np.minimum(np.searchsorted(ends, generator.random(samples) * ends[-1], side="right"), len(ends) - 1)
+    u, v = generator.random((2, samples, 1))
+    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
+    points = a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen] + middle
+    return points, across[chosen] / np.linalg.norm(across[chosen], axis=1, keepdims=True)
 
 
-def _warn(name: str, what: str) -> None:
-    warnings.warn(f"{name}: {what}", SignalWarning, stacklevel=4)
+def _drop_repeated(triangles: Integers, name: str) -> Integers:
+    """Return triangles without those that have the vertices of an earlier one, whichever way round."""
+    if len(triangles) == 0:
+        return triangles
+    low, middle, high = np.sort(triangles, axis=1).T
+    size = int(high.max()) + 1
+    if size < 1 << 21:  # three of them are one number
+        _, first = np.unique((low * size + middle) * size + high, return_index=True)
+    else:
+        _, first = np.unique(np.stack([low, middle, high], axis=1), axis=0, return_index=True)
+    if len(first) == len(triangles):
+        return triangles
+    warn(name, f"{len(triangles) - len(first):,} of {len(triangles):,} triangles are there twice; one of each is used")
+    return triangles[np.sort(first)]

@@ -20,6 +20,12 @@ class ShapeFit(options.Options):
     samples: int | None = options.option(
         "--samples", int, "Points that a mesh is sampled at. (default: 100000)", least=10
     )
+    columns: str | None = options.option(
+        "--columns", str, "What the columns of a table are, as xyzrgb, xyznxnynz or _xyz. (default: found)"
+    )
+    keep_strays: bool = options.option(
+        "--keep-strays", bool, "Keep points of a scan that are far from all others.", default=False
+    )
     estimate_normals: bool = options.option(
         "--estimate-normals", bool, "Estimate normals from the points, not those of the file.", default=False
     )
@@ -59,7 +65,10 @@ KIND = Kind(
     name="shape",
     title="Shapes",
     about="A shape as its signed distance: a scan or mesh, PLY, XYZ, OBJ, STL, …; or a picture's outline.",
-    endings=(".ply", ".xyz", ".obj", ".stl", ".off", ".glb", ".gltf", ".pts"),
+    endings=(
+        *(".ply", ".obj", ".stl", ".off", ".glb", ".gltf", ".3mf"),
+        *(".xyz", ".xyzn", ".xyzrgb", ".pts", ".asc", ".txt", ".csv", ".pcd", ".las", ".laz"),
+    ),
     reader="sinefield.io.points:read",
     problem="sinefield.problems.shape:shape",
     signal="sinefield.signals.shape:ShapeSignal",

@@ -22,7 +22,7 @@ from sinefield.io import SignalWarning
 from sinefield.io import image as pictures
 from sinefield.io import points as shapes
 from sinefield.io.outlines import trace_outline
-from sinefield.io.points import Doubles
+from sinefield.io.shapes.content import Doubles
 from sinefield.jet import CHUNK, jet
 from sinefield.problem import Problem
 from sinefield.problems.shape_terms import TERMS, box, constraints_of
@@ -54,6 +54,8 @@ def shape(
     *,
     terms: str = "distance",
     samples: int = 100_000,
+    columns: str | None = None,
+    keep_strays: bool = False,
     estimate_normals: bool = False,
     network: str = "siren",
     **settings: int | float | str,
@@ -69,6 +71,8 @@ def shape(
             taken, see :func:`sinefield.io.outlines.trace_outline`; or points that were read already.
         terms: what is asked of the field, one of :data:`sinefield.problems.shape_terms.TERMS`.
         samples: how many points a mesh is sampled at.
+        columns: what the columns of a table are, such as ``"xyzrgb"``, see :func:`sinefield.io.shapes.columns.named`.
+        keep_strays: keep points of a scan that are far from all others.
         estimate_normals: do not use the normals that there are; the terms ``"digs"`` use none in any case.
         network: which network, of :data:`sinefield.fields.perceptron.NETWORKS`.
         **settings: of the network, such as ``hidden_features=256``; ``first_omega`` overrides the recipe's.
@@ -79,8 +83,9 @@ def shape(
     """
     if terms not in TERMS:
         raise ValueError(f"unknown terms {terms!r}; choose one of {', '.join(TERMS)}")
-    cloud = _cloud_of(source, samples)
-    signal = ShapeSignal.of(cloud.points, cloud.up)
+    wanted = not estimate_normals and terms != "digs"  # otherwise nothing that is wrong with them matters
+    cloud = _cloud_of(source, samples, columns=columns, strays=keep_strays, normals=wanted)
+    signal = ShapeSignal.of(cloud.points, cloud.up, cloud.unit)
     points = signal.to_field(cloud.points)
     normals = None if terms == "digs" else _normals_of(cloud, points, estimate=estimate_normals)
     if terms == "distance" and normals is not None:
@@ -99,12 +104,14 @@ def shape(
     )
 
 
-def _cloud_of(source: str | Path | NDArray[Any] | Tensor | shapes.Cloud, samples: int) -> shapes.Cloud:
+def _cloud_of(source: str | Path | NDArray[Any] | Tensor | shapes.Cloud, samples: int, **wanted: Any) -> shapes.Cloud:
     if isinstance(source, shapes.Cloud):
         return source
     if isinstance(source, str | Path) and str(source).lower().endswith(pictures.SUFFIXES):
+        if wanted["columns"] is not None:
+            raise ValueError(f"{source} is a picture, and --columns is for tables; leave it out")
         return trace_outline(pictures.read(source))
-    return shapes.read(source, samples)
+    return shapes.read(source, samples, **wanted)
 
 
 def _normals_of(cloud: shapes.Cloud, points: Doubles, *, estimate: bool) -> Doubles:

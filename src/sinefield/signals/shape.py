@@ -41,18 +41,21 @@ class ShapeSignal(Signal):
         scale: units of the file in one of the field's.
         extent: half the sides of the bounding box, in field coordinates, the longest :data:`MARGIN`.
         up: the axis of a shape in space that is upright in pictures, ``"x"``, ``"y"`` or ``"z"``.
+        unit: unit of the file's coordinates, such as ``"mm"``; None: the file did not say.
     """
 
     centre: tuple[float, ...]
     scale: float
     extent: tuple[float, ...]
     up: str = "z"
+    unit: str | None = None
     kind: ClassVar[str] = "shape"
 
     @property
     def axes(self) -> tuple[Axis, ...]:
         """x, y and z of a file, or the rows and columns of an outline, in its units."""
-        return tuple(Axis(name, "unit of the file", None) for name in ("yx" if self.dimension == 2 else "xyz"))
+        unit = self.unit or "unit of the file"
+        return tuple(Axis(name, unit, None) for name in ("yx" if self.dimension == 2 else "xyz"))
 
     @property
     def channels(self) -> int:
@@ -65,11 +68,11 @@ class ShapeSignal(Signal):
         return len(self.centre)
 
     @classmethod
-    def of(cls, points: NDArray[np.float64], up: str = "z") -> ShapeSignal:
+    def of(cls, points: NDArray[np.float64], up: str = "z", unit: str | None = None) -> ShapeSignal:
         """Return the mapping of points."""
         low, high = points.min(0), points.max(0)
         scale = float((high - low).max()) / 2 / MARGIN
-        return cls(tuple(map(float, (low + high) / 2)), scale, tuple(map(float, (high - low) / 2 / scale)), up)
+        return cls(tuple(map(float, (low + high) / 2)), scale, tuple(map(float, (high - low) / 2 / scale)), up, unit)
 
     def to_json(self) -> dict[str, Any]:
         """Return the mapping as JSON."""
@@ -79,6 +82,7 @@ class ShapeSignal(Signal):
             "scale": self.scale,
             "extent": list(self.extent),
             "up": self.up,
+            **({} if self.unit is None else {"unit": self.unit}),
         }
 
     @classmethod
@@ -90,13 +94,15 @@ class ShapeSignal(Signal):
         """
         try:
             centre, extent = floats_of(stored["centre"]), floats_of(stored["extent"])
-            scale, up = float(stored["scale"]), str(stored["up"])
+            scale, up, unit = float(stored["scale"]), str(stored["up"]), stored.get("unit")
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"the stored mapping of a shape is incomplete or malformed ({error!r})") from error
         plausible = len(centre) == len(extent) in (2, 3) and 0 < scale < math.inf and up in ("x", "y", "z")
         if not (plausible and all(map(math.isfinite, centre)) and all(0 <= each <= 1 for each in extent)):
             raise ValueError(f"the stored mapping of a shape is not plausible: {centre}, {scale}, {extent}, {up}")
-        return cls(centre, scale, extent, up)
+        if not (unit is None or (isinstance(unit, str) and 0 < len(unit) <= 16 and unit.isprintable())):
+            raise ValueError(f"the stored unit of a shape is not plausible: {unit!r}")
+        return cls(centre, scale, extent, up, unit)
 
     def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return field coordinates of points ``(n, d)`` in the units of the file."""

@@ -1,0 +1,1 @@
+"""Files of shapes, one module for each family of formats, to vertices, triangles and normals."""
