@@ -1,17 +1,16 @@
-"""Recordings: files and arrays to samples ``(n, channels)``, and back, block by block.
+"""Recordings: files and arrays to samples ``(n, channels)``, block by block.
 
-soundfile, by way of libsndfile, reads WAV, FLAC, OGG, MP3 and other formats. Decoded samples keep their type, 16-bit
-integers where these suffice, and long recordings are kept in a file: an hour takes no more memory than a minute.
+Decoded samples keep their type, 16-bit integers where these suffice, and long recordings are kept in a file: an hour
+takes no more memory than a minute. Which library decodes a file is told in :mod:`.audio_decoding`; what is written, in
+:mod:`.audio_encoding`.
 """
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +18,26 @@ from torch import Tensor
 
 from sinefield.io import SignalWarning
 from sinefield.io.allocation import Spool, iterate_slabs
-from sinefield.io.files import replacing
+from sinefield.io.audio_decoding import Sound, UnknownFormatError, open_sound
+from sinefield.io.audio_encoding import check_suffix, write
+from sinefield.io.audio_tracks import open_track
+from sinefield.io.known import fill_unknown
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")
+__all__ = ["SUFFIXES", "Recording", "check_suffix", "read", "write"]
+
+SUFFIXES = (
+    *(".wav", ".wave", ".bwf", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mpga"),
+    *(".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64"),
+    *(".m4a", ".m4b", ".m4r", ".aac", ".wma", ".mka", ".weba", ".amr", ".3ga", ".ac3", ".eac3", ".ec3"),
+    *(".wv", ".tta", ".spx"),
+)
 """The endings of recordings that can be read."""
 
-_WRITTEN = {  # libsndfile's name of each format, and of its subtypes with 16 bits, with more, and with floats
-    ".wav": ("WAV", "PCM_16", "PCM_24", "FLOAT"),
-    ".flac": ("FLAC", "PCM_16", "PCM_24", "PCM_24"),
-    ".ogg": ("OGG", "VORBIS", "VORBIS", "VORBIS"),
-    ".mp3": ("MP3", "MPEG_LAYER_III", "MPEG_LAYER_III", "MPEG_LAYER_III"),
-    ".aiff": ("AIFF", "PCM_16", "PCM_24", "FLOAT"),
-}
-_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 32, "DOUBLE": 32}
 _CLIPPED = 1e-3  # fraction of samples at full scale: a recording with more is clipped
-_SHORT = re.compile(r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)")  # libsndfile's words for missing bytes
-_UNKNOWN = 0x7FFF0000  # bytes: headers written before the number was known claim at least so many
+_LOUD = 16.0  # of full scale: floats beyond are taken for integers that were never divided
 _RATES = (1, 2**24)  # Hz: from a thermometer's to a radio's
-_BLOCK = 1 << 18  # samples
+_FULL = {np.dtype(np.int16): 2.0**15, np.dtype(np.float32): 1.0}
+_USUAL = {1: 0x4, 2: 0x3}  # speakers of so many channels that nobody needs to be told: the centre, left and right
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +46,15 @@ class Recording:
 
     Args:
         values: samples ``(n, channels)`` as stored, 16-bit integers or floats.
-        full: stored value of full scale, 32,768 or 1.
+        full: stored value of full scale, 32,768 or 1 unless another was given.
         rate: samples per second.
         peak: largest absolute sample, as a fraction of full scale.
         clipped: fraction of samples that are at full scale and next to another one there.
-        bits: bits of a sample: 8, 16, 24, or 32 for floats.
+        bits: bits of a sample: 8, 16, 24, 32 or 64.
         name: name of the recording in messages.
+        floats: whether its samples are floating-point numbers.
+        speakers: a bit for each speaker that has a channel, as WAVE files tell them; None: that is not told.
+        known: which samples are known, as ``values``; None: all. Those that are not have the value of a neighbour.
     """
 
     values: NDArray[Any]
@@ -60,6 +64,9 @@ class Recording:
     clipped: float
     bits: int
     name: str
+    floats: bool = False
+    speakers: int | None = None
+    known: NDArray[np.bool_] | None = None
 
     @property
     def seconds(self) -> float:
@@ -67,22 +74,35 @@ class Recording:
         return len(self.values) / self.rate
 
 
-def read(source: str | Path | NDArray[Any] | Tensor, rate: int | None = None) -> Recording:
-    """Return the recording in a file, or in an array ``(n,)`` or ``(n, channels)`` of floats or 16-bit integers.
+def read(
+    source: str | Path | NDArray[Any] | Tensor,
+    rate: int | None = None,
+    *,
+    track: int | None = None,
+    full_scale: float | None = None,
+) -> Recording:
+    """Return the recording in a file, or in an array ``(n,)`` or ``(n, channels)``.
+
+    Arrays are of floats, of which 1 is full scale, or of integers of 8, 16 or 32 bits, whose full scale is that of
+    their type; bytes without a sign lie around 128, as in WAV files.
 
     Args:
         source: a path, an array or a tensor.
         rate: samples per second of an array; files tell theirs.
+        track: which sound track of a file with several, from 0; None: the first.
+        full_scale: stored value that is full scale, of an array or of a file of floats; None: as above.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the source is not a recording, is damaged, ends early, is silent, has fewer than two samples or an
-            implausible rate, or holds NaN or infinity.
+        ValueError: the source is not a recording, is damaged, ends early by more than a little, is silent, has fewer
+            than two samples, an implausible rate or no such track, or holds no numbers.
     """
+    if full_scale is not None and not 0 < full_scale < float("inf"):
+        raise ValueError(f"full_scale is the stored value of full scale, a number above 0; got {full_scale:g}")
     if isinstance(source, Tensor):
         source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
-        return _from_array(source, rate)
+        return _from_array(source, rate, full_scale)
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a recording, such as a WAV or FLAC file")
@@ -90,46 +110,69 @@ def read(source: str | Path | NDArray[Any] | Tensor, rate: int | None = None) ->
         raise ValueError(f"{path} is a folder; give one recording in it")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes); give a recording")
-    import soundfile
+    with path.open("rb") as file:
+        sound = _open(path, file, track)
+        _check_rate(sound.rate, str(path))
+        if full_scale is not None and not sound.floats:
+            raise ValueError(f"{path} holds no floating-point numbers, and tells its full scale; leave full_scale out")
+        with Spool(sound.channels, sound.dtype) as spool:
+            for block in sound.blocks:
+                spool.add(block)
+            values = spool.gather()
+    for note in sound.notes:
+        warnings.warn(f"{path} {note}", SignalWarning, stacklevel=2)
+    full = full_scale or _FULL[values.dtype]
+    speakers = None if sound.speakers == _USUAL.get(sound.channels) else sound.speakers
+    return _make_recording(values, full, sound.rate, sound.bits, str(path), sound.floats, speakers)
 
+
+def _open(path: Path, file: IO[bytes], track: int | None) -> Sound:
+    """Return the sound in a file, by libsndfile where it knows the format.
+
+    Raises:
+        ValueError: neither library decodes it, or there is no such track.
+    """
     try:
-        with soundfile.SoundFile(path) as file:
-            _check_rate(file.samplerate, str(path))
-            exact = _BITS.get(file.subtype, 16 if file.format in ("MP3", "OGG") else 32)
-            dtype = "int16" if file.subtype in ("PCM_S8", "PCM_U8", "PCM_16") else "float32"
-            with Spool(file.channels, dtype) as spool:
-                count = 0
-                for block in file.blocks(_BLOCK, dtype=dtype, always_2d=True):
-                    spool.add(block)
-                    count += len(block)
-                short = _SHORT.search(file.extra_info)
-                if short and int(short[2]) < int(short[1]) < _UNKNOWN:
-                    raise ValueError(
-                        f"{path} ends early: {short[2]} of {short[1]} bytes of samples are there; get another copy"
-                    )
-                if count < file.frames:
-                    raise ValueError(f"{path} ends early: {count} of {file.frames} samples are there; get another copy")
-                return _make_recording(spool.gather(), file.samplerate, exact, str(path))
-    except soundfile.LibsndfileError as error:
-        reason = " ".join(error.error_string.split()).rstrip(".")
-        raise ValueError(
-            f"{path} cannot be read as a recording ({reason}); it may be damaged, protected, or of another format"
-        ) from error
+        sound = open_sound(path, file)
+    except UnknownFormatError:
+        return open_track(path, file, track)
+    if track:
+        raise ValueError(f"{path} has one sound track, 0; there is no track {track}")
+    return sound
 
 
-def _from_array(array: NDArray[Any], rate: int | None) -> Recording:
+def _from_array(array: NDArray[Any], rate: int | None, full_scale: float | None) -> Recording:
     name = f"an array of shape {array.shape}"
     if rate is None:
         raise ValueError(f"{name} does not say how many samples a second has; give rate=")
     _check_rate(rate, name)
     if array.ndim == 1:
         array = array[:, None]
-    if array.ndim != 2 or array.dtype.kind not in "fi" or (array.dtype.kind == "i" and array.dtype != np.int16):
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise ValueError(
-            f"{name} of {array.dtype} is no recording; expected (n,) or (n, channels) of floats or 16-bit integers"
+            f"{name} of {array.dtype} is no recording; expected (n,) or (n, channels) of floats or integers"
         )
-    integers = array.dtype == np.int16
-    return _make_recording(array if integers else array.astype(np.float32), rate, 16 if integers else 32, name)
+    samples, channels = array.shape
+    if channels > samples > 1:
+        raise ValueError(
+            f"{name} has {channels} channels of {samples} samples, if it is (n, channels); give its transpose, "
+            "array.T, if channels come first"
+        )
+    dtype = array.dtype
+    if full_scale is not None:
+        return _make_recording(array.astype(np.float32), full_scale, rate, 32, name, floats=True)
+    if dtype.kind == "f":
+        return _make_recording(array.astype(np.float32), 1.0, rate, 64 if dtype.itemsize > 4 else 32, name, floats=True)
+    if dtype == np.int16:
+        return _make_recording(array, 2.0**15, rate, 16, name)
+    if dtype in (np.int8, np.uint8):
+        centred = array.astype(np.int16) - (128 if dtype == np.uint8 else 0)
+        return _make_recording(centred * np.int16(256), 2.0**15, rate, 8, name)
+    if dtype == np.int32:
+        return _make_recording((array / 2.0**31).astype(np.float32), 1.0, rate, 32, name)
+    raise ValueError(
+        f"{name} of {dtype} does not tell its full scale; give full_scale=, the value of full scale, or floats to 1"
+    )
 
 
 def _check_rate(rate: int, name: str) -> None:
@@ -140,16 +183,24 @@ def _check_rate(rate: int, name: str) -> None:
         )
 
 
-def _make_recording(values: NDArray[Any], rate: int, bits: int, name: str) -> Recording:
+def _make_recording(
+    values: NDArray[Any],
+    full: float,
+    rate: int,
+    bits: int,
+    name: str,
+    floats: bool = False,
+    speakers: int | None = None,
+) -> Recording:
     if len(values) < 2:
         raise ValueError(f"{name} has {len(values)} samples; a recording needs at least 2")
-    full = 32768.0 if values.dtype == np.int16 else 1.0
+    known = None
+    if values.dtype.kind == "f":
+        values, known = _fill_unknown(values, name)
     peak, clipped = 0.0, 0
     for some in iterate_slabs(values):
-        size = np.abs(values[some].astype(np.float32)) / full
+        size = np.abs(values[some].astype(np.float32)) / np.float32(full)
         peak = max(peak, float(size.max()))
-        if not np.isfinite(size).all():
-            raise ValueError(f"{name} holds NaN or infinity; replace those samples by numbers first")
         most = (size >= 32767 / 32768) & (size <= 1)  # floats beyond full scale are loud rather than clipped
         beside = np.zeros_like(most)  # a peak may just reach full scale, clipped samples stay there
         beside[1:] |= most[:-1]
@@ -159,57 +210,40 @@ def _make_recording(values: NDArray[Any], rate: int, bits: int, name: str) -> Re
         raise ValueError(f"{name} is silent: every sample is 0; there is nothing to fit, give another recording")
     part = clipped / values.size
     if part > _CLIPPED:
-        warnings.warn(
-            f"{name}: {100 * part:.2g} % of the samples are at full scale, as if clipped; the field will have them so",
-            SignalWarning,
-            stacklevel=3,
+        _warn(
+            f"{name}: {100 * part:.2g} % of the samples are at full scale, as if clipped; the field will have them so"
         )
-    return Recording(values, full, rate, peak, part, bits, name)
+    if floats and peak > _LOUD:
+        _warn(
+            f"{name}: its largest sample is {peak:.6g} times full scale, as if integers had been stored as floats; "
+            "they are fitted and written as they are, unless --full-scale tells what full scale is, such as 32768"
+        )
+    return Recording(values, full, rate, peak, part, bits, name, floats, speakers, known)
 
 
-def check_suffix(path: str | Path) -> None:
-    """Check that a recording can be written to a file of this name.
-
-    Raises:
-        ValueError: the ending is none that :func:`write` knows.
-    """
-    if Path(path).suffix.lower() not in _WRITTEN:
-        raise ValueError(f"cannot write {path}: a recording's ending must be one of {', '.join(_WRITTEN)}")
+def _warn(text: str) -> None:
+    warnings.warn(text, SignalWarning, stacklevel=4)
 
 
-def write(path: str | Path, blocks: Iterator[NDArray[np.float32]], rate: int, channels: int, bits: int) -> float:
-    """Write a recording, whole or not at all.
-
-    Args:
-        path: file to write; its ending chooses the format.
-        blocks: samples ``(n, channels)``, full scale 1; larger ones are clipped unless the file holds floats.
-        rate: samples per second.
-        channels: number of channels.
-        bits: bits of a sample: up to 16, 24, or 32 for floats; a format without them gets the nearest it has.
-
-    Returns:
-        The fraction of samples that were clipped.
+def _fill_unknown(values: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Return samples without NaN and infinity, and which are known; None: all.
 
     Raises:
-        ValueError: the format is not known, or cannot hold such a recording.
-        OSError: the file cannot be written.
+        ValueError: a channel holds no number.
     """
-    check_suffix(path)
-    import soundfile
-
-    form, usual, more, floats = _WRITTEN[Path(path).suffix.lower()]
-    subtype = usual if bits <= 16 else more if bits == 24 else floats
-    clipped, written = 0, 0
-    with replacing(path) as temporary:
-        try:
-            with soundfile.SoundFile(temporary, "w", rate, channels, subtype, format=form) as file:
-                for block in blocks:
-                    clipped += int((np.abs(block) > 1).sum())
-                    written += block.size
-                    file.write(block if subtype in ("FLOAT", "DOUBLE") else np.clip(block, -1, 1))
-        except soundfile.LibsndfileError as error:
-            raise ValueError(
-                f"cannot write {path}: {form} does not hold {channels} channels at {rate} Hz "
-                f"({error.error_string.rstrip('.')}); choose .wav"
-            ) from error
-    return 0.0 if subtype == "FLOAT" else clipped / max(written, 1)
+    unknown = 0
+    for some in iterate_slabs(values):
+        unknown += int(np.count_nonzero(~np.isfinite(values[some])))
+    if unknown == 0:
+        return values, None
+    known = np.isfinite(values)
+    if not known.any(axis=0).all():
+        channel = int(np.flatnonzero(~known.any(axis=0))[0])
+        raise ValueError(
+            f"{name} holds only NaN or infinity in channel {channel}; there is nothing to fit, replace them by numbers"
+        )
+    _warn(
+        f"{name}: {unknown} of {values.size} samples are NaN or infinity; nothing is fitted there, and the field has "
+        "values of its own"
+    )
+    return fill_unknown(np.where(known, values, 0), known), known

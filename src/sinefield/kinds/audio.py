@@ -14,6 +14,10 @@ from sinefield.kinds.kind import Kind
 class AudioFit(options.Options):
     """How a recording is fitted."""
 
+    track: int | None = options.option("--track", int, "Which sound track, from 0. (default: the first)", least=0)
+    full_scale: float | None = options.option(
+        "--full-scale", float, "Stored value of full scale, of floats. (default: 1)"
+    )
     tiles: tuple[int, ...] | None = options.tiles()
     tile_size: int | None = options.tile_size()
 
@@ -31,10 +35,12 @@ class AudioRender(options.Options):
 KIND = Kind(
     name="audio",
     title="Recordings",
-    about="A recording: WAV, FLAC, OGG, MP3, AIFF, …",
+    about="A recording: WAV, FLAC, OGG, MP3, M4A, AIFF, …",
     endings=(
-        *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
-        *(".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"),
+        *(".wav", ".wave", ".bwf", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mpga"),
+        *(".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64"),
+        *(".m4a", ".m4b", ".m4r", ".aac", ".wma", ".mka", ".weba", ".amr", ".3ga", ".ac3", ".eac3", ".ec3"),
+        *(".wv", ".tta", ".spx"),
     ),
     reader="sinefield.io.audio:read",
     problem="sinefield.problems.audio:audio",

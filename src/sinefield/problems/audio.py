@@ -2,7 +2,7 @@
 
 With a(t) the recording over its largest absolute sample, and samples at the centres of n equal parts of [−1, 1]:
 
-    value       Φ(t) − a(t) = 0
+    value       Φ(t) − a(t) = 0     where a is known
 
 Sound has far higher frequencies across [−1, 1] than pictures: seven seconds at 44.1 kHz hold 150,000 periods of the
 highest. ω₀ of the first layer is thousands, where the paper stretches the axis to [−100, 100] with ω₀ = 30.
@@ -59,6 +59,8 @@ def audio(
     source: str | Path | NDArray[Any] | Tensor,
     *,
     rate: int | None = None,
+    track: int | None = None,
+    full_scale: float | None = None,
     network: str = "siren",
     tiles: Sequence[int] | None = None,
     tile_size: int | None = None,
@@ -69,6 +71,8 @@ def audio(
     Args:
         source: a file, or an array; see :func:`sinefield.io.audio.read`.
         rate: samples a second, of an array.
+        track: which sound track of a file with several, from 0; None: the first.
+        full_scale: stored value that is full scale, of floats; None: 1.
         network: which network, of :data:`sinefield.fields.perceptron.NETWORKS`.
         tiles: how many tiles a tiled field has, as ``(40,)``, see :mod:`.tiles`; ``(1,)`` for one network; None: as
             many as a recording of :data:`LONG` samples needs, else one.
@@ -79,14 +83,15 @@ def audio(
         ValueError: the recording cannot be used, or the network or a setting is unknown.
         FileNotFoundError: there is no such file.
     """
-    recording = recordings.read(source, rate)
+    recording = recordings.read(source, rate, track=track, full_scale=full_scale)
     count, channels = recording.values.shape
     counts = choose_tiles((count,), tiles, tile_size, network, usual=(TILE,), large=count >= LONG)
     full = recording.peak * recording.full
-    grid = make_grid(ScaledArray(recording.values, -full, full), (count,), (1.0,), in_tiles=counts is not None)
+    stored = ScaledArray(recording.values, -full, full)
+    grid = make_grid(stored, (count,), (1.0,), in_tiles=counts is not None, known=recording.known)
     lattice = Lattice((count,), (1.0,), channels, -recording.peak, recording.peak)
     return pose_on_lattice(
-        AudioSignal(lattice, recording.rate, recording.bits),
+        AudioSignal(lattice, recording.rate, recording.bits, recording.floats, recording.speakers),
         grid,
         channels,
         _omega,
@@ -104,24 +109,30 @@ def _omega(values: Tensor, spacings: Sequence[float]) -> float:
 
 
 def _measure(grid: Grid, field: nn.Module, count: int | None) -> dict[str, float]:
-    """Return the metrics of a field, from ``count`` points spread over the recording or from all, spectra included."""
+    """Return the metrics of a field, from ``count`` points spread over the recording or from all, spectra included.
+
+    Spectra need neighbours, and are not compared where some samples are not known.
+    """
     error = power = spectral = 0.0
-    seen = 0
+    seen = numbers = 0
+    everything = "known" not in grid.targets and (count is None or count >= grid.size)
     waiting: list[tuple[Tensor, Tensor]] = []
     for value, target in compare(field, grid, count):
         error += float((value - target).double().square().sum())
         power += float(target.double().square().sum())
         seen += len(target)
+        numbers += target.numel()
+        if not everything:
+            continue
         waiting.append((value, target))
         length = sum(len(each) for _, each in waiting)
         if length >= _SPECTRAL or seen == grid.size:
             found, truth = (torch.cat(parts) for parts in zip(*waiting, strict=True))
             spectral += length * metrics.spectral_distance(found, truth)
             waiting = []
-    numbers = seen * int(grid.at(torch.arange(1)).targets["value"].shape[1])
     reached = {
         "snr": 10 * math.log10(power / error) if error > 0 < power else math.inf,
-        "psnr": 10 * math.log10(4 * numbers / error) if error > 0 else math.inf,
-        "mse": error / numbers,
+        "psnr": 10 * math.log10(4 * numbers / error) if error > 0 < numbers else math.inf,
+        "mse": error / max(1, numbers),
     }
-    return reached | ({"spectral_distance": spectral / seen} if seen == grid.size else {})
+    return reached | ({"spectral_distance": spectral / seen} if everything else {})

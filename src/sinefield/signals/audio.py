@@ -18,6 +18,7 @@ from sinefield.signals.sampling import check_count, sample_grid
 from sinefield.signals.signal import Axis, Signal
 
 _BLOCK = 1 << 18  # samples written at a time
+_FLOATS = (32, 64)  # bits of samples that are floating-point numbers, unless it is stored that they are not
 
 
 @final
@@ -28,12 +29,16 @@ class AudioSignal(Signal):
     Args:
         lattice: the mapping between samples and the field; values are those of full scale 1.
         rate: samples a second of the original.
-        bits: of a sample of the original.
+        bits: of a sample of the original: 8, 16, 24, 32 or 64.
+        floats: whether these were floating-point numbers.
+        speakers: a bit for each speaker that has a channel, as WAVE files tell them; None: that is not known.
     """
 
     lattice: Lattice
     rate: int
     bits: int
+    floats: bool = False
+    speakers: int | None = None
     kind: ClassVar[str] = "audio"
 
     @property
@@ -52,8 +57,13 @@ class AudioSignal(Signal):
         return self.lattice.shape[0] / self.rate
 
     def to_json(self) -> dict[str, Any]:
-        """Return the mapping as JSON."""
-        return {"kind": self.kind, **self.lattice.to_json(), "rate": self.rate, "bits": self.bits}
+        """Return the mapping as JSON; what is left out is as :meth:`from_json` assumes."""
+        told: dict[str, Any] = {"rate": self.rate, "bits": self.bits}
+        if self.floats != (self.bits in _FLOATS):
+            told["floats"] = self.floats
+        if self.speakers is not None:
+            told["speakers"] = self.speakers
+        return {"kind": self.kind, **self.lattice.to_json(), **told}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> AudioSignal:
@@ -63,9 +73,14 @@ class AudioSignal(Signal):
             ValueError: a number is missing, of the wrong kind or out of its range.
         """
         lattice, rate, bits = Lattice.from_json(stored, axes=1), stored.get("rate"), stored.get("bits")
-        if type(rate) is not int or not 1 <= rate <= 2**24 or bits not in (8, 16, 24, 32):
+        floats, speakers = stored.get("floats", bits in _FLOATS), stored.get("speakers")
+        if type(rate) is not int or not 1 <= rate <= 2**24 or bits not in (8, 16, 24, 32, 64):
             raise ValueError(f"the stored recording is not plausible: {rate} samples a second of {bits} bits")
-        return cls(lattice, rate, bits)
+        if type(floats) is not bool:
+            raise ValueError(f"the stored recording is not plausible: whether its samples are floats is {floats!r}")
+        if speakers is not None and (type(speakers) is not int or not 0 < speakers < 2**32):
+            raise ValueError(f"the stored recording is not plausible: its channels are of the speakers {speakers!r}")
+        return cls(lattice, rate, bits, floats, speakers)
 
     def sample(
         self,
@@ -106,7 +121,16 @@ class AudioSignal(Signal):
         count = self._count(None, rate, start, stop)
         written = round(rate or self.rate)
         blocks = self._blocks(field, count, start, stop)
-        clipped = recordings.write(path, blocks, written, self.lattice.channels, self.bits)
+        clipped = recordings.write(
+            path,
+            blocks,
+            written,
+            self.lattice.channels,
+            self.bits,
+            floats=self.floats,
+            speakers=self.speakers,
+            count=count,
+        )
         told = f"{count / written:.2f} s, {count:,} samples at {written} Hz, {self.lattice.channels} channels"
         return f"{told}; {100 * clipped:.2g} % clipped" if clipped else told
 
