@@ -223,12 +223,7 @@ def _write_gif(path: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
 
 
 def _write_mp4(path: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
-    import av
+    from sinefield.io.video_encoding import encode
 
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=_FRAMES_A_SECOND)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for each in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(each, format="rgb24")))
-        container.mux(stream.encode())
+    with path.open("wb") as file:
+        encode(file, "mp4", iter(frames), frames[0].shape[:2], _FRAMES_A_SECOND)

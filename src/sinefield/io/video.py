@@ -1,8 +1,9 @@
 """Clips: files and arrays to frames of 8-bit samples, and back, frame by frame.
 
 PyAV, the extra ``video``, reads the formats of FFmpeg. Frames are decoded one at a time and held as bytes, in memory or
-in a temporary file where they are many. Samples of more than 8 bits are rounded, alpha is left out, and frames are
-turned upright.
+in a temporary file where they are many. What is shown is what counts: frames are upright, in the order and at the rate
+of their time stamps, without those that an edit hides, and in the colours that the file says. Samples of more than 8
+bits are rounded, and what is transparent lies on white.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import importlib.util
 import itertools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,28 +25,37 @@ from PIL import Image
 from torch import Tensor
 
 from sinefield.io import SignalWarning
-from sinefield.io.allocation import Spool
+from sinefield.io.allocation import Spool, allocate
 from sinefield.io.files import replacing
-from sinefield.io.video_encoding import encode
+from sinefield.io.video_animation import opened_webp
+from sinefield.io.video_arrays import frames_of
+from sinefield.io.video_colours import STANDARD, Colours, Pixels
+from sinefield.io.video_decoding import Film, Frame, opened
+from sinefield.io.video_encoding import check_rate, check_size, encode
+from sinefield.io.video_times import find_timing
 
 SUFFIXES = tuple(
     f".{each}"
     for each in [
-        "mp4",
-        "m4v",
-        "mov",
-        "mkv",
-        "webm",
-        "avi",
-        "mpg",
-        "mpeg",
-        "ts",
-        "ogv",
-        "wmv",
-        "flv",
-        "3gp",
-        "mjpeg",
-        "gif",
+        *[
+            "mp4",
+            "m4v",
+            "mov",
+            "qt",
+            "3gp",
+            "3g2",
+            "f4v",
+            "mkv",
+            "webm",
+            "avi",
+            "mpg",
+            "mpeg",
+            "vob",
+            "ts",
+            "mts",
+            "m2ts",
+        ],
+        *["ogv", "wmv", "asf", "flv", "mxf", "dv", "mjpeg", "y4m", "gif", "apng"],
     ]
 )
 """The endings of clips that can be read."""
@@ -53,11 +63,10 @@ SUFFIXES = tuple(
 WRITTEN = (".mp4", ".gif")
 """The endings of clips that can be written."""
 
-Pixels = NDArray[np.uint8]
 Frames = tuple[int, int | None, int]
 
 _RATES = (1e-6, 1e5)  # frames per second: from clips of glaciers to clips of bullets
-_MISSING = 0.02  # fraction of the promised frames that may be missing from a file without damage: trimming hides some
+_SQUARE = 0.01  # by which a pixel may be wider or narrower than high without being told
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +80,8 @@ class Clip:
         width: number of columns of pixels.
         rate: frames per second.
         name: name of the clip in messages.
+        aspect: width of a pixel over its height.
+        colours: what red, green and blue are.
     """
 
     values: NDArray[Any]
@@ -79,6 +90,8 @@ class Clip:
     width: int
     rate: float
     name: str
+    aspect: float = 1.0
+    colours: Colours = STANDARD
 
     @property
     def seconds(self) -> float:
@@ -124,19 +137,20 @@ def read(
     size: tuple[int, int] | None = None,
     crop: tuple[int, int, int, int] | None = None,
     rate: float | None = None,
+    stream: int | None = None,
 ) -> Clip:
-    """Return the clip in a file, or in an array ``(t, h, w)`` or ``(t, h, w, c)`` of bytes, with c = 1 or 3.
+    """Return the clip in a file, or in an array.
 
-    Frames with varying times between them are counted evenly, at the average rate, with a warning. A file that was cut
-    short is refused if its header tells the number of frames; the headers of MKV and TS do not, and the frames that are
-    there are used.
+    Whatever is left out, repaired or guessed is told with a :class:`~sinefield.io.SignalWarning`.
 
     Args:
-        source: a path, an array or a tensor.
+        source: a path; or an array or a tensor ``(t, h, w)`` or ``(t, h, w, c)`` with c = 1 or 3, of bytes or of
+            numbers from 0 to 1.
         frames: first frame, the frame after the last (None: the end) and the step, which divides the rate.
         size: width and height that every frame is scaled to, without aliasing.
         crop: left, top, right and bottom in pixels, before scaling.
-        rate: frames per second; None: the average of the file. An array needs it.
+        rate: frames per second; None: as the time stamps of the file are. An array needs it.
+        stream: which of several clips in a file, from 0 on; None: the first.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -147,131 +161,118 @@ def read(
     if isinstance(source, Tensor):
         source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
-        return _from_array(source, rate, selection)
+        name = f"an array of shape {source.shape}"
+        if rate is None:
+            raise ValueError(f"{name} does not say how many frames a second has; give rate=")
+        shown = (Frame(each, None) for each in frames_of(source, name))
+        return _gather(Film(shown, Fraction(0), 0.0), rate, name, selection)
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a clip, such as an MP4 file")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give one clip in it")
-    if path.stat().st_size == 0:
+    with path.open("rb") as file:
+        start = file.read(16)
+    if not start:
         raise ValueError(f"{path} is empty (0 bytes); give a clip")
+    if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        raise ValueError(
+            f"{path} is a TIFF, whose pages have no times; fit a stack of them with --kind volume, or give its array "
+            "and a rate to sinefield.problems.video"
+        )
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        with opened_webp(path) as film:
+            return _gather(film, rate, str(path), selection)
     _check_installed(f"reading {path}")
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise ValueError(f"{path} has no pictures in it, only {_list_streams(container)}; give a clip")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            rate = rate or float(stream.average_rate or stream.guessed_rate or 0)
-            return _gather(_decode(container, stream, path), rate, str(path), selection)
-    except (av.FFmpegError, UnicodeDecodeError) as error:  # names in a damaged file may be in no encoding
-        reason = getattr(error, "strerror", None) or "its names are in no known encoding"
-        raise ValueError(
-            f"{path} cannot be read as a clip ({' '.join(str(reason).split())}); it may be damaged, protected, or of "
-            "another format"
-        ) from error
+    with opened(path, stream) as film:
+        return _gather(film, rate, str(path), selection)
 
 
-def _list_streams(container: Any) -> str:
-    """Return the kinds of streams in a file, for messages."""
-    return " and ".join(sorted({str(each.type) for each in container.streams})) or "nothing"
+def _gather(film: Film, rate: float | None, name: str, selection: _Selection) -> Clip:
+    """Return the clip of frames, each cropped and scaled as it comes.
 
-
-def _decode(container: Any, stream: Any, path: Path) -> Iterator[Pixels]:
-    """Yield the frames of a stream, upright, ``(height, width, channels)``.
-
-    Raises:
-        av.FFmpegError: no frame can be decoded.
-        ValueError: the file is damaged or ends early.
-    """
-    import av
-
-    seen, cut = 0, False
-    times: list[float] = []
-    remedy = "get another copy, or use the frames before with --frames 0:"
-    try:
-        for packet in container.demux(stream):
-            cut = cut or packet.is_corrupt  # its frame may come packets later
-            for frame in packet.decode():
-                if frame.is_corrupt:
-                    raise ValueError(f"{path} is damaged at frame {seen}; {remedy}{seen}")
-                grey = frame.format.name.startswith("gray")
-                pixels = frame.to_ndarray(format="gray" if grey else "rgb24")
-                upright = np.rot90(pixels, round(frame.rotation / 90) % 4)
-                yield upright[:, :, None] if grey else upright
-                if frame.time is not None:
-                    times.append(frame.time)
-                seen += 1
-    except av.FFmpegError as error:
-        if seen == 0:
-            raise
-        raise ValueError(
-            f"{path} cannot be decoded after frame {seen - 1} ({error.strerror}); {remedy}{seen}"
-        ) from error
-    if cut or seen < (1 - _MISSING) * stream.frames - 1:
-        raise ValueError(
-            f"{path} ends early: {seen} of {stream.frames or 'more'} frames are there; {remedy}{max(0, seen - cut)}"
-        )
-    _warn_of_gaps(times, path)
-
-
-def _warn_of_gaps(times: Sequence[float], path: Path) -> None:
-    """Warn if the time between frames varies by more than rounding."""
-    gaps = np.diff(np.sort(times))
-    if len(gaps) and gaps.max() > 1.5 * np.median(gaps) + 2e-3:
-        warnings.warn(
-            f"{path}: the time between frames varies, from {1000 * gaps.min():.0f} to {1000 * gaps.max():.0f} ms; they "
-            "are counted evenly",
-            SignalWarning,
-            stacklevel=2,
-        )
-
-
-def _from_array(array: NDArray[Any], rate: float | None, selection: _Selection) -> Clip:
-    name = f"an array of shape {array.shape}"
-    if rate is None:
-        raise ValueError(f"{name} does not say how many frames a second has; give rate=")
-    if array.ndim == 3:
-        array = array[..., None]
-    if array.ndim != 4 or array.dtype != np.uint8 or array.shape[3] not in (1, 3):
-        raise ValueError(
-            f"{name} of {array.dtype} is no clip; expected (t, h, w) or (t, h, w, c) of bytes, with 1 or 3 channels"
-        )
-    return _gather(iter(array), rate, name, selection)
-
-
-def _gather(frames: Iterator[Pixels], rate: float, name: str, selection: _Selection) -> Clip:
-    """Return the clip of a sequence of frames, each cropped and scaled as it comes.
+    Args:
+        film: the frames.
+        rate: frames per second; None: as their times are.
+        name: name of the clip in messages.
+        selection: the part that is read.
 
     Raises:
         ValueError: the frames or the rate make no clip.
     """
-    least, most = _RATES
-    if not least <= rate <= most:
-        raise ValueError(f"{name} claims {rate:g} frames a second; expected {least:g} to {most:g}; give another rate")
+    if rate is not None:
+        _check_rate(rate, name, "is to have")
     kept, low, high = 0, 255, 0
     shape: tuple[int, ...] = ()
+    stretch = 1.0
+    times: list[float | None] = []
+    last = 0.0
     with ExitStack() as stack:
-        for frame in _select(frames, name, selection):
-            pixels = _resize(_crop(frame, selection.crop, name), selection.size)
+        for frame in _select(film.frames, name, selection):
+            part = _crop(frame.pixels, selection.crop, name)
+            pixels = _resize(part, selection.size)
             if kept == 0:
                 shape = pixels.shape
+                stretch = (part.shape[1] / shape[1]) / (part.shape[0] / shape[0])
                 if min(shape[:2]) < 2:
                     raise ValueError(f"{name} is {_describe(pixels)}; a clip needs at least 2 pixels each way")
                 spool = stack.enter_context(Spool(shape[2], np.uint8))
+                shown = f"{frame.pixels.shape[1]} x {frame.pixels.shape[0]}"
             low, high = min(low, int(pixels.min())), max(high, int(pixels.max()))
             spool.add(pixels)
+            times.append(frame.time)
+            last = frame.seconds
             kept += 1
         if kept < 2:
-            raise ValueError(f"{name} gives {kept} frame; a clip needs at least 2, and one is of kind image")
+            raise ValueError(
+                f"{name} gives {kept} frame; a clip needs at least 2, and one is fitted as a picture with --kind image"
+            )
         if low == high:
             raise ValueError(f"{name} is constant: every sample is {low}; there is nothing to fit, give another clip")
-        return Clip(spool.gather(), kept, shape[0], shape[1], rate / selection.step, name)
+        values = spool.gather()
+    if abs(film.aspect - 1) > _SQUARE:
+        film.told.append(
+            f"its pixels are not square, but {film.aspect.numerator}:{film.aspect.denominator}; the {shown} samples "
+            "are fitted as they are, in the proportions in which they are shown"
+        )
+    aspect = float(film.aspect) * stretch
+    aspect = 1.0 if abs(aspect - 1) < _SQUARE else aspect
+    clip = Clip(values, kept, shape[0], shape[1], 1.0, name, aspect, film.colours)
+    clip = _time(clip, film, times, last * selection.step, rate, selection.step)
+    for each in film.told:
+        warnings.warn(f"{name}: {each}", SignalWarning, stacklevel=3)
+    return clip
 
 
-def _select(frames: Iterator[Pixels], name: str, selection: _Selection) -> Iterator[Pixels]:
+def _time(clip: Clip, film: Film, times: list[float | None], last: float, rate: float | None, step: int) -> Clip:
+    """Return a clip at the rate of its times, each frame held as long as it is shown.
+
+    Raises:
+        ValueError: there is no rate, or one of no clip.
+    """
+    if rate is not None:
+        return replace(clip, rate=rate / step)
+    timing = find_timing(times, last, film.tick, film.nominal / step)
+    if timing.rate == 0:
+        raise ValueError(f"{clip.name} does not say how many frames a second are shown; give --fps")
+    _check_rate(timing.rate, clip.name, "has")
+    film.told += [each for each in (film.unsure, timing.told) if each]
+    if timing.order is None:
+        return replace(clip, rate=timing.rate)
+    frames, area = len(timing.order), clip.height * clip.width
+    held = allocate(clip.name, (frames * area, clip.values.shape[1]), np.uint8)
+    for place, number in enumerate(timing.order):
+        held[place * area : (place + 1) * area] = clip.values[number * area : (number + 1) * area]
+    return replace(clip, values=held, frames=frames, rate=timing.rate)
+
+
+def _check_rate(rate: float, name: str, has: str) -> None:
+    least, most = _RATES
+    if not least <= rate <= most:
+        raise ValueError(f"{name} {has} {rate:g} frames a second; expected {least:g} to {most:g}; give another rate")
+
+
+def _select(frames: Iterator[Frame], name: str, selection: _Selection) -> Iterator[Frame]:
     """Yield the selected frames.
 
     Raises:
@@ -280,12 +281,12 @@ def _select(frames: Iterator[Pixels], name: str, selection: _Selection) -> Itera
     shape: tuple[int, ...] = ()
     seen = 0
     for frame in frames:
-        if seen and frame.shape != shape:
+        if seen and frame.pixels.shape != shape:
             raise ValueError(
                 f"{name} changes its size at frame {seen}: from {shape[1]} x {shape[0]} pixels of {shape[2]} channels "
-                f"to {_describe(frame)}; use the frames before with --frames 0:{seen}, or convert it to one size"
+                f"to {_describe(frame.pixels)}; use the frames before with --frames 0:{seen}, or convert it to one size"
             )
-        shape = frame.shape
+        shape = frame.pixels.shape
         if seen >= selection.start and (seen - selection.start) % selection.step == 0:
             yield frame
         seen += 1
@@ -339,16 +340,21 @@ def check_suffix(path: str | Path) -> None:
     _check_installed(f"writing {path}")
 
 
-def write(path: str | Path, frames: Iterator[Pixels], rate: float) -> None:
+def write(
+    path: str | Path, frames: Iterator[Pixels], rate: float, aspect: float = 1.0, colours: Colours = STANDARD
+) -> None:
     """Write a clip, whole or not at all, frame by frame.
 
-    MP4 holds H.264 of constant quality (crf 16), whose colours have half the resolution: the last row or column of an
-    odd size is repeated. GIF holds a palette for every frame, and times in hundredths of a second.
+    MP4 holds H.264 of constant quality (crf 16) in the matrix of BT.709, tagged so, with colours of half the
+    resolution, or of the whole where a side is odd. GIF holds a palette for every frame, and times in hundredths of a
+    second.
 
     Args:
         path: file to write; its ending chooses the format.
         frames: frames ``(height, width, channels)``, of 1 or 3 channels.
         rate: frames per second.
+        aspect: width of a pixel over its height.
+        colours: what red, green and blue are.
 
     Raises:
         ValueError: the format is not known or cannot hold such a clip, or there is no frame.
@@ -363,11 +369,14 @@ def write(path: str | Path, frames: Iterator[Pixels], rate: float) -> None:
         raise ValueError(f"cannot write {path}: there are no frames")
     import av
 
-    with replacing(path) as temporary:
+    form = Path(path).suffix.lower()[1:]
+    for each in check_rate(form, rate) + check_size(form, first.shape):
+        warnings.warn(f"{path}: {each}", SignalWarning, stacklevel=2)
+    with replacing(path) as temporary, temporary.open("wb") as file:
         try:
-            encode(temporary, itertools.chain([first], frames), first.shape[:2], Fraction(rate).limit_denominator(1001))
+            encode(file, form, itertools.chain([first], frames), first.shape[:2], rate, aspect, colours)
         except av.FFmpegError as error:
             raise ValueError(
                 f"cannot write {path}: {first.shape[1]} x {first.shape[0]} pixels at {rate:g} frames a second are not "
-                f"taken ({error.strerror})"
+                "taken by the encoder; choose another size or rate"
             ) from error

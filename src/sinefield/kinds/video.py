@@ -23,6 +23,8 @@ class VideoFit(options.Options):
     crop: tuple[int, int, int, int] | None = options.option(
         "--crop", str, "First cut this part out, in pixels.", metavar="L,T,R,B", parse=options.pixel_crop
     )
+    rate: float | None = options.option("--fps", float, "Frames a second. (default: as the file's time stamps are)")
+    stream: int | None = options.option("--stream", int, "Which of several clips in a file, from 0 on.", least=0)
     tiles: tuple[int, ...] | None = options.tiles()
     tile_size: int | None = options.tile_size()
 
@@ -45,8 +47,9 @@ KIND = Kind(
     title="Clips",
     about="A clip: MP4, MOV, MKV, WebM, GIF, …",
     endings=(
-        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg"),
-        *(".ts", ".ogv", ".wmv", ".flv", ".3gp", ".mjpeg", ".gif"),
+        *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi"),
+        *(".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".ogv", ".wmv", ".asf", ".flv"),
+        *(".mxf", ".dv", ".mjpeg", ".y4m", ".gif", ".apng"),
     ),
     reader="sinefield.io.video:read",
     problem="sinefield.problems.video:video",

@@ -41,12 +41,13 @@ def clip_figure(solution: Solution) -> Figure:
         lattice.centres(2, clip.width),
     ]
     found = sample_grid(solution.field, axes, lattice.channels, lambda u: lattice.to_signal(u.value))[:, 0] / 255
-    height = 2.6 * min(max(clip.height / clip.width, 0.4), 1.4)
+    height = 2.6 * min(max(clip.height / (clip.width * clip.aspect), 0.4), 1.4)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(12.4, 3 * height + 3.4), layout="constrained")
         grid = figure.add_gridspec(4, 4, width_ratios=[1, 1, 1, 1.35], height_ratios=[height] * 3 + [2.2])
         for column, (moment, truth, field) in enumerate(zip(moments, truths, fields, strict=True)):
-            draw_beside(figure, [grid[line, column] for line in range(3)], truth, field, f"{moment:.3g} s")
+            places = [grid[line, column] for line in range(3)]
+            draw_beside(figure, places, truth, field, f"{moment:.3g} s", aspect=1 / clip.aspect)
         draw_beside(figure, [grid[3, column] for column in range(3)], row, found, "middle row over time", aspect="auto")
         loss = figure.add_subplot(grid[:, 3])
         draw_convergence(loss, loss.twinx(), solution.history)

@@ -4,8 +4,9 @@ With a(t, y, x) the frames, 0 … 255 becoming −1 … 1, and samples at the ce
 
     value       Φ(t, y, x) − a(t, y, x) = 0
 
-The longest side of the picture spans [−1, 1] and the shorter keeps its aspect; time spans [−1, 1] however long the
-clip is. Frame k of n is shown from k to k + 1 frames after the beginning and lies in the middle between.
+The longest side of the picture, as it is shown, spans [−1, 1] and the shorter keeps its aspect; time spans [−1, 1]
+however long the clip is. Frame k of n is shown from k to k + 1 frames after the beginning and lies in the middle
+between.
 
 Source: arXiv 2006.09661, section 4.1 and supplement.
 """
@@ -51,6 +52,7 @@ def video(
     size: tuple[int, int] | None = None,
     crop: tuple[int, int, int, int] | None = None,
     rate: float | None = None,
+    stream: int | None = None,
     network: str = "siren",
     tiles: Sequence[int] | None = None,
     tile_size: int | None = None,
@@ -63,7 +65,8 @@ def video(
         frames: the first, the one after the last (None: the end) and the step.
         size: width and height that every frame is scaled to.
         crop: left, top, right, bottom in pixels, before scaling.
-        rate: frames a second; None: the file's.
+        rate: frames a second; None: as the time stamps of the file are.
+        stream: which of several clips in a file, from 0 on; None: the first.
         network: which network, of :data:`sinefield.fields.perceptron.NETWORKS`.
         tiles: how many a tiled field has along t, y and x, see :mod:`.tiles`; one along each for one network; None:
             as many as a clip of :data:`LARGE` samples needs, else one.
@@ -74,15 +77,16 @@ def video(
         ValueError: the clip cannot be used, or the network or a setting is unknown.
         FileNotFoundError: there is no such file.
     """
-    clip = clips.read(source, frames, size, crop, rate)
+    clip = clips.read(source, frames, size, crop, rate, stream)
     channels = int(clip.values.shape[1])
-    longest = max(clip.height, clip.width)
-    shape, extent = (clip.frames, clip.height, clip.width), (1.0, clip.height / longest, clip.width / longest)
+    wide = clip.width * clip.aspect
+    longest = max(clip.height, wide)
+    shape, extent = (clip.frames, clip.height, clip.width), (1.0, clip.height / longest, wide / longest)
     counts = choose_tiles(shape, tiles, tile_size, network, usual=TILE, large=math.prod(shape) >= LARGE)
     lattice = Lattice(shape, extent, channels, 0.0, 255.0)
     grid = make_grid(ScaledArray(clip.values, lattice.low, lattice.high), shape, extent, in_tiles=counts is not None)
     return pose_on_lattice(
-        VideoSignal(lattice, clip.rate),
+        VideoSignal(lattice, clip.rate, clip.colours),
         grid,
         channels,
         _omega,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sinefield.io import image as pictures
 from sinefield.io import video as clips
 from sinefield.io.allocation import check_memory
 from sinefield.io.files import replacing
+from sinefield.io.video_colours import STANDARD, Colours
 from sinefield.jet import CHUNK
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.sampling import check_count, sample_grid
@@ -30,10 +32,12 @@ class VideoSignal(Signal):
     Args:
         lattice: the mapping between samples and the field, along t, y and x; values are 0 to 255.
         rate: frames a second of the original.
+        colours: what red, green and blue are.
     """
 
     lattice: Lattice
     rate: float
+    colours: Colours = STANDARD
     kind: ClassVar[str] = "video"
 
     @property
@@ -52,9 +56,15 @@ class VideoSignal(Signal):
         """How long the clip is."""
         return self.lattice.shape[0] / self.rate
 
+    @property
+    def aspect(self) -> float:
+        """The width of a pixel over its height."""
+        return self._stretch(*reversed(self.lattice.shape[1:]))
+
     def to_json(self) -> dict[str, Any]:
-        """Return the mapping as JSON."""
-        return {"kind": self.kind, **self.lattice.to_json(), "rate": self.rate}
+        """Return the mapping as JSON; colours that are those of BT.709 are left out."""
+        colours = {} if self.colours == STANDARD else dataclasses.asdict(self.colours)
+        return {"kind": self.kind, **self.lattice.to_json(), "rate": self.rate, **colours}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> VideoSignal:
@@ -66,7 +76,10 @@ class VideoSignal(Signal):
         lattice, rate = Lattice.from_json(stored, axes=3), stored.get("rate")
         if not isinstance(rate, int | float) or not 1e-9 <= rate <= 1e6 or lattice.channels not in (1, 3):
             raise ValueError(f"the stored clip is not plausible: {rate} frames a second of {lattice.channels} channels")
-        return cls(lattice, float(rate))
+        colours = Colours(**{name: stored[name] for name in ("primaries", "transfer") if name in stored})
+        if not all(type(each) is int and 0 < each < 256 for each in dataclasses.astuple(colours)):
+            raise ValueError(f"the stored clip is not plausible: its colours are {dataclasses.astuple(colours)}")
+        return cls(lattice, float(rate), colours)
 
     def sample(
         self,
@@ -116,7 +129,8 @@ class VideoSignal(Signal):
     ) -> str:
         """Return in a few words what was written: the clip of a field frame by frame, or the picture of a moment.
 
-        NPY keeps numbers. The other arguments are those of :meth:`sample`.
+        NPY keeps numbers. MP4 says how wide pixels are that are not square; of pictures and GIF they are square. The
+        other arguments are those of :meth:`sample`.
 
         Args:
             field: Φ.
@@ -138,7 +152,7 @@ class VideoSignal(Signal):
             raise ValueError("a moment has no speed; leave speed or time out")
         if time is not None:
             pictures.check_suffix(path)
-            values = self.sample(field, size, time=time, start=start, stop=stop, fps=fps)
+            values = self.sample(field, size or self._square(), time=time, start=start, stop=stop, fps=fps)
             pictures.write(path, values, self.lattice.low, self.lattice.high, 8)
             return f"{values.shape[1]} x {values.shape[0]}, the moment {time:g} s"
         whole = path.suffix.lower() == ".npy"
@@ -146,15 +160,18 @@ class VideoSignal(Signal):
             clips.check_suffix(path)
         shown = fps or self.rate
         count, first, last = self._interval(time, start, stop, fps if fps == 0 else shown / speed)
-        width, height = self._size(size)
+        gif = path.suffix.lower() == ".gif"
+        width, height = self._size(size or (self._square() if gif else None))
+        aspect = 1.0 if gif else self._stretch(width, height)
         if whole:
             values = self.sample(field, size, start=start, stop=stop, fps=shown / speed)
             with replacing(path) as temporary, temporary.open("wb") as file:
                 np.save(file, values, allow_pickle=False)
         else:
             blocks = self._blocks(field, count, first, last, height, width)
-            clips.write(path, (_bytes(each) for block in blocks for each in block), shown)
-        return f"{width} x {height}, {count} frames at {shown:.6g} a second, {count / shown:.2f} s"
+            clips.write(path, (_bytes(each) for block in blocks for each in block), shown, aspect, self.colours)
+        seen = "" if aspect == 1 or whole else f" (shown as {round(width * aspect)} x {height})"
+        return f"{width} x {height}{seen}, {count} frames at {shown:.6g} a second, {count / shown:.2f} s"
 
     def _size(self, size: tuple[int, int] | None) -> tuple[int, int]:
         _, height, width = self.lattice.shape
@@ -162,6 +179,20 @@ class VideoSignal(Signal):
         if len(found) != 2 or min(found) < 1:
             raise ValueError(f"the size of a clip is width and height, both must be at least 1; got {found}")
         return found
+
+    def _square(self) -> tuple[int, int]:
+        """Return the size of pictures whose pixels are square, and of which nothing is lost; it is even."""
+        _, height, width = self.lattice.shape
+        if self.aspect == 1:
+            return width, height
+        wide, high = max(1.0, self.aspect), max(1.0, 1 / self.aspect)
+        return (2 * round(width * wide / 2), height) if wide > 1 else (width, 2 * round(height * high / 2))
+
+    def _stretch(self, width: int, height: int) -> float:
+        """Return the width of a pixel over its height in frames of a size; 1 where the difference is not seen."""
+        _, high, wide = self.lattice.extent
+        found = (wide / width) / (high / height)
+        return 1.0 if abs(found - 1) < 0.01 else found
 
     def _interval(
         self, time: float | None, start: float, stop: float | None, fps: float | None

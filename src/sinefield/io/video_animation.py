@@ -1,0 +1,53 @@
+"""Animated WebP as a clip, which FFmpeg does not decode: Pillow reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageSequence
+
+from sinefield.io.video_colours import lay_on_background
+from sinefield.io.video_decoding import ON_WHITE, Film, Frame
+from sinefield.io.video_ends import find_missing
+
+
+@contextmanager
+def opened_webp(path: Path) -> Iterator[Film]:
+    """Open an animated WebP file.
+
+    Args:
+        path: of the file.
+
+    Yields:
+        The clip.
+
+    Raises:
+        ValueError: it is damaged or ends early.
+    """
+    missing = find_missing(path)
+    if missing:
+        raise ValueError(f"{path} ends early: {missing}; get another copy")
+    try:
+        with Image.open(path) as picture:
+            film = Film(iter(()), Fraction(0), 0.001)
+            film.frames = _decode(picture, film)
+            yield film
+    except (Image.DecompressionBombError, OSError, SyntaxError, EOFError) as error:
+        raise ValueError(f"{path} cannot be read as a clip: it is damaged; get another copy") from error
+
+
+def _decode(picture: Image.Image, film: Film) -> Iterator[Frame]:
+    """Yield the frames, each as it is shown, on white where nothing is."""
+    time = 0.0
+    for each in ImageSequence.Iterator(picture):
+        samples = np.asarray(each.convert("RGBA"))
+        seconds = (each.info.get("duration") or 100) / 1000  # browsers show what has no time for 100 ms
+        pixels, transparent = lay_on_background(samples[:, :, :3], samples[:, :, 3:])
+        if transparent and ON_WHITE not in film.told:
+            film.told.append(ON_WHITE)
+        yield Frame(pixels, time, seconds)
+        time += seconds

@@ -1,0 +1,313 @@
+"""Decoding of clips by FFmpeg: the frames that are shown, upright, with their times, and what a file promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinefield.io import video_colours
+from sinefield.io.video_colours import STANDARD, Colours, Pixels
+from sinefield.io.video_ends import find_missing
+
+_LARGEST = 1 << 26  # pixels of a frame: twice those of 8K; damaged headers claim more
+_PROMISING = ("matroska", "flv", "asf", "avi", "mov", "mxf")  # formats whose headers tell how long they are
+_RAW = {"mjpeg": "JPEG files one after the other", "h264": "raw H.264", "hevc": "raw H.265", "m4v": "raw MPEG-4"}
+ON_WHITE = "what is transparent in it lies on white"
+_REMEDY = "get another copy, or use the frames before with --frames 0:"
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A frame that is shown.
+
+    Args:
+        pixels: ``(height, width, c)``, upright.
+        time: when it is shown, in seconds; None: not known.
+        seconds: how long; 0: not known.
+    """
+
+    pixels: Pixels
+    time: float | None
+    seconds: float = 0.0
+
+
+@dataclass(eq=False)
+class Film:
+    """What a file says of its clip, and the frames, which can be iterated once.
+
+    Args:
+        frames: the frames in the order of showing.
+        nominal: frames per second by the header; 0: not known.
+        tick: precision of the times of frames, in seconds.
+        aspect: width of a pixel over its height, upright; known from the first frame on, as the next two are.
+        colours: of the samples.
+        unsure: what is told where the rate is taken that the file seems to have.
+        told: what is to be told.
+    """
+
+    frames: Iterator[Frame]
+    nominal: Fraction
+    tick: float
+    aspect: Fraction = Fraction(1)
+    colours: Colours = STANDARD
+    unsure: str = ""
+    told: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def opened(path: Path, number: int | None) -> Iterator[Film]:
+    """Open a clip.
+
+    Args:
+        path: of the file. Its name is not looked at, as FFmpeg takes some names for addresses or patterns.
+        number: which of several clips in the file; None: the first.
+
+    Yields:
+        The clip.
+
+    Raises:
+        ValueError: it is no clip, is damaged or ends early, or there is no such clip in it.
+        OSError: it cannot be read.
+    """
+    import av
+
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.name = "clip" + (path.suffix if path.suffix.isascii() else "")
+            with av.open(file, options={"protocol_whitelist": "none"}, metadata_errors="ignore") as container:
+                yield _Reading(container, path, number).film
+    except av.FFmpegError as error:
+        raise ValueError(_describe_failure(path)) from error
+
+
+def _describe_failure(path: Path) -> str:
+    missing = find_missing(path)
+    if missing:
+        return f"{path} cannot be read as a clip: it ends early, {missing}; get another copy"
+    return (
+        f"{path} cannot be read as a clip: nothing in it is of a format that FFmpeg reads, or what describes it is "
+        "damaged or protected; if players show it, convert it to MP4 first"
+    )
+
+
+class _Reading:
+    """The reading of a file: the film, and what was found while its frames were decoded."""
+
+    def __init__(self, container: Any, path: Path, number: int | None) -> None:
+        self._container, self._path = container, path
+        self._form = str(container.format.name)
+        self._seen = self._packets = 0
+        self._transparent = False
+        told: list[str] = []
+        self._stream = stream = _choose_stream(container, path, number, told)
+        if stream.codec_context is None:
+            raise ValueError(f"{path} is coded in a way that FFmpeg has no decoder for; convert it to MP4 first")
+        if stream.width * stream.height > _LARGEST:
+            raise ValueError(
+                f"{path} has frames of {stream.width} x {stream.height} pixels by its header, and {_LARGEST:,} pixels "
+                "are the most; it may be damaged, else make it smaller first"
+            )
+        stream.thread_type = "AUTO"
+        stream.codec_context.options = {"max_pixels": str(_LARGEST)}
+        # An edit may leave some of what is stored out of the index of MP4; other indices may lack what there is.
+        indexed = len(stream.index_entries) if self._form.startswith("mov") else 0
+        self._promised = min(stream.frames, indexed or stream.frames)
+        nominal = Fraction(stream.average_rate or stream.guessed_rate or 0)
+        unsure = ""
+        if self._form in _RAW:
+            unsure = (
+                f"{_RAW[self._form]} do not say how many frames a second are shown; {float(nominal):g} are taken, and "
+                "--fps gives another number"
+            )
+        tick = float(stream.time_base) if stream.time_base else 0.0
+        self.film = Film(self._frames(), nominal, tick, unsure=unsure, told=told)
+
+    def _frames(self) -> Iterator[Frame]:
+        """Yield the frames, one later than they are decoded, as the last of a file that was cut short may be half."""
+        before: Frame | None = None
+        for frame in self._decoded():
+            if before is not None:
+                yield before
+            before = frame
+        missing = find_missing(self._path, self._form, int(self._stream.id or 0))
+        self._compare(before, missing)
+        if before is not None and not (missing and self._lacks(before)):
+            yield before
+        elif before is not None:
+            self._seen -= 1
+
+    def _decoded(self) -> Iterator[Frame]:
+        """Yield the frames as they are decoded.
+
+        Raises:
+            av.FFmpegError: none can be decoded.
+            ValueError: the file is damaged or ends early.
+        """
+        import av
+
+        stream, path = self._stream, self._path
+        cut, skipped = False, 0
+        try:
+            for packet in self._container.demux(stream):
+                self._packets += packet.size > 0
+                cut = cut or packet.is_corrupt  # its frame may come packets later
+                for frame in packet.decode():
+                    if frame.is_corrupt and self._seen == 0:
+                        skipped += 1  # a recording that begins between two pictures that can be decoded alone
+                        continue
+                    if frame.is_corrupt and not cut:
+                        raise ValueError(f"{path} is damaged at frame {self._seen}; {_REMEDY}{self._seen}")
+                    if frame.is_corrupt:
+                        continue
+                    yield self._prepare(frame)
+                    self._seen += 1
+        except av.FFmpegError as error:
+            if self._seen == 0:
+                raise
+            raise ValueError(f"{path} cannot be decoded after frame {self._seen - 1}; {_REMEDY}{self._seen}") from error
+        if skipped:
+            self.film.told.append(
+                f"the first {skipped} frames cannot be decoded, as what they refer to is missing; left out"
+            )
+        if cut:
+            raise ValueError(
+                f"{path} ends early: {self._seen} of {self._promised or 'more'} frames are there; "
+                f"{_REMEDY}{max(0, self._seen - 1)}"
+            )
+
+    def _prepare(self, frame: Any) -> Frame:
+        upright, turned = _find_turn(frame)
+        if self._seen == 0:
+            self._describe(frame, turned)
+        pixels, transparent = video_colours.convert(frame)
+        if transparent and not self._transparent:
+            self._transparent = True
+            self.film.told.append(ON_WHITE)
+        time = frame.time if frame.pts is not None else None
+        base = frame.time_base or Fraction(0)
+        return Frame(np.ascontiguousarray(upright(pixels)), time, float((frame.duration or 0) * base))
+
+    def _describe(self, frame: Any, turned: bool) -> None:
+        """Note what the first frame says of all."""
+        film = self.film
+        aspect = Fraction(self._stream.sample_aspect_ratio or 1)
+        if not Fraction(1, 100) <= aspect <= 100:
+            aspect = Fraction(1)
+        film.aspect = 1 / aspect if turned else aspect
+        film.colours = Colours.of(frame)
+        film.told += video_colours.describe(frame)
+        if frame.interlaced_frame:
+            film.told.append(
+                "it is interlaced: every second row is of another moment, and is fitted as it is; deinterlace it first "
+                "where things move"
+            )
+        if self._stream.metadata.get("alpha_mode") == "1" and len(frame.format.components) == 3:
+            film.told.append("its transparency is left out, and colours are as they are stored below it")
+
+    def _lacks(self, last: Frame) -> bool:
+        """Return whether a file whose end is missing lacks frames, so that the last one may be a part only."""
+        if self._promised:
+            return bool(self._seen < self._promised)
+        promised = self._promised_seconds()
+        end = 0.0 if last.time is None else last.time + last.seconds
+        return promised is None or end < promised - max(last.seconds, self.film.tick) / 2
+
+    def _promised_seconds(self) -> float | None:
+        """Return when the clip ends by the header; None: it does not say."""
+        tagged = self._stream.metadata.get("DURATION", "").split(":")
+        if len(tagged) == 3 and all(each.replace(".", "", 1).isdigit() for each in tagged):
+            return 3600 * float(tagged[0]) + 60 * float(tagged[1]) + float(tagged[2])
+        if not self._form.startswith(_PROMISING) or len(self._container.streams) > 1:
+            return None
+        whole = self._container.duration
+        return (
+            None
+            if not whole or self._container.start_time is None
+            else (whole + max(0, self._container.start_time)) / 1e6
+        )
+
+    def _compare(self, last: Frame | None, missing: str) -> None:
+        """Tell of the difference between what was promised and what is there.
+
+        Raises:
+            ValueError: frames are missing.
+        """
+        seen, promised = self._seen, self._promised
+        if last is None:
+            if missing:
+                raise ValueError(
+                    f"{self._path} ends early, before the end of its first frame: {missing}; get another copy"
+                )
+            return
+        lost = promised - self._packets
+        if lost > 0 and seen < promised and (missing or lost > 1 + promised // 50):
+            raise ValueError(f"{self._path} ends early: {seen} of {promised} frames are there; {_REMEDY}{seen}")
+        if lost > 0 and seen < promised:
+            self.film.told.append(f"{promised} frames are promised and {seen} are there, which are used")
+        if promised and seen > promised:
+            self.film.told.append(f"{promised} frames are promised and {seen} are there, which are used")
+        end = None if last.time is None else last.time + last.seconds
+        seconds = self._promised_seconds()
+        if missing:
+            part = "" if not self._lacks(last) else "; the last frame, which may be half, is left out"
+            amount = f"{seen} frames"
+            if seconds and end is not None:
+                amount += f", {end:.2f} of {seconds:.2f} s,"
+            self.film.told.append(f"it ends early, {missing}: {amount} are there and used{part}")
+        elif seconds and end is not None and not promised and seconds > 1.05 * end + 0.5:
+            self.film.told.append(f"{seconds:.2f} s are promised and {end:.2f} s are there, which are used")
+
+
+def _choose_stream(container: Any, path: Path, number: int | None, told: list[str]) -> Any:
+    """Return the stream of the clip: pictures that are shown one after the other, no cover.
+
+    Raises:
+        ValueError: there is none, or none of that number.
+    """
+    from av.stream import Disposition
+
+    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    found = [each for each in container.streams.video if not each.disposition & still]
+    if not found:
+        kinds = sorted({str(each.type) for each in container.streams} - {"video"})
+        if "audio" in kinds:
+            raise ValueError(f"{path} has no moving pictures in it, only sound; fit it with --kind audio")
+        raise ValueError(f"{path} has no moving pictures in it; give a clip")
+    if number is not None and not 0 <= number < len(found):
+        raise ValueError(
+            f"{path} has {len(found)} clip{'s' * (len(found) > 1)} in it and none of number {number}; the first is 0"
+        )
+    if number is None and len(found) > 1:
+        told.append(f"there are {len(found)} clips in it, and the first is used; --stream N takes another, from 0 on")
+    return found[number or 0]
+
+
+def _find_turn(frame: Any) -> tuple[Callable[[NDArray[Any]], NDArray[Any]], bool]:
+    """Return what turns and flips the pixels of a frame as they are shown, and whether rows become columns."""
+    matrix = _read_matrix(frame)
+    if matrix is None:
+        return (lambda pixels: pixels), False
+    a, b, c, d = matrix
+    # x' = a x + c y and y' = b x + d y, x to the right and y down.
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return (lambda pixels: pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]), False
+    return (lambda pixels: pixels.swapaxes(0, 1)[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]), True
+
+
+def _read_matrix(frame: Any) -> tuple[int, int, int, int] | None:
+    from av.sidedata.sidedata import Type
+
+    stored = frame.side_data.get(Type.DISPLAYMATRIX)
+    if stored is None:
+        return None
+    numbers = np.frombuffer(bytes(stored), np.int32)
+    if len(numbers) < 9 or not (numbers[0] or numbers[1]):
+        return None
+    return int(numbers[0]), int(numbers[1]), int(numbers[3]), int(numbers[4])
