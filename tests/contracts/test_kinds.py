@@ -152,7 +152,7 @@ def test_endings_are_those_that_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "kind"), [((5, 6), "image"), ((5, 6, 3), "image"), ((5, 6, 7), "volume"), ((2, 3, 4, 5), "image")]
+    ("shape", "kind"), [((5, 6), "image"), ((5, 6, 3), "image"), ((5, 6, 7), "volume"), ((2, 3, 4, 5), "volume")]
 )
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
 def test_the_header_of_an_npy_file_tells_its_kind(

@@ -201,6 +201,24 @@ def camera_place(text: str) -> Any:
     return numbers_of(text, ",", [2, 3], float, "--camera", "30,20 or 30,20,4")
 
 
+def voxel_sizes(text: str) -> Any:
+    """Return the sizes along z, y and x that ``--voxel`` holds.
+
+    Raises:
+        ValueError: something else.
+    """
+    return numbers_of(text, ",", [3], float, "--voxel", "2.5,1,1")
+
+
+def black_and_white(text: str) -> Any:
+    """Return the values of black and white that ``--range`` holds.
+
+    Raises:
+        ValueError: something else.
+    """
+    return numbers_of(text, ",", [2], float, "--range", "0,4095")
+
+
 def tiles() -> Any:
     """Return the option ``--tiles`` of whatever is fitted on a lattice."""
     about = "Fit a tiled field: how many tiles along each axis."
@@ -230,3 +248,14 @@ def start() -> Any:
 def stop() -> Any:
     """Return the option ``--stop`` of what runs in time."""
     return option("--stop", float, "Where it ends, in seconds. (default: the end)")
+
+
+def nodata() -> Any:
+    """Return the option ``--nodata`` of what may have samples that are not known."""
+    return option("--nodata", float, "The value of samples that are not known.", metavar="VALUE")
+
+
+def value_range() -> Any:
+    """Return the option ``--range`` of what is shown from black to white."""
+    about = "Values of black and white. (default: as found)"
+    return option("--range", str, about, metavar="LOW,HIGH", parse=black_and_white)

@@ -16,6 +16,17 @@ from sinefield.kinds.kind import Kind
 class VolumeFit(options.Options):
     """How a volume is fitted."""
 
+    volume: int | None = options.option(
+        "--volume", int, "Which of several volumes, from 0. (default: the first)", metavar="N", least=0
+    )
+    voxel: tuple[float, ...] | None = options.option(
+        "--voxel", str, "Size of a voxel in mm. (default: as in the file)", metavar="Z,Y,X", parse=options.voxel_sizes
+    )
+    nodata: float | None = options.nodata()
+    background: float | None = options.option(
+        "--background", float, "What NaN is taken for. (default: not known)", metavar="VALUE"
+    )
+    value_range: tuple[float, ...] | None = options.value_range()
     tiles: tuple[int, ...] | None = options.tiles()
     tile_size: int | None = options.tile_size()
 
@@ -50,17 +61,38 @@ def npy_shape(path: Path) -> tuple[int, ...] | None:
         return None
 
 
+def is_pair(path: Path) -> bool:
+    """Return whether a file is one of the two of a volume as NIfTI or Analyze: a header, and voxels beside it."""
+    name = path.name.lower()
+    if not name.endswith((".hdr", ".img", ".hdr.gz", ".img.gz")):
+        return False
+    if name.endswith(".gz"):
+        return True
+    header = path.with_suffix(".HDR" if path.suffix.isupper() else ".hdr")
+    try:
+        with header.open("rb") as file:
+            size = file.read(4)
+    except OSError:  # who reads it tells what is wrong with it
+        return False
+    return any(int.from_bytes(size, order) in (348, 540) for order in ("little", "big"))
+
+
 def _is_volume(path: Path) -> bool:
-    """Return whether an NPY file has three axes, of which the last is not the 1, 3 or 4 channels of a picture."""
+    """Return whether a file is one of a pair, or an NPY file of three axes of which the last is no picture's channels.
+
+    A picture has 1, 3 or 4 channels. Arrays of four axes are series of volumes.
+    """
     shape = npy_shape(path)
-    return shape is not None and len(shape) == 3 and shape[2] not in (1, 3, 4)
+    if shape is None:
+        return path.name.lower().endswith(".npz") or is_pair(path)
+    return (len(shape) == 3 and shape[2] not in (1, 3, 4)) or len(shape) == 4
 
 
 KIND = Kind(
     name="volume",
     title="Volumes",
-    about="A volume, such as a scan: NIfTI, or NPY of three axes.",
-    endings=(".nii", ".nii.gz"),
+    about="A volume, such as a scan: NIfTI, MGH, NPY of three axes; TIFF stacks with --kind volume.",
+    endings=(".nii", ".nii.gz", ".mgh", ".mgz"),
     reader="sinefield.io.volume:read",
     problem="sinefield.problems.volume:volume",
     signal="sinefield.signals.volume:VolumeSignal",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sinefield.io.video import Clip
@@ -65,6 +68,9 @@ def clip_figure(solution: Solution) -> Figure:
 def volume_figure(solution: Solution) -> Figure:
     """Return the figure of a volume: truth, field and error in its three middle slices, and convergence.
 
+    Slices of a scan are upright, with the body's left at the left, and letters at their edges say what lies there.
+    Voxels that are not known are black.
+
     Raises:
         ValueError: the solution is not one of a volume.
     """
@@ -78,11 +84,15 @@ def volume_figure(solution: Solution) -> Figure:
         grid = figure.add_gridspec(3, 4, width_ratios=[1, 1, 1, 1.35])
         for column, name in enumerate("zyx"):
             number = scan.shape[column] // 2
-            truth = (values.take(number, column).astype(np.float32)[:, :, None] - scan.low) / span
-            field = (signal.sample(solution.field, axis=column, at=number + 0.5)[:, :, None] - scan.low) / span
+            voxels = signal.upright(values.take(number, column).astype(np.float32))
+            found = signal.sample(solution.field, axis=column, at=number + 0.5)
+            truth, field = (
+                (np.where(np.isnan(found), 0, (each - scan.low) / span))[:, :, None] for each in (voxels, found)
+            )
             rows, columns = (each for axis, each in enumerate(scan.sizes) if axis != column)
             places = [grid[line, column] for line in range(3)]
             draw_beside(figure, places, truth, field, f"across {name} at {number}", aspect=rows / columns)
+            _name_edges(figure.axes[-3:], signal.edges(column))
         loss = figure.add_subplot(grid[:, 3])
         draw_convergence(loss, loss.twinx(), solution.history)
         shape = " x ".join(map(str, scan.shape))
@@ -90,3 +100,22 @@ def volume_figure(solution: Solution) -> Figure:
             f"{short(scan.name)}, {shape}, recipe “{solution.recipe.name}”: PSNR {solution.metrics['psnr']:.1f} dB"
         )
     return figure
+
+
+def _name_edges(panels: Sequence[Axes], names: Sequence[str]) -> None:
+    """Write the first letters of what lies at the top, the bottom, the left and the right of slices into them."""
+    places = [(0.5, 0.97, "center", "top"), (0.5, 0.03, "center", "bottom")]
+    places += [(0.02, 0.5, "left", "center"), (0.98, 0.5, "right", "center")]
+    for panel in panels:
+        for name, (across, up, horizontal, vertical) in zip(names, places, strict=True):
+            panel.text(
+                across,
+                up,
+                name[:1].upper(),
+                transform=panel.transAxes,
+                ha=horizontal,
+                va=vertical,
+                color="white",
+                fontsize=8,
+                bbox={"boxstyle": "square,pad=0.15", "facecolor": "black", "alpha": 0.4, "linewidth": 0},
+            )
