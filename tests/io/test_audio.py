@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,85 @@ def test_clipped_samples_are_counted_and_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("dtype", "scale", "shift", "bits", "floats"),
+    [
+        (np.int8, 2**7, 0, 8, False),
+        (np.uint8, 2**7, 128, 8, False),
+        (np.int16, 2**15, 0, 16, False),
+        (np.int32, 2**31, 0, 32, False),
+        (np.float16, 1, 0, 32, True),
+        (np.float32, 1, 0, 32, True),
+        (np.float64, 1, 0, 64, True),
+    ],
+)
+def test_arrays_of_every_type_are_read(dtype: Any, scale: float, shift: float, bits: int, floats: bool) -> None:
+    found = audio.read((tone(2) * scale + shift).astype(dtype), RATE)
+    assert (found.bits, found.floats, found.values.shape) == (bits, floats, (4000, 2))
+    assert np.abs(found.values / found.full - tone(2)).max() <= (
+        2e-3 if dtype == np.float16 else 1.0 / min(scale, 2**15)
+    )
+    assert found.peak == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_full_scale_that_is_given_is_used(tmp_path: Path) -> None:
+    for array in ((tone() * 32768).astype(np.int64), tone() * 32768, (tone() * 32768).astype(np.int32)):
+        found = audio.read(array, RATE, full_scale=32768)
+        assert found.peak == pytest.approx(0.5, abs=0.01)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone() * 32768, RATE, "FLOAT")
+    with pytest.warns(SignalWarning, match=r"a\.wav: its largest sample is 16\d+ times full scale, as if integers had"):
+        assert audio.read(path).peak == pytest.approx(16384, abs=300)
+    assert audio.read(path, full_scale=32768).peak == pytest.approx(0.5, abs=0.01)
+    for wrong in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="a number above 0"):
+            audio.read(path, full_scale=wrong)
+    soundfile.write(path, tone(), RATE, "PCM_16")
+    with pytest.raises(ValueError, match=r"a\.wav holds no floating-point numbers, and tells its full scale"):
+        audio.read(path, full_scale=32768)
+
+
+def test_floats_a_little_beyond_full_scale_are_no_integers(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, 4 * tone(), RATE, "FLOAT")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert audio.read(path).peak == pytest.approx(2, abs=0.01)
+
+
+@pytest.mark.parametrize("ending", [".wav", ".aifc", ".caf"])
+def test_numbers_that_are_none_are_told_and_not_known(ending: str, tmp_path: Path) -> None:
+    samples = tone(2)
+    samples[100:110, 1], samples[200, 0], samples[300] = np.nan, np.inf, -np.inf
+    soundfile.write(tmp_path / f"a{ending}", samples, RATE, "FLOAT", format={".aifc": "AIFF"}.get(ending))
+    with pytest.warns(SignalWarning, match=r"13 of 8000 samples are NaN or infinity; nothing is fitted there"):
+        found = audio.read(tmp_path / f"a{ending}")
+    assert found.known is not None
+    assert np.array_equal(found.known, np.isfinite(samples))
+    assert np.array_equal(found.values[found.known], samples.astype(np.float32)[np.isfinite(samples)])
+    assert np.isfinite(found.values).all()
+    assert found.peak == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_constant_and_a_silent_channel_are_recordings() -> None:
+    assert audio.read(np.full((50, 1), 0.25), RATE).peak == 0.25
+    half = tone(2)
+    half[:, 1] = 0
+    assert audio.read(half, RATE).values.shape == (4000, 2)
+
+
+@pytest.mark.parametrize("rate", [1, 11_025, 22_254, 44_056, 96_000, 192_000, 2**24])
+def test_any_rate_is_read_and_written(rate: int, tmp_path: Path) -> None:
+    audio.write(tmp_path / "a.wav", iter([tone().astype(np.float32)]), rate, 1, 16)
+    assert audio.read(tmp_path / "a.wav").rate == rate
+
+
+@pytest.mark.parametrize(
     ("array", "message"),
     [
         (np.zeros((100, 1)), "is silent"),
         (np.ones((1, 1)), "needs at least 2"),
-        (np.full((9, 1), np.nan), "NaN or infinity"),
-        (np.full((9, 1), np.inf), "NaN or infinity"),
+        (np.full((9, 1), np.nan), "only NaN or infinity in channel 0"),
+        (np.array([[0.5, np.inf]] * 9), "only NaN or infinity in channel 1"),
         (np.ones((9, 1, 1)), "is no recording"),
         (np.ones((9, 1), dtype=np.uint16), "does not tell its full scale; give full_scale="),
         (np.ones((9, 1), dtype=bool), "is no recording"),

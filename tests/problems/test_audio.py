@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sinefield import kinds, metrics, problems, solve
+from sinefield.io import SignalWarning
 from sinefield.io.audio import Recording
 from sinefield.problem import Problem
 from sinefield.problems import audio
@@ -79,6 +80,52 @@ def test_metrics_are_those_of_their_definition() -> None:
     assert found["psnr"] == pytest.approx(10 * math.log10(4 / found["mse"]))
 
 
+def test_samples_that_are_not_known_count_in_nothing() -> None:
+    samples = chord(2)
+    samples[500:600, 1] = np.nan
+    with pytest.warns(SignalWarning, match="100 of 6000 samples are NaN"):
+        problem = audio(samples, rate=RATE, **TINY)
+    field = truth(problem, 2)
+    field.peak = signal_of(problem).lattice.high
+    found = problem.measure({"u": field}, None)
+    assert found["mse"] < 1e-9
+    assert found.keys() == {"mse", "snr", "psnr"}  # spectra need all neighbours
+    assert problem.measure({"u": field}, 100)["snr"] > 80
+    silent = truth(problem, 2)
+    silent.peak = math.inf
+    power = np.nanmean((samples / np.nanmax(np.abs(samples))) ** 2)
+    assert problem.measure({"u": silent}, None)["mse"] == pytest.approx(power, rel=1e-5)
+    solution = solve(problem, passes=1, batch=256)
+    assert math.isfinite(solution.metrics["snr"])
+
+
+@pytest.mark.parametrize("bits", [8, 16, 24, 32])
+@pytest.mark.parametrize("ending", [".wav", ".aiff", ".w64", ".caf"])
+def test_a_field_that_is_the_recording_writes_the_same_file(bits: int, ending: str, tmp_path: Path) -> None:
+    class Stored(nn.Module):
+        """The field that has a row of samples."""
+
+        def __init__(self, samples: NDArray[np.float32]) -> None:
+            super().__init__()
+            self.samples = nn.Parameter(torch.from_numpy(samples.copy()))
+
+        def forward(self, points: torch.Tensor) -> torch.Tensor:
+            count = len(self.samples)
+            return self.samples[((points[:, 0] + 1) * (count / 2)).long().clamp(0, count - 1)]
+
+    names = {8: "PCM_U8" if ending in (".wav", ".w64") else "PCM_S8", 16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}
+    soundfile.write(tmp_path / f"a{ending}", chord(2) * (3 if bits == 32 else 1), RATE, names[bits])
+    problem = audio(tmp_path / f"a{ending}", **TINY)
+    assert isinstance(problem.reference, Recording)
+    peak = signal_of(problem).lattice.high
+    field = Stored((problem.reference.values / problem.reference.full / peak).astype(np.float32))
+    signal_of(problem).write(field, tmp_path / f"b{ending}")
+    written, original = soundfile.info(tmp_path / f"b{ending}"), soundfile.info(tmp_path / f"a{ending}")
+    assert (written.subtype, written.samplerate, written.frames) == (original.subtype, RATE, 3000)
+    again, truly = (soundfile.read(tmp_path / f"{name}{ending}")[0] for name in "ab")
+    assert np.abs(again - truly).max() <= (2**-22 if bits >= 24 else 0)
+
+
 def test_other_rates_and_intervals_are_evaluations_of_the_same_function() -> None:
     problem = audio(chord(), rate=RATE, **TINY)
     signal, field = signal_of(problem), truth(problem, 1)
@@ -114,7 +161,15 @@ def test_a_recording_read_back_has_the_error_that_was_told(tmp_path: Path) -> No
 def test_the_signal_survives_json() -> None:
     signal = signal_of(audio(chord(2), rate=RATE, **TINY))
     assert kinds.signal_from_json(json.loads(json.dumps(signal.to_json()))) == signal
-    for change in ({"rate": 0}, {"rate": "8000"}, {"bits": 12}):
+    told = [{"bits": 32, "floats": False}, {"bits": 64}, {"speakers": 0x3F}, {"bits": 16, "floats": True}]
+    for change in told:
+        again = kinds.signal_from_json(signal.to_json() | change)
+        assert kinds.signal_from_json(json.loads(json.dumps(again.to_json()))) == again
+    former = kinds.signal_from_json(signal.to_json() | {"bits": 32})  # as earlier versions stored it
+    assert isinstance(former, AudioSignal)
+    assert former.floats
+    wrong: list[dict[str, Any]] = [{"rate": 0}, {"rate": "8000"}, {"bits": 12}, {"floats": 1}, {"speakers": 0}]
+    for change in [*wrong, {"speakers": "left"}]:
         with pytest.raises(ValueError, match="stored recording is not plausible"):
             kinds.signal_from_json(signal.to_json() | change)
 

@@ -29,7 +29,7 @@ SUFFIXES = (
     *(".wav", ".wave", ".bwf", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mpga"),
     *(".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64"),
     *(".m4a", ".m4b", ".m4r", ".aac", ".wma", ".mka", ".weba", ".amr", ".3ga", ".ac3", ".eac3", ".ec3"),
-    *(".wv", ".tta", ".spx"),
+    *(".wv", ".tta"),
 )
 """The endings of recordings that can be read."""
 

@@ -25,6 +25,7 @@ _CHUNKS = 10_000  # at most in a file: a damaged one may have millions of empty 
 _WAVES = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 _W64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _EXTENSIBLE = 0xFFFE  # the format tag of WAVE files that tell the speakers
+_IN_BLOCKS = (0x02, 0x11, 0x31)  # those of ADPCM of Microsoft, of IMA, and of GSM 6.10
 
 
 @final
@@ -40,7 +41,8 @@ class Samples:
         follows: bytes after the samples that belong to no chunk.
         field: where the header tells the length, how (for :mod:`struct`), and what is added to it.
         speakers: a bit for each speaker that has a channel, as WAVE files tell them; None: that is not told.
-        count: samples of each channel by the header, where that is less than whole blocks of a codec hold.
+        count: samples of each channel by the header, of a codec with blocks; None: that is not told.
+        block: samples of each channel in a block of such a codec.
         frames: samples of each channel by the header of an AIFF file; None: that is not told.
     """
 
@@ -52,6 +54,7 @@ class Samples:
     field: tuple[int, str, int]
     speakers: int | None = None
     count: int | None = None
+    block: int = 1
     frames: int | None = None
 
     @property
@@ -67,7 +70,8 @@ class Samples:
     def mended(self, file: IO[bytes]) -> list[bytes | range] | None:
         """Return the pieces of the file with a header that is true; None: it is true as it is."""
         magic = read_at(file, self.container, 4)
-        if self.promised == self.used and self.container == 0 and magic != b"BW64":
+        true = self.promised == self.used and self.container == 0 and magic != b"BW64"
+        if true and (magic != b"riff" or self.there == self.used):  # of W64, libsndfile reads all that there is
             return None
         at, form, more = self.field
         length = struct.pack(form, self.used + more)
@@ -128,17 +132,19 @@ def _chunks(
         form: how lengths are written, for :mod:`struct`.
         named: how many bytes a name has.
         whole: bytes that a length counts besides the contents.
-        even: what the length of each is rounded up to a multiple of.
+        even: what the distance of two chunks is a multiple of.
     """
-    width = struct.calcsize(form)
+    width, first = struct.calcsize(form), place
     for _ in range(_CHUNKS):
+        if place >= end:
+            return
         head = read_at(file, place, named + width)
-        if place >= end or len(head) < named + width:
+        if len(head) < named + width:
             return
         (length,) = struct.unpack(form, head[named:])
         yield head[:named], place + named + width, length - whole
         place += named + width + max(0, length - whole)
-        place += -place % even if even == 8 else (length & 1 if even == 2 else 0)
+        place += (first - place) % even
 
 
 def _samples(
@@ -148,8 +154,6 @@ def _samples(
     size: int,
     promised: int | None,
     field: tuple[int, str, int],
-    speakers: int | None = None,
-    count: int | None = None,
 ) -> Samples | None:
     if begin > size:
         return None
@@ -159,7 +163,7 @@ def _samples(
     if promised == 0 and there and not _is_chunk(file, begin, size):
         promised = None
     follows = 0 if promised is None or promised >= there else _count_following(file, begin + promised, size)
-    return Samples(container, begin, there, promised, follows, field, speakers, count)
+    return Samples(container, begin, there, promised, follows, field)
 
 
 def _is_chunk(file: IO[bytes], place: int, size: int) -> bool:
@@ -184,32 +188,30 @@ def _count_following(file: IO[bytes], place: int, size: int) -> int:
 
 def _in_wave(file: IO[bytes], start: int, size: int, order: str) -> Samples | None:
     wide = 0, 0  # where 64 bits tell the length, and what they tell
-    codec, speakers, count = 1, None, None
+    codec, speakers, block, count = 1, None, 1, None
     for name, place, length in _chunks(file, start + 12, size, f"{order}I"):
         if name == b"ds64":
             wide = place + 8, int.from_bytes(read_at(file, place + 8, 8), "little")
         elif name == b"fmt ":
-            codec, speakers = _read_format(read_at(file, place, 40), order)
+            codec, speakers, block = _read_format(read_at(file, place, 40), order)
         elif name == b"fact":
             count = int.from_bytes(read_at(file, place, 4), "big" if order == ">" else "little")
         elif name == b"data":
-            count = None if codec in (1, 3) else count  # of what has no blocks, it tells nothing more
             field, promised = (place - 4, f"{order}I", 0), length
             if wide[0] and length == 0xFFFFFFFF:
                 field, promised = (wide[0], "<Q", 0), wide[1]
-            return _samples(file, start, place, size, promised, field, speakers, count)
+            found = _samples(file, start, place, size, promised, field)
+            count = count if codec in _IN_BLOCKS else None
+            return None if found is None else replace(found, speakers=speakers, count=count, block=block)
     return None
 
 
-def _read_format(body: bytes, order: str) -> tuple[int, int | None]:
-    """Return the number of the codec, and the speakers that have a channel."""
-    if len(body) < 16:
-        return 1, None
-    (codec,) = struct.unpack_from(f"{order}H", body)
-    if codec != _EXTENSIBLE or len(body) < 26:
-        return codec, None
-    speakers, codec = struct.unpack_from(f"{order}IH", body, 20)
-    return codec, speakers or None
+def _read_format(body: bytes, order: str) -> tuple[int, int | None, int]:
+    """Return the number of the codec, the speakers that have a channel, and the samples in a block."""
+    if len(body) < 26:
+        return 1, None, 1
+    codec, block, speakers, real = struct.unpack_from(f"{order}H16xHIH", body)
+    return (real, speakers or None, 1) if codec == _EXTENSIBLE else (codec, None, block)
 
 
 def _in_w64(file: IO[bytes], start: int, size: int) -> Samples | None:

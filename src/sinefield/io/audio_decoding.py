@@ -229,7 +229,7 @@ def _in_chunks(path: Path, file: IO[bytes], samples: Samples) -> Sound:
     stream = _opened(str(path) if pieces is None else Pieces(file, pieces))
     sound = _sound(stream, samples.speakers)
     most = stream.frames
-    if samples.count and most - 65_536 < samples.count < most:  # the last block of ADPCM is filled up
+    if samples.count and most - samples.block < samples.count < most:  # the last block is filled up
         most = samples.count
     if samples.frames is not None and not notes and stream.subtype not in _PACKED:
         told = Length(most, samples.frames, "samples").compared(path)

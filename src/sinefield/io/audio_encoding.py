@@ -37,7 +37,7 @@ class _Format:
     integers: Mapping[int, str]
     floats: Mapping[int, str]
     channels: int = 1024
-    rates: tuple[int, ...] | None = None
+    rates: tuple[int, ...] | range | None = None
     wide: bool = True
 
     @property
@@ -51,7 +51,7 @@ class _Format:
         return next((name for size, name in sorted(held.items()) if size >= bits), held[max(held)])
 
 
-def _lossy(container: str, codec: str, channels: int, rates: tuple[int, ...] | None = None) -> _Format:
+def _lossy(container: str, codec: str, channels: int, rates: tuple[int, ...] | range) -> _Format:
     return _Format(container, {16: codec}, {}, channels, rates)
 
 
@@ -60,10 +60,10 @@ _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 _AIFF = _Format("AIFF", _EXACT, _FLOATS, wide=False)
 _AU = _Format("AU", _EXACT, _FLOATS, wide=False)
-_OGG = _lossy("OGG", "VORBIS", 8)
+_OGG = _lossy("OGG", "VORBIS", 8, range(1, 200_001))  # libvorbis refuses more, and libsndfile then ends the process
 WRITTEN: dict[str, _Format] = {
     ".wav": _Format("WAV", _UNSIGNED, _FLOATS, wide=False),
-    ".flac": _Format("FLAC", {bits: name for bits, name in _EXACT.items() if bits <= 24}, {}, 8),
+    ".flac": _Format("FLAC", {bits: name for bits, name in _EXACT.items() if bits <= 24}, {}, 8, range(1, 655_351)),
     ".ogg": _OGG,
     ".oga": _OGG,
     ".opus": _lossy("OGG", "OPUS", 8, _OPUS_RATES),
@@ -159,7 +159,7 @@ def _check_held(path: str | Path, form: _Format, subtype: str, rate: int, channe
             "choose .wav"
         )
     if form.rates is not None and rate not in form.rates:
-        held = ", ".join(map(str, form.rates))
+        held = f"up to {form.rates[-1]}" if isinstance(form.rates, range) else ", ".join(map(str, form.rates))
         raise ValueError(
             f"cannot write {path}: {form.title} holds {held} samples a second, and not {rate}; choose one of these "
             "with --rate, or .wav or .flac"

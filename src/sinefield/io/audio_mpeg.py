@@ -147,7 +147,7 @@ def _is_chain(data: Bytes, place: int, like: _Header | None, *, whole: bool = Fa
     while seen < _CHAIN:
         header = _header_at(data, place)
         if header is None or (like is not None and not header.is_like(like)):
-            return not whole and seen >= 1 and (place >= len(data) or _tag_length(data, place) > 0)
+            return not whole and seen >= 1 and (place + 4 > len(data) or _tag_length(data, place) > 0)
         like = like or header
         place += header.length
         seen += 1

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sinefield.io.audio_containers import skip_tags
 from sinefield.io.audio_decoding import Length, Sound
 from sinefield.io.audio_ends import find_end
+from sinefield.io.pieces import Pieces
 
 _FORMATS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,dtshd,eac3,flac,flv,loas,matroska,mlp,mov,mp3,mpc,mpc8,mpeg,"
@@ -47,9 +48,9 @@ def open_track(path: Path, file: IO[bytes], track: int | None) -> Sound:
     import av
 
     notes = _check_end(path, file)
-    file.seek(0)
+    whole = Pieces(file, [range(file.seek(0, 2))])  # a damaged file may say where to seek, which is no error in this
     try:
-        container = av.open(file, options={"format_whitelist": _FORMATS})
+        container = av.open(whole, options={"format_whitelist": _FORMATS})
     except (av.FFmpegError, UnicodeDecodeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"{path} cannot be read as a recording; it may be damaged, protected, or of another format: then "
