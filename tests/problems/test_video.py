@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from command import run
+from films import encode, waves
 from sinefield import kinds, plots, problems, solve
+from sinefield.io import SignalWarning
 from sinefield.io import video as clips
+from sinefield.io.video_colours import Colours
 from sinefield.problem import Problem
 from sinefield.problems import video
+from sinefield.signals.lattice import Lattice
 from sinefield.signals.video import VideoSignal
 
 RATE, SHAPE = 10.0, (8, 12, 16)
@@ -235,3 +242,106 @@ def test_clips_are_known_by_their_ending(tmp_path: Path) -> None:
     assert problems.of(tmp_path / "a.webm", **TINY).name == "video"
     with pytest.raises(ValueError, match="crop is an option of kind video"):
         problems.of("sample:camera", crop=(0, 0, 4, 4))
+
+
+class Interpolated(nn.Module):
+    """The field that gives back the samples of a clip, the nearest one everywhere."""
+
+    in_features = 3
+
+    def __init__(self, clip: clips.Clip, signal: VideoSignal) -> None:
+        super().__init__()
+        shape = (clip.frames, clip.height, clip.width)
+        samples = torch.from_numpy(clip.values.astype(np.float32)).reshape(*shape, -1)
+        self.samples = nn.Parameter(samples / 127.5 - 1)
+        self.extent = torch.tensor(signal.lattice.extent)
+        self.shape = torch.tensor(shape)
+
+    def forward(self, points: torch.Tensor) -> torch.Tensor:
+        places = (points / self.extent + 1) / 2 * self.shape
+        t, y, x = torch.minimum(places.floor().clamp(min=0), self.shape - 1).long().unbind(1)
+        return self.samples[t, y, x]
+
+
+def round_trip(path: Path, output: Path, **options: Any) -> tuple[clips.Clip, clips.Clip, VideoSignal]:
+    """Return a clip, what is read of what its field writes, and the signal as a field file keeps it."""
+    problem = video(path, **TINY)
+    assert isinstance(problem.reference, clips.Clip)
+    signal = kinds.signal_from_json(json.loads(json.dumps(signal_of(problem).to_json())))
+    assert isinstance(signal, VideoSignal)
+    assert signal == problem.signal
+    signal.write(Interpolated(problem.reference, signal), output, **options)
+    return problem.reference, clips.read(output), signal
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+@pytest.mark.parametrize("rate", [25, 12.5, Fraction(30000, 1001)])
+def test_what_is_read_and_written_keeps_size_rate_and_colours(suffix: str, rate: Any, tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mkv", waves(12, 24, 32), "ffv1", "bgr0", Fraction(rate))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        before, after, _ = round_trip(path, tmp_path / f"b{suffix}")
+    assert len(told) == (suffix == ".gif" and rate not in (25, 12.5))
+    assert (after.frames, after.height, after.width) == (12, 24, 32)
+    exact = suffix == ".mp4" or rate in (25, 12.5)
+    assert after.rate == pytest.approx(before.rate, rel=1e-12 if exact else 0.01)
+    assert np.abs(after.values.astype(int) - before.values).mean() < 4
+
+
+def test_proportions_of_pixels_are_kept_and_written(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", waves(4, 48, 48), aspect=Fraction(16, 9))
+    with pytest.warns(SignalWarning, match="not square, but 16:9"):
+        before, after, signal = round_trip(path, tmp_path / "b.mp4")
+    assert signal.lattice.extent == pytest.approx((1, 9 / 16, 1))
+    assert (after.width, after.height, after.aspect) == (48, 48, before.aspect) == (48, 48, pytest.approx(16 / 9))
+    field = Interpolated(before, signal)
+    told = signal.write(field, tmp_path / "c.mp4")
+    assert told == "48 x 48 (shown as 85 x 48), 4 frames at 25 a second, 0.16 s"
+    assert signal.write(field, tmp_path / "d.mp4", (86, 48)).startswith("86 x 48, 4")
+    assert clips.read(tmp_path / "d.mp4").aspect == 1
+    assert signal.write(field, tmp_path / "c.gif").startswith("86 x 48, 4")
+    assert signal.write(field, tmp_path / "c.png", time=0.1).startswith("86 x 48, the moment")
+
+
+def test_a_turned_clip_whose_pixels_are_not_square(tmp_path: Path) -> None:
+    """What is shown is a circle, 16:9, turned: it is one in the coordinates of the field, and in a picture."""
+    y, x = np.mgrid[0:96, 0:96] + 0.5
+    circle = np.where(np.hypot((x - 48) * 16 / 9, y - 48) < 30, 230, 20).astype(np.uint8)
+    frames = np.repeat(np.stack([circle] * 3)[..., None], 3, 3)
+    path = encode(tmp_path / "a.mp4", frames, aspect=Fraction(16, 9), turn=(90, False, False))
+    with pytest.warns(SignalWarning, match="not square, but 9:16"):
+        problem = video(path, **TINY)
+    signal = signal_of(problem)
+    assert isinstance(problem.reference, clips.Clip)
+    signal.write(Interpolated(problem.reference, signal), tmp_path / "a.png", time=0.05)
+    picture = np.asarray(Image.open(tmp_path / "a.png"))[..., 0] > 128
+    assert picture.shape == (170, 96)
+    rows, columns = np.flatnonzero(picture.any(1)), np.flatnonzero(picture.any(0))
+    assert len(rows) == pytest.approx(60, abs=3)
+    assert len(columns) == pytest.approx(60, abs=3)
+
+
+def test_colours_of_high_dynamic_range_are_kept_with_the_field() -> None:
+    signal = VideoSignal(Lattice((3, 4, 8), (1.0, 0.5, 1.0), 3, 0.0, 255.0), 25.0, Colours(9, 16))
+    stored = json.loads(json.dumps(signal.to_json()))
+    assert kinds.signal_from_json(stored) == signal
+    for change in ({"primaries": "9"}, {"transfer": 0}, {"transfer": 300}, {"primaries": None}):
+        with pytest.raises(ValueError, match="the stored clip is not plausible: its colours are"):
+            kinds.signal_from_json(stored | change)
+
+
+def test_cases_on_the_command_line(tmp_path: Path) -> None:
+    """A name with a colon, a rate and a stream that are chosen, what is told in a line each, and nothing besides."""
+    small = ["--width", "8", "--depth", "0", "--passes", "1", "--device", "cpu", "--quiet"]
+    encode(tmp_path / "a.mp4", waves(6, 24, 24), aspect=Fraction(4, 3)).rename(tmp_path / "12:30.mp4")
+    found = run(tmp_path, "fit", "12:30.mp4", "--fps", "10", *small, "-o", "a.safetensors")
+    assert found.returncode == 0
+    assert found.stderr == (
+        "sinefield: 12:30.mp4: its pixels are not square, but 4:3; the 24 x 24 samples are fitted as they are, in the "
+        "proportions in which they are shown\n"
+    )
+    found = run(tmp_path, "render", "a.safetensors", "b:c.mp4")
+    assert "24 x 24 (shown as 32 x 24), 6 frames at 10 a second, 0.60 s" in found.stdout
+    found = run(tmp_path, "fit", "12:30.mp4", "--stream", "3", *small, "-o", "c.safetensors")
+    assert found.returncode == 2
+    assert found.stderr == "sinefield: 12:30.mp4 has 1 clip in it and none of number 3; the first is 0\n"

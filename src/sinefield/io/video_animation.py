@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -13,6 +14,8 @@ from PIL import Image, ImageSequence
 from sinefield.io.video_colours import lay_on_background
 from sinefield.io.video_decoding import ON_WHITE, Film, Frame
 from sinefield.io.video_ends import find_missing
+
+_ALPHA = 0x10  # among the flags of the header
 
 
 @contextmanager
@@ -32,7 +35,12 @@ def opened_webp(path: Path) -> Iterator[Film]:
     if missing:
         raise ValueError(f"{path} ends early: {missing}; get another copy")
     try:
-        with Image.open(path) as picture:
+        content = bytearray(path.read_bytes())
+        if content[12:16] == b"VP8X":
+            # What no frame covers is transparent, even where no frame has alpha and the header says so; Pillow makes
+            # it black then.
+            content[20] |= _ALPHA
+        with Image.open(io.BytesIO(content)) as picture:
             film = Film(iter(()), Fraction(0), 0.001)
             film.frames = _decode(picture, film)
             yield film

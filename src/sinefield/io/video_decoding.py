@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ _LARGEST = 1 << 26  # pixels of a frame: twice those of 8K; damaged headers clai
 _PROMISING = ("matroska", "flv", "asf", "avi", "mov", "mxf")  # formats whose headers tell how long they are
 _RAW = {"mjpeg": "JPEG files one after the other", "h264": "raw H.264", "hevc": "raw H.265", "m4v": "raw MPEG-4"}
 ON_WHITE = "what is transparent in it lies on white"
+_CUT = "ends early"
 _REMEDY = "get another copy, or use the frames before with --frames 0:"
 
 
@@ -61,6 +63,17 @@ class Film:
     told: list[str] = field(default_factory=list)
 
 
+class _File(io.FileIO):
+    """A file whose places outside, where damaged headers send FFmpeg, are an error that PyAV does not print."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Return the new place, or -1 where there is none."""
+        try:
+            return super().seek(offset, whence)
+        except (OSError, OverflowError, ValueError):
+            return -1
+
+
 @contextmanager
 def opened(path: Path, number: int | None) -> Iterator[Film]:
     """Open a clip.
@@ -78,19 +91,27 @@ def opened(path: Path, number: int | None) -> Iterator[Film]:
     """
     import av
 
+    form, identity = "", 0
     try:
-        with path.open("rb", buffering=0) as file:
+        with _File(path) as file:
             file.name = "clip" + (path.suffix if path.suffix.isascii() else "")
             with av.open(file, options={"protocol_whitelist": "none"}, metadata_errors="ignore") as container:
-                yield _Reading(container, path, number).film
+                reading = _Reading(container, path, number)
+                form, identity = reading.form, reading.identity
+                yield reading.film
     except av.FFmpegError as error:
-        raise ValueError(_describe_failure(path)) from error
+        raise ValueError(_describe_failure(path, form, identity)) from error
+    except ValueError as error:
+        missing = find_missing(path, form, identity)
+        if not missing or _CUT in str(error):
+            raise
+        raise ValueError(f"{error}; it {_CUT}: {missing}") from error
 
 
-def _describe_failure(path: Path) -> str:
-    missing = find_missing(path)
+def _describe_failure(path: Path, form: str, identity: int) -> str:
+    missing = find_missing(path, form, identity)
     if missing:
-        return f"{path} cannot be read as a clip: it ends early, {missing}; get another copy"
+        return f"{path} cannot be read as a clip: it {_CUT}, {missing}; get another copy"
     return (
         f"{path} cannot be read as a clip: nothing in it is of a format that FFmpeg reads, or what describes it is "
         "damaged or protected; if players show it, convert it to MP4 first"
@@ -102,11 +123,12 @@ class _Reading:
 
     def __init__(self, container: Any, path: Path, number: int | None) -> None:
         self._container, self._path = container, path
-        self._form = str(container.format.name)
+        self.form, self.identity = str(container.format.name), 0
         self._seen = self._packets = 0
         self._transparent = False
         told: list[str] = []
         self._stream = stream = _choose_stream(container, path, number, told)
+        self.identity = int(stream.id or 0)
         if stream.codec_context is None:
             raise ValueError(f"{path} is coded in a way that FFmpeg has no decoder for; convert it to MP4 first")
         if stream.width * stream.height > _LARGEST:
@@ -117,13 +139,13 @@ class _Reading:
         stream.thread_type = "AUTO"
         stream.codec_context.options = {"max_pixels": str(_LARGEST)}
         # An edit may leave some of what is stored out of the index of MP4; other indices may lack what there is.
-        indexed = len(stream.index_entries) if self._form.startswith("mov") else 0
+        indexed = len(stream.index_entries) if self.form.startswith("mov") else 0
         self._promised = min(stream.frames, indexed or stream.frames)
         nominal = Fraction(stream.average_rate or stream.guessed_rate or 0)
         unsure = ""
-        if self._form in _RAW:
+        if self.form in _RAW:
             unsure = (
-                f"{_RAW[self._form]} do not say how many frames a second are shown; {float(nominal):g} are taken, and "
+                f"{_RAW[self.form]} do not say how many frames a second are shown; {float(nominal):g} are taken, and "
                 "--fps gives another number"
             )
         tick = float(stream.time_base) if stream.time_base else 0.0
@@ -136,7 +158,7 @@ class _Reading:
             if before is not None:
                 yield before
             before = frame
-        missing = find_missing(self._path, self._form, int(self._stream.id or 0))
+        missing = find_missing(self._path, self.form, self.identity)
         self._compare(before, missing)
         if before is not None and not (missing and self._lacks(before)):
             yield before
@@ -216,22 +238,26 @@ class _Reading:
         if self._promised:
             return bool(self._seen < self._promised)
         promised = self._promised_seconds()
-        end = 0.0 if last.time is None else last.time + last.seconds
-        return promised is None or end < promised - max(last.seconds, self.film.tick) / 2
+        return promised is None or (self._find_end(last) or 0.0) < promised - self._usual / 2
+
+    @property
+    def _usual(self) -> float:
+        """The time of a frame in seconds, by the header."""
+        return float(1 / self.film.nominal) if self.film.nominal else 0.0
+
+    def _find_end(self, last: Frame) -> float | None:
+        """Return when the clip ends, by its last frame; None: not known."""
+        return None if last.time is None else last.time + (last.seconds or self._usual)
 
     def _promised_seconds(self) -> float | None:
         """Return when the clip ends by the header; None: it does not say."""
         tagged = self._stream.metadata.get("DURATION", "").split(":")
         if len(tagged) == 3 and all(each.replace(".", "", 1).isdigit() for each in tagged):
             return 3600 * float(tagged[0]) + 60 * float(tagged[1]) + float(tagged[2])
-        if not self._form.startswith(_PROMISING) or len(self._container.streams) > 1:
+        if not self.form.startswith(_PROMISING) or len(self._container.streams) > 1:
             return None
         whole = self._container.duration
-        return (
-            None
-            if not whole or self._container.start_time is None
-            else (whole + max(0, self._container.start_time)) / 1e6
-        )
+        return whole / 1e6 if whole else None
 
     def _compare(self, last: Frame | None, missing: str) -> None:
         """Tell of the difference between what was promised and what is there.
@@ -253,7 +279,7 @@ class _Reading:
             self.film.told.append(f"{promised} frames are promised and {seen} are there, which are used")
         if promised and seen > promised:
             self.film.told.append(f"{promised} frames are promised and {seen} are there, which are used")
-        end = None if last.time is None else last.time + last.seconds
+        end = self._find_end(last)
         seconds = self._promised_seconds()
         if missing:
             part = "" if not self._lacks(last) else "; the last frame, which may be half, is left out"
@@ -261,7 +287,7 @@ class _Reading:
             if seconds and end is not None:
                 amount += f", {end:.2f} of {seconds:.2f} s,"
             self.film.told.append(f"it ends early, {missing}: {amount} are there and used{part}")
-        elif seconds and end is not None and not promised and seconds > 1.05 * end + 0.5:
+        elif seconds and end is not None and not promised and seconds > 1.001 * end + 0.75 * self._usual:
             self.film.told.append(f"{seconds:.2f} s are promised and {end:.2f} s are there, which are used")
 
 

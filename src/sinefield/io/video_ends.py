@@ -28,7 +28,7 @@ def find_missing(path: Path, form: str = "", identity: int = 0) -> str:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         start = file.read(16)
-        if form == "mpegts":
+        if form == "mpegts" or (not form and b"\x47" in (start[:1], start[4:5]) and _find_packets(file)):
             return _of_transport(file, size, identity)
         if form == "mjpeg":
             return _of_jpegs(file, size)
@@ -50,7 +50,7 @@ def _of_boxes(file: BinaryIO, size: int) -> str:
     place = 0
     for _ in range(_STEPS):
         head = _at(file, place, 16)
-        if len(head) < 8 or not head[4:8].isascii() or not head[4:8].strip(b"\0"):
+        if len(head) < 8 or head[4:8] not in _BOXES:
             break
         length = int.from_bytes(head[:4], "big")
         if length == 1:
@@ -84,7 +84,7 @@ def _of_matroska(file: BinaryIO, size: int) -> str:
                 return ""
             continue
         place += field
-        if place >= size:
+        if place >= size or name == "18538067":
             return _told(place - size)
     return ""
 
@@ -206,17 +206,18 @@ def _of_program(file: BinaryIO, size: int) -> str:
 
 
 def _of_material(file: BinaryIO, size: int) -> str:
-    """Return what is missing of MXF: a key of 16 bytes, a length and what it is the length of."""
-    place = 0
+    """Return what is missing of MXF: a key of 16 bytes, a length and what it is of; a footer or an index is last."""
+    place, closed = 0, False
     for _ in range(_STEPS):
         head = _at(file, place, 25)
         if len(head) < 17 or head[:4] != b"\x06\x0e\x2b\x34":
             return _told(1) if 0 < len(head) < 17 else ""
+        closed = closed or (head[8:13] == b"\x0d\x01\x02\x01\x01" and head[13] in (0x04, 0x11))
         extra = head[16] & 0x7F if head[16] & 0x80 else 0
         length = int.from_bytes(head[17 : 17 + extra], "big") if extra else head[16]
         place += 17 + extra + length
         if place >= size:
-            return _told(place - size)
+            return _told(place - size) or ("" if closed else "its end is missing")
     return ""
 
 
@@ -243,14 +244,19 @@ def _of_transport(file: BinaryIO, size: int, identity: int) -> str:
 
     The last packet of a frame has filling before the rest of it, but for one in 184 that it happens to fill.
     """
-    length = next((each for each in (188, 192, 204) if _at(file, each, 192)[4 * (each == 192) :][:1] == b"\x47"), 188)
+    length = _find_packets(file) or 188
     if over := size % length:
         return _told(length - over)
-    for number in range(1, min(size // length, 1 << 14) + 1):
+    for number in range(1, min(size // length, 1 << 14) + 1 if identity else 0):
         head = _at(file, size - number * length + 4 * (length == 192), 6)
         if int.from_bytes(head[1:3], "big") & 0x1FFF == identity:
             return "" if head[3] & 0x20 and head[4] > 0 else "the end of its last frame seems to be missing"
     return ""
+
+
+def _find_packets(file: BinaryIO) -> int:
+    """Return how many bytes there are from one packet of MPEG-TS to the next; 0: there are none."""
+    return next((each for each in (188, 192, 204) if _at(file, each + 4 * (each == 192), 1) == b"\x47"), 0)
 
 
 def _of_jpegs(file: BinaryIO, size: int) -> str:
@@ -263,7 +269,10 @@ def _at(file: BinaryIO, place: int, count: int) -> bytes:
     return file.read(count)
 
 
-_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+_BOXES = (
+    *(b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"udta", b"meta"),
+    *(b"styp", b"sidx", b"ssix", b"moof", b"mfra", b"prft", b"emsg", b"pdin"),
+)
 _WALKS: tuple[tuple[bytes, Callable[[BinaryIO, int], str]], ...] = (
     (b"ftyp", _of_boxes),
     (b"\x1a\x45\xdf\xa3", _of_matroska),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 _NEGLIGIBLE = 0.05  # of the time of a frame: a shift that is not told
 _UNEVEN = 0.75  # of the time of a frame: from this shift on, frames are held as long as in the file
+_LONG = 2.5  # times the usual time: frames that are shown longer are held, as no jitter is so large
 _MOST = 8  # times as many frames as there are may come of holding them
 
 
@@ -50,7 +51,7 @@ def find_timing(times: Sequence[float | None], last: float, tick: float, nominal
         return Timing(float(nominal))
     starts, jumps = _straighten(times)
     gaps = np.diff(starts)
-    usual = float(np.median(gaps))
+    usual = float(np.sort(gaps)[(len(gaps) - 1) // 2])  # the lower median: of two, the one that holds nothing
     shown = _describe_jump(jumps, usual)
     end = last if last > 1.5 * usual else usual
     total = float(starts[-1] - starts[0]) + end
@@ -61,7 +62,7 @@ def find_timing(times: Sequence[float | None], last: float, tick: float, nominal
     if end == usual and shift <= max(min(0.55 * tick, 0.35 * slope), _NEGLIGIBLE * slope):
         return Timing(float(_snap(count - 1, float(starts[-1] - starts[0]), tick, nominal)), told=shown)
     span = f"the time between frames varies, from {1000 * gaps.min():.0f} to {1000 * max(gaps.max(), end):.0f} ms; "
-    if end == usual and shift <= _UNEVEN * slope:
+    if end == usual and shift <= _UNEVEN * slope and gaps.max() <= _LONG * usual:
         rate = count / total
         return Timing(rate, told=f"{shown}{span}they are counted evenly, at {rate:.6g} a second")
     # A frame must not vanish between two even times; shorter gaps than a third of the usual are jitter.
@@ -80,6 +81,8 @@ def find_timing(times: Sequence[float | None], last: float, tick: float, nominal
 def _straighten(times: Sequence[float | None]) -> tuple[NDArray[np.float64], list[int]]:
     """Return times that only grow, and the frames before which they did not: those follow after the usual time."""
     found = np.array([np.nan if each is None else each for each in times], dtype=np.float64)
+    unknown = np.isnan(found)
+    found[unknown] = np.interp(np.flatnonzero(unknown), np.flatnonzero(~unknown), found[~unknown])
     steps = np.diff(found)
     sound = steps[steps > 0]
     usual = float(np.median(sound)) if len(sound) else 1.0
@@ -102,7 +105,7 @@ def _snap(steps: int, span: float, tick: float, nominal: Fraction) -> Fraction:
     most = Fraction(steps / max(span - tick, span / 2))
     exact = Fraction(steps / span)
     rounded = exact.limit_denominator(1001)
-    simple = (exact.limit_denominator(each) for each in (1, 2, 5, 10, 100))
+    simple = (exact.limit_denominator(each) for each in (2, 5, 10, 100))
     ntsc = Fraction(round(exact * Fraction(1001, 1000)) * 1000, 1001)
-    candidates = itertools.chain([nominal], simple, [ntsc, rounded])
+    candidates = itertools.chain([nominal, Fraction(round(exact)), ntsc], simple, [rounded])
     return next((each for each in candidates if each > 0 and least <= each <= most), exact)
