@@ -65,7 +65,7 @@ def read_bars(path: Path) -> NDArray[np.int_]:
     found = video.read(path)
     rows = found.values.reshape(found.frames, found.height, found.width, 3)[:, found.height // 2, 8::16]
     assert (abs(rows[0].astype(int) - rows[-1]) <= 2).all()
-    return rows[0].astype(int)
+    return np.asarray(rows[0], int)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

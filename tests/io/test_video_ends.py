@@ -81,9 +81,11 @@ def test_frames_before_a_cut_can_be_asked_for(tmp_path: Path) -> None:
     path = make("index first.mp4", tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[: 8 * len(content) // 10])
-    with pytest.raises(ValueError, match=r"ends early: \d+ of 20 frames are there; .* --frames 0:\d+$") as told:
+    with pytest.raises(
+        ValueError, match=r"use the frames before with --frames 0:\d+.*ends early|ends early.* 0:\d+"
+    ) as told:
         video.read(path)
-    left = int(str(told.value).rsplit(":", 1)[1])
+    left = int(str(told.value).partition("--frames 0:")[2].partition(";")[0])
     assert video.read(path, (0, left, 1)).frames == left >= 2
 
 
@@ -95,7 +97,7 @@ def test_a_header_that_claims_a_little_too_much_is_told(tmp_path: Path) -> None:
     assert content[place : place + 4] == (30).to_bytes(4, "little")
     content[place : place + 4] = (31).to_bytes(4, "little")
     path.write_bytes(content)
-    with pytest.warns(SignalWarning, match="31 frames are promised and 30 are there, which are used"):
+    with pytest.warns(SignalWarning, match=r"1\.24 s are promised and 1\.20 s are there, which are used"):
         assert video.read(path).frames == 30
 
 

@@ -30,7 +30,7 @@ from sinefield.io.files import replacing
 from sinefield.io.video_animation import opened_webp
 from sinefield.io.video_arrays import frames_of
 from sinefield.io.video_colours import STANDARD, Colours, Pixels
-from sinefield.io.video_decoding import Film, Frame, opened
+from sinefield.io.video_decoding import Footage, Frame, opened
 from sinefield.io.video_encoding import check_rate, check_size, encode
 from sinefield.io.video_times import find_timing
 
@@ -165,7 +165,7 @@ def read(
         if rate is None:
             raise ValueError(f"{name} does not say how many frames a second has; give rate=")
         shown = (Frame(each, None) for each in frames_of(source, name))
-        return _gather(Film(shown, Fraction(0), 0.0), rate, name, selection)
+        return _gather(Footage(shown, Fraction(0), 0.0), rate, name, selection)
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a clip, such as an MP4 file")
@@ -181,18 +181,18 @@ def read(
             "and a rate to sinefield.problems.video"
         )
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        with opened_webp(path) as film:
-            return _gather(film, rate, str(path), selection)
+        with opened_webp(path) as footage:
+            return _gather(footage, rate, str(path), selection)
     _check_installed(f"reading {path}")
-    with opened(path, stream) as film:
-        return _gather(film, rate, str(path), selection)
+    with opened(path, stream) as footage:
+        return _gather(footage, rate, str(path), selection)
 
 
-def _gather(film: Film, rate: float | None, name: str, selection: _Selection) -> Clip:
+def _gather(footage: Footage, rate: float | None, name: str, selection: _Selection) -> Clip:
     """Return the clip of frames, each cropped and scaled as it comes.
 
     Args:
-        film: the frames.
+        footage: the frames.
         rate: frames per second; None: as their times are.
         name: name of the clip in messages.
         selection: the part that is read.
@@ -208,7 +208,7 @@ def _gather(film: Film, rate: float | None, name: str, selection: _Selection) ->
     times: list[float | None] = []
     last = 0.0
     with ExitStack() as stack:
-        for frame in _select(film.frames, name, selection):
+        for frame in _select(footage.frames, name, selection):
             part = _crop(frame.pixels, selection.crop, name)
             pixels = _resize(part, selection.size)
             if kept == 0:
@@ -230,21 +230,22 @@ def _gather(film: Film, rate: float | None, name: str, selection: _Selection) ->
         if low == high:
             raise ValueError(f"{name} is constant: every sample is {low}; there is nothing to fit, give another clip")
         values = spool.gather()
-    if abs(film.aspect - 1) > _SQUARE:
-        film.told.append(
-            f"its pixels are not square, but {film.aspect.numerator}:{film.aspect.denominator}; the {shown} samples "
-            "are fitted as they are, in the proportions in which they are shown"
+    if abs(footage.aspect - 1) > _SQUARE:
+        ratio = f"{footage.aspect.numerator}:{footage.aspect.denominator}"
+        footage.told.append(
+            f"its pixels are not square, but {ratio}; the {shown} samples are fitted as they are, in the proportions in "
+            "which they are shown"
         )
-    aspect = float(film.aspect) * stretch
+    aspect = float(footage.aspect) * stretch
     aspect = 1.0 if abs(aspect - 1) < _SQUARE else aspect
-    clip = Clip(values, kept, shape[0], shape[1], 1.0, name, aspect, film.colours)
-    clip = _time(clip, film, times, last * selection.step, rate, selection.step)
-    for each in film.told:
+    clip = Clip(values, kept, shape[0], shape[1], 1.0, name, aspect, footage.colours)
+    clip = _time(clip, footage, times, last * selection.step, rate, selection.step)
+    for each in footage.told:
         warnings.warn(f"{name}: {each}", SignalWarning, stacklevel=3)
     return clip
 
 
-def _time(clip: Clip, film: Film, times: list[float | None], last: float, rate: float | None, step: int) -> Clip:
+def _time(clip: Clip, footage: Footage, times: list[float | None], last: float, rate: float | None, step: int) -> Clip:
     """Return a clip at the rate of its times, each frame held as long as it is shown.
 
     Raises:
@@ -252,11 +253,11 @@ def _time(clip: Clip, film: Film, times: list[float | None], last: float, rate: 
     """
     if rate is not None:
         return replace(clip, rate=rate / step)
-    timing = find_timing(times, last, film.tick, film.nominal / step)
+    timing = find_timing(times, last, footage.tick, footage.nominal / step)
     if timing.rate == 0:
         raise ValueError(f"{clip.name} does not say how many frames a second are shown; give --fps")
     _check_rate(timing.rate, clip.name, "has")
-    film.told += [each for each in (film.unsure, timing.told) if each]
+    footage.told += [each for each in (footage.unsure, timing.told) if each]
     if timing.order is None:
         return replace(clip, rate=timing.rate)
     frames, area = len(timing.order), clip.height * clip.width

@@ -12,14 +12,14 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from sinefield.io.video_colours import lay_on_background
-from sinefield.io.video_decoding import ON_WHITE, Film, Frame
+from sinefield.io.video_decoding import ON_WHITE, Footage, Frame
 from sinefield.io.video_ends import find_missing
 
 _ALPHA = 0x10  # among the flags of the header
 
 
 @contextmanager
-def opened_webp(path: Path) -> Iterator[Film]:
+def opened_webp(path: Path) -> Iterator[Footage]:
     """Open an animated WebP file.
 
     Args:
@@ -41,21 +41,21 @@ def opened_webp(path: Path) -> Iterator[Film]:
             # it black then.
             content[20] |= _ALPHA
         with Image.open(io.BytesIO(content)) as picture:
-            film = Film(iter(()), Fraction(0), 0.001)
-            film.frames = _decode(picture, film)
-            yield film
+            footage = Footage(iter(()), Fraction(0), 0.001)
+            footage.frames = _decode(picture, footage)
+            yield footage
     except (Image.DecompressionBombError, OSError, SyntaxError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as a clip: it is damaged; get another copy") from error
 
 
-def _decode(picture: Image.Image, film: Film) -> Iterator[Frame]:
+def _decode(picture: Image.Image, footage: Footage) -> Iterator[Frame]:
     """Yield the frames, each as it is shown, on white where nothing is."""
     time = 0.0
     for each in ImageSequence.Iterator(picture):
         samples = np.asarray(each.convert("RGBA"))
         seconds = (each.info.get("duration") or 100) / 1000  # browsers show what has no time for 100 ms
         pixels, transparent = lay_on_background(samples[:, :, :3], samples[:, :, 3:])
-        if transparent and ON_WHITE not in film.told:
-            film.told.append(ON_WHITE)
+        if transparent and ON_WHITE not in footage.told:
+            footage.told.append(ON_WHITE)
         yield Frame(pixels, time, seconds)
         time += seconds

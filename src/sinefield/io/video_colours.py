@@ -80,7 +80,7 @@ def _reformat(frame: Any, form: str) -> Any:
     from av.video.reformatter import Interpolation
 
     exact = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
-    return frame.reformat(format=form, interpolation=Interpolation.BICUBIC | exact)
+    return frame.reformat(format=form, interpolation=Interpolation.BICUBIC | exact, threads=1)
 
 
 def _convert_grey(frame: Any) -> tuple[Pixels, bool]:
@@ -90,7 +90,7 @@ def _convert_grey(frame: Any) -> tuple[Pixels, bool]:
         pair = _reformat(frame, "rgba").to_ndarray()
         return lay_on_background(pair[:, :, :1], pair[:, :, 3:])
     if frame.format.is_big_endian:
-        frame = frame.reformat(format=name[:-2] + "le")
+        frame = frame.reformat(format=name[:-2] + "le", threads=1)
     samples = frame.to_ndarray()
     if samples.dtype == np.uint8 and frame.color_range != 1:
         return np.asarray(samples[:, :, None]), False

@@ -17,8 +17,10 @@ from sinefield.io import video_colours
 from sinefield.io.video_colours import STANDARD, Colours, Pixels
 from sinefield.io.video_ends import find_missing
 
-_LARGEST = 1 << 26  # pixels of a frame: twice those of 8K; damaged headers claim more
+_LARGEST = 36_000_000  # pixels of a frame, those of 8K; damaged headers claim more
+_THREADED = 1 << 17  # pixels of a frame, from which on threads save more than they take
 _PROMISING = ("matroska", "flv", "asf", "avi", "mov", "mxf")  # formats whose headers tell how long they are
+_OPTIONS = {"protocol_whitelist": "none", "max_pixels": str(_LARGEST)}
 _RAW = {"mjpeg": "JPEG files one after the other", "h264": "raw H.264", "hevc": "raw H.265", "m4v": "raw MPEG-4"}
 ON_WHITE = "what is transparent in it lies on white"
 _CUT = "ends early"
@@ -41,7 +43,7 @@ class Frame:
 
 
 @dataclass(eq=False)
-class Film:
+class Footage:
     """What a file says of its clip, and the frames, which can be iterated once.
 
     Args:
@@ -75,7 +77,7 @@ class _File(io.FileIO):
 
 
 @contextmanager
-def opened(path: Path, number: int | None) -> Iterator[Film]:
+def opened(path: Path, number: int | None) -> Iterator[Footage]:
     """Open a clip.
 
     Args:
@@ -95,10 +97,10 @@ def opened(path: Path, number: int | None) -> Iterator[Film]:
     try:
         with _File(path) as file:
             file.name = "clip" + (path.suffix if path.suffix.isascii() else "")
-            with av.open(file, options={"protocol_whitelist": "none"}, metadata_errors="ignore") as container:
+            with av.open(file, options=_OPTIONS, metadata_errors="ignore") as container:
                 reading = _Reading(container, path, number)
                 form, identity = reading.form, reading.identity
-                yield reading.film
+                yield reading.footage
     except av.FFmpegError as error:
         raise ValueError(_describe_failure(path, form, identity)) from error
     except ValueError as error:
@@ -119,7 +121,7 @@ def _describe_failure(path: Path, form: str, identity: int) -> str:
 
 
 class _Reading:
-    """The reading of a file: the film, and what was found while its frames were decoded."""
+    """The reading of a file: the footage, and what was found while its frames were decoded."""
 
     def __init__(self, container: Any, path: Path, number: int | None) -> None:
         self._container, self._path = container, path
@@ -136,11 +138,14 @@ class _Reading:
                 f"{path} has frames of {stream.width} x {stream.height} pixels by its header, and {_LARGEST:,} pixels "
                 "are the most; it may be damaged, else make it smaller first"
             )
-        stream.thread_type = "AUTO"
+        if stream.width * stream.height < _THREADED:
+            stream.codec_context.thread_count = 1
+        else:
+            stream.thread_type = "AUTO"
         stream.codec_context.options = {"max_pixels": str(_LARGEST)}
-        # An edit may leave some of what is stored out of the index of MP4; other indices may lack what there is.
+        # An edit may leave some of what is stored out of the index of MP4.
         indexed = len(stream.index_entries) if self.form.startswith("mov") else 0
-        self._promised = min(stream.frames, indexed or stream.frames)
+        self._promised = min(stream.frames, indexed)
         nominal = Fraction(stream.average_rate or stream.guessed_rate or 0)
         unsure = ""
         if self.form in _RAW:
@@ -149,12 +154,21 @@ class _Reading:
                 "--fps gives another number"
             )
         tick = float(stream.time_base) if stream.time_base else 0.0
-        self.film = Film(self._frames(), nominal, tick, unsure=unsure, told=told)
+        self.footage = Footage(self._frames(), nominal, tick, unsure=unsure, told=told)
 
     def _frames(self) -> Iterator[Frame]:
         """Yield the frames, one later than they are decoded, as the last of a file that was cut short may be half."""
         before: Frame | None = None
-        for frame in self._decoded():
+        decoded = self._decoded()
+        while True:
+            try:
+                frame = next(decoded, None)
+            except Exception:
+                if before is not None:
+                    yield before
+                raise
+            if frame is None:
+                break
             if before is not None:
                 yield before
             before = frame
@@ -195,7 +209,7 @@ class _Reading:
                 raise
             raise ValueError(f"{path} cannot be decoded after frame {self._seen - 1}; {_REMEDY}{self._seen}") from error
         if skipped:
-            self.film.told.append(
+            self.footage.told.append(
                 f"the first {skipped} frames cannot be decoded, as what they refer to is missing; left out"
             )
         if cut:
@@ -211,27 +225,27 @@ class _Reading:
         pixels, transparent = video_colours.convert(frame)
         if transparent and not self._transparent:
             self._transparent = True
-            self.film.told.append(ON_WHITE)
+            self.footage.told.append(ON_WHITE)
         time = frame.time if frame.pts is not None else None
         base = frame.time_base or Fraction(0)
         return Frame(np.ascontiguousarray(upright(pixels)), time, float((frame.duration or 0) * base))
 
     def _describe(self, frame: Any, turned: bool) -> None:
         """Note what the first frame says of all."""
-        film = self.film
+        footage = self.footage
         aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         if not Fraction(1, 100) <= aspect <= 100:
             aspect = Fraction(1)
-        film.aspect = 1 / aspect if turned else aspect
-        film.colours = Colours.of(frame)
-        film.told += video_colours.describe(frame)
+        footage.aspect = 1 / aspect if turned else aspect
+        footage.colours = Colours.of(frame)
+        footage.told += video_colours.describe(frame)
         if frame.interlaced_frame:
-            film.told.append(
+            footage.told.append(
                 "it is interlaced: every second row is of another moment, and is fitted as it is; deinterlace it first "
                 "where things move"
             )
         if self._stream.metadata.get("alpha_mode") == "1" and len(frame.format.components) == 3:
-            film.told.append("its transparency is left out, and colours are as they are stored below it")
+            footage.told.append("its transparency is left out, and colours are as they are stored below it")
 
     def _lacks(self, last: Frame) -> bool:
         """Return whether a file whose end is missing lacks frames, so that the last one may be a part only."""
@@ -243,7 +257,7 @@ class _Reading:
     @property
     def _usual(self) -> float:
         """The time of a frame in seconds, by the header."""
-        return float(1 / self.film.nominal) if self.film.nominal else 0.0
+        return float(1 / self.footage.nominal) if self.footage.nominal else 0.0
 
     def _find_end(self, last: Frame) -> float | None:
         """Return when the clip ends, by its last frame; None: not known."""
@@ -257,6 +271,8 @@ class _Reading:
         if not self.form.startswith(_PROMISING) or len(self._container.streams) > 1:
             return None
         whole = self._container.duration
+        if self.form == "avi" and self._stream.frames:  # of which some may have no data, as the one before stays
+            return float(self._stream.frames * self.footage.tick)
         return whole / 1e6 if whole else None
 
     def _compare(self, last: Frame | None, missing: str) -> None:
@@ -276,9 +292,9 @@ class _Reading:
         if lost > 0 and seen < promised and (missing or lost > 1 + promised // 50):
             raise ValueError(f"{self._path} ends early: {seen} of {promised} frames are there; {_REMEDY}{seen}")
         if lost > 0 and seen < promised:
-            self.film.told.append(f"{promised} frames are promised and {seen} are there, which are used")
+            self.footage.told.append(f"{promised} frames are promised and {seen} are there, which are used")
         if promised and seen > promised:
-            self.film.told.append(f"{promised} frames are promised and {seen} are there, which are used")
+            self.footage.told.append(f"{promised} frames are promised and {seen} are there, which are used")
         end = self._find_end(last)
         seconds = self._promised_seconds()
         if missing:
@@ -286,9 +302,9 @@ class _Reading:
             amount = f"{seen} frames"
             if seconds and end is not None:
                 amount += f", {end:.2f} of {seconds:.2f} s,"
-            self.film.told.append(f"it ends early, {missing}: {amount} are there and used{part}")
+            self.footage.told.append(f"it ends early, {missing}: {amount} are there and used{part}")
         elif seconds and end is not None and not promised and seconds > 1.001 * end + 0.75 * self._usual:
-            self.film.told.append(f"{seconds:.2f} s are promised and {end:.2f} s are there, which are used")
+            self.footage.told.append(f"{seconds:.2f} s are promised and {end:.2f} s are there, which are used")
 
 
 def _choose_stream(container: Any, path: Path, number: int | None, told: list[str]) -> Any:

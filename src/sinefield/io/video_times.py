@@ -60,7 +60,8 @@ def find_timing(times: Sequence[float | None], last: float, tick: float, nominal
     late = starts - starts[0] - slope * np.arange(count)
     shift = float(late.max() - late.min()) / 2
     if end == usual and shift <= max(min(0.55 * tick, 0.35 * slope), _NEGLIGIBLE * slope):
-        return Timing(float(_snap(count - 1, float(starts[-1] - starts[0]), tick, nominal)), told=shown)
+        rounded = tick if shift > 1e-6 * slope or count < 4 else 0.0  # times that are even to the last are not rounded
+        return Timing(float(_snap(count - 1, float(starts[-1] - starts[0]), tick, rounded, nominal)), told=shown)
     span = f"the time between frames varies, from {1000 * gaps.min():.0f} to {1000 * max(gaps.max(), end):.0f} ms; "
     if end == usual and shift <= _UNEVEN * slope and gaps.max() <= _LONG * usual:
         rate = count / total
@@ -99,13 +100,15 @@ def _describe_jump(jumps: Sequence[int], usual: float) -> str:
     )
 
 
-def _snap(steps: int, span: float, tick: float, nominal: Fraction) -> Fraction:
+def _snap(steps: int, span: float, tick: float, rounded: float, nominal: Fraction) -> Fraction:
     """Return the rate of evenly shown frames: the nominal one if times agree, else the simplest that agrees."""
-    least = Fraction(steps / (span + tick))
-    most = Fraction(steps / max(span - tick, span / 2))
+    if nominal and abs(steps / float(nominal) - span) <= tick:
+        return nominal
+    slack = rounded + 1e-7 * span
+    least, most = Fraction(steps / (span + slack)), Fraction(steps / max(span - slack, span / 2))
     exact = Fraction(steps / span)
-    rounded = exact.limit_denominator(1001)
+    nearest = exact.limit_denominator(1001)
     simple = (exact.limit_denominator(each) for each in (2, 5, 10, 100))
     ntsc = Fraction(round(exact * Fraction(1001, 1000)) * 1000, 1001)
-    candidates = itertools.chain([nominal, Fraction(round(exact)), ntsc], simple, [rounded])
+    candidates = itertools.chain([Fraction(round(exact)), ntsc], simple, [nearest])
     return next((each for each in candidates if each > 0 and least <= each <= most), exact)
