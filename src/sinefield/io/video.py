@@ -233,8 +233,8 @@ def _gather(footage: Footage, rate: float | None, name: str, selection: _Selecti
     if abs(footage.aspect - 1) > _SQUARE:
         ratio = f"{footage.aspect.numerator}:{footage.aspect.denominator}"
         footage.told.append(
-            f"its pixels are not square, but {ratio}; the {shown} samples are fitted as they are, in the proportions in "
-            "which they are shown"
+            f"its pixels are not square, but {ratio}; the {shown} samples are fitted as they are, in the proportions "
+            "in which they are shown"
         )
     aspect = float(footage.aspect) * stretch
     aspect = 1.0 if abs(aspect - 1) < _SQUARE else aspect
