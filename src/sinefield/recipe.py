@@ -20,7 +20,7 @@ class Changes(TypedDict, total=False):
     betas: tuple[float, float]
     clip: float
     final_rate: float
-    batch: int | None
+    batch: int
     passes: float
     pace: float
     first_omega: float

@@ -23,7 +23,7 @@ from sinefield.io.shapes.content import NO_TRIANGLES, Content, DamagedError, Dou
 
 __all__ = ["FEWEST", "SUFFIXES", "TABLES", "Cloud", "clean_points", "read"]
 
-TABLES = (".xyz", ".xyzn", ".xyzrgb", ".pts", ".asc", ".txt", ".csv")
+TABLES = (".xyz", ".xyzn", ".xyzrgb", ".pts", ".asc", ".txt", ".csv", ".tsv")
 """The endings of text files that hold rows of numbers."""
 
 _MODULES = {
@@ -33,13 +33,24 @@ _MODULES = {
     ".off": "off",
     ".pcd": "pcd",
     ".las": "las",
-    ".laz": "las",
     ".3mf": "threemf",
 }
 _SCENES = (".glb", ".gltf")
 
 SUFFIXES = (*_MODULES, *_SCENES, *TABLES)
 """The endings of files that hold nothing but shapes."""
+
+_BEGINNINGS = (
+    (b"ply\n", ".ply"),
+    (b"ply\r", ".ply"),
+    (b"glTF", ".glb"),
+    (b"LASF", ".las"),
+    (b"PK\3\4", ".3mf"),
+    (b"# .PCD", ".pcd"),
+    (b"OFF\n", ".off"),
+    (b"solid ", ".stl"),
+)
+"""How files begin that may have another ending, or none."""
 
 _DECLARED = {".xyzn": "xyznxnynz", ".xyzrgb": "xyzrgb"}  # what the columns are by the ending, if they are as many
 _AREA_SEED = 0
@@ -118,23 +129,27 @@ def _file_content(path: Path, columns: str | None) -> Content:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         try:
-            array: NDArray[Any] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            raise DamagedError("cannot be read as points; it may be damaged, or no NPY file") from None
+            array: NDArray[Any] = np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+        except Exception:  # NumPy parses the header as Python, and raises whatever that does
+            raise DamagedError("cannot be read as points; it was cut short, is damaged, or is no NPY file") from None
         return _array_content(array, columns)
-    if suffix in TABLES:
-        return _table_content(table.read(path.read_bytes()), suffix, columns)
+    data = path.read_bytes()
+    found = next((each for beginning, each in _BEGINNINGS if data.startswith(beginning)), suffix)
+    told = () if found == suffix else (f"is read as {found}, as it begins so",)
+    if found in TABLES:
+        return _table_content(table.read(data), found, columns)
     if columns is not None:
         raise DamagedError(f"says itself what it holds; --columns is for tables, {', '.join(TABLES)}")
-    if suffix in _SCENES:
-        return gltf.read(path.read_bytes(), path)
-    if suffix not in _MODULES:
-        known = ", ".join((*SUFFIXES, ".npy"))
+    if found in _SCENES:
+        content = gltf.read(data, path)
+    elif found in _MODULES:
+        reader: Callable[[bytes], Content] = importlib.import_module(f"sinefield.io.shapes.{_MODULES[found]}").read
+        content = reader(data)
+    else:
         raise DamagedError(
-            f"cannot be read as a shape by its ending {suffix!r}; convert it to PLY or another of {known}"
+            f"cannot be read as a shape by its ending {suffix!r}; convert it to PLY or another of {', '.join(SUFFIXES)}"
         )
-    reader: Callable[[bytes], Content] = importlib.import_module(f"sinefield.io.shapes.{_MODULES[suffix]}").read
-    return reader(path.read_bytes())
+    return replace(content, told=(*told, *content.told))
 
 
 def _table_content(found: table.Table, suffix: str, columns: str | None) -> Content:

@@ -67,12 +67,14 @@ _MAGIC: tuple[tuple[int, bytes, Format], ...] = (
     (0, b"glTF", Format("GLB", ("shape",))),
     (0, b"OFF\n", Format("OFF", ("shape",))),
     (0, b"solid ", Format("STL", ("shape",))),
+    (0, b"# .PCD", Format("PCD", ("shape",))),
+    (0, b"LASF", Format("LAS", ("shape",))),
 )
 
 _MESH, _CLOUD = "export it as OBJ, PLY, STL or GLB", "convert it to PLY, as CloudCompare does"
 _SCAN, _PHOTO = "convert it to NIfTI", "export it as PNG, TIFF or JPEG"
 _ARRAY = "save the array of numbers in it as NPY"
-_TABLE = "--kind shape reads rows of x y z in it; for anything else save the numbers as NPY"
+_TABLE = "name it .txt to have its rows of x y z read; for anything else save the numbers as NPY"
 
 NOT_READ: dict[str, tuple[str, str]] = {
     **dict.fromkeys((".heic", ".heif"), ("a HEIC photo", f"{_PHOTO}; heif-convert does")),
@@ -90,14 +92,14 @@ NOT_READ: dict[str, tuple[str, str]] = {
         ("a recording", "convert it to FLAC or WAV"),
     ),
     **dict.fromkeys((".mid", ".midi"), ("notes, not sound", "play it into a WAV")),
-    **dict.fromkeys((".las", ".laz", ".pcd", ".e57", ".ptx"), ("a scan of points", _CLOUD)),
-    **dict.fromkeys((".fbx", ".blend", ".3mf", ".dae", ".usd", ".usdz", ".3ds", ".max", ".c4d"), ("a scene", _MESH)),
+    **dict.fromkeys((".laz", ".e57", ".ptx"), ("a scan of points", _CLOUD)),
+    **dict.fromkeys((".fbx", ".blend", ".dae", ".usd", ".usdz", ".3ds", ".max", ".c4d"), ("a scene", _MESH)),
     **dict.fromkeys((".step", ".stp", ".iges", ".igs", ".dxf", ".dwg"), ("a drawing of solids", _MESH)),
     **dict.fromkeys((".vtk", ".vtp", ".vtu", ".msh"), ("a mesh", _MESH)),
     **dict.fromkeys((".nrrd", ".nhdr", ".mha", ".mhd", ".mnc"), ("a volume", _SCAN)),
     **dict.fromkeys((".dcm", ".dicom", ".ima"), ("DICOM", f"{_SCAN}; dcm2niix does, slices of a folder too")),
     **dict.fromkeys((".mat", ".h5", ".hdf5", ".nc", ".zarr", ".pt", ".pth", ".pkl"), ("data", _ARRAY)),
-    **dict.fromkeys((".csv", ".tsv", ".txt", ".dat", ".asc"), ("text", _TABLE)),
+    ".dat": ("text", _TABLE),
     **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), ("an archive", "unpack it first")),
     **dict.fromkeys((".docx", ".pptx", ".xlsx"), ("a document", "export what is in it as PNG or CSV")),
     ".safetensors": ("a field file", "sinefield render evaluates it, sinefield info tells what is in it"),

@@ -67,7 +67,7 @@ KIND = Kind(
     about="A shape as its signed distance: a scan or mesh, PLY, XYZ, OBJ, STL, …; or a picture's outline.",
     endings=(
         *(".ply", ".obj", ".stl", ".off", ".glb", ".gltf", ".3mf"),
-        *(".xyz", ".xyzn", ".xyzrgb", ".pts", ".asc", ".txt", ".csv", ".pcd", ".las", ".laz"),
+        *(".xyz", ".xyzn", ".xyzrgb", ".pts", ".asc", ".txt", ".csv", ".tsv", ".pcd", ".las"),
     ),
     reader="sinefield.io.points:read",
     problem="sinefield.problems.shape:shape",

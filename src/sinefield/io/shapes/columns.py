@@ -22,6 +22,7 @@ _UNIT = 0.02  # by which the length of a unit vector may be off
 _MOST = 0.95  # fraction of rows that must be unit vectors
 _ALIGNED = 0.8  # least median cosine between normals and those of the planes through neighbours; ½ for any directions
 _SAMPLE, _NEIGHBOURS = 1000, 12
+_LARGEST = 1e100  # coordinate, so that squares of differences are finite
 
 
 def _names_of(axis: str, k: int) -> dict[str, str]:
@@ -152,8 +153,9 @@ def _describe(columns: Doubles) -> str:
 
 def _are_normals(points: Doubles, directions: Doubles) -> bool:
     """Return whether vectors are normals of points: neither colours nor anything else."""
-    lengths = np.linalg.norm(directions, axis=1)
-    there = np.isfinite(lengths) & (lengths > 1e-12) & np.isfinite(points).all(axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        lengths = np.linalg.norm(directions, axis=1)
+    there = (lengths > 1e-12) & (lengths < _LARGEST) & (np.abs(points) < _LARGEST).all(axis=1)
     if there.sum() < 3:
         return False
     points, directions, lengths = points[there], directions[there], lengths[there]

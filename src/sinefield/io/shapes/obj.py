@@ -27,7 +27,7 @@ def read(data: bytes) -> Content:
         DamagedError: it holds no vertices, or something else than numbers.
     """
     text = decode(data)
-    lines = re.sub(r"\\[ \t]*\r?\n", " ", text).splitlines()
+    lines = re.sub(r"\\[ \t]*\n", " ", text).splitlines()
     words = [line.split(None, 1) for line in lines]
     kinds = [each[0] if each else "" for each in words]
     places = [k for k, kind in enumerate(kinds) if kind == "v" and len(words[k]) > 1]

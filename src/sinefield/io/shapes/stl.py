@@ -44,7 +44,7 @@ def _read_binary(data: bytes, promised: int) -> Content:
     there, rest = divmod(len(data) - _HEAD, _FACET)
     told: list[str] = []
     count = there
-    if there > promised > 0 and rest:  # something else follows the triangles
+    if there >= promised > 0 and rest:  # something else follows the triangles
         count = promised
         told = [
             f"holds {len(data) - _HEAD - _FACET * promised:,} bytes more than its header promises; they are left out"

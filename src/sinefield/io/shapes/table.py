@@ -19,7 +19,7 @@ import numpy as np
 from sinefield.io.shapes.content import DamagedError, Doubles, tell_short
 from sinefield.io.shapes.text import decode, tell_open_end
 
-_COMMENT = re.compile(r"#|//|%|!")
+_COMMENT = re.compile(r"(?<![\w.])#|//|%|!")  # no comment is what follows a digit, as in 1.#QNAN
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
 _MISSING = {
     "",
@@ -105,7 +105,7 @@ def _rows(text: str) -> tuple[list[_Row], str]:
     comment = ""
     rows: list[_Row] = []
     plain = _COMMENT.search(text) is None
-    for k, line in enumerate(re.split(r"\r\n|\n|\r", text.replace('"', "").rstrip("\x1a"))):
+    for k, line in enumerate(text.replace('"', "").rstrip("\x1a").split("\n")):
         kept = line.strip(" ")
         if not plain and (found := _COMMENT.search(kept)):
             if not rows and found.start() == 0:

@@ -14,9 +14,16 @@ _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a"))  # characters that no 
 def decode(data: bytes) -> str:
     """Return the text in a file: UTF-8, UTF-16 with or without a mark, or Latin-1, which any other text is taken for.
 
+    Ends of lines become one character, whatever they were.
+
     Raises:
         DamagedError: the file is no text.
     """
+    text = _decode(data)
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _decode(data: bytes) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, errors="replace")
@@ -34,6 +41,6 @@ def decode(data: bytes) -> str:
 
 def tell_open_end(text: str) -> list[str]:
     """Return what is to be told of a text whose last line has no end: a file that was cut short looks like this."""
-    if not text or text[-1] in "\r\n\x1a":
+    if not text or text[-1] in "\n\r\x1a":
         return []
     return ["has no line end after its last line, as a file that was cut short; what is there is used"]
