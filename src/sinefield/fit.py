@@ -107,10 +107,10 @@ class Fit:
 
     @property
     def fraction(self) -> float:
-        """The part of the budget that is used."""
+        """The part of the budget that is used; all of it where the solver is done."""
         by_passes = self.step / (self.recipe.passes * self.steps_per_pass) if self.recipe.passes else 0.0
         by_time = self.clock.seconds / self.recipe.seconds if self.recipe.seconds else 0.0
-        return max(by_passes, by_time)
+        return max(by_passes, by_time, self.solver.is_done(self.state))
 
     def expected_passes(self, fraction: float) -> float:
         """Return how many passes there will be: of a budget of time as the steps so far let expect."""

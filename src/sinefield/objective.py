@@ -76,12 +76,13 @@ class Objective:
         if len({id(each) for each in unknowns.values()}) < len(unknowns):
             raise ValueError(f"two of the unknowns {', '.join(unknowns)} are one field; give each a field of its own")
         self.unknowns = dict(unknowns)
+        learnt = [name for name, each in unknowns.items() if any(one.requires_grad for one in each.parameters())]
         domains = {id(each.domain): each.domain for each in constraints}
         self.groups: list[Group] = []
         for key, domain in domains.items():
             members = [each.bound(self.unknowns) for each in constraints if id(each.domain) == key]
             for each in members:
-                if not any(each.reads[name] for name, field in self.unknowns.items() if _learns(field)):
+                if not any(each.reads[name] for name in learnt):
                     raise ValueError(
                         f"the residual of constraint {each.constraint.name!r} reads nothing of any field that is "
                         "looked for; it must depend on u.value or a derivative of one with parameters that are learnt"
@@ -207,7 +208,3 @@ class Objective:
         """Return a vector ``(p,)`` as tensors by the names and of the shapes of the parameters."""
         parts = vector.split([each.numel() for each in self.parameters.values()])
         return {name: part.view_as(each) for (name, each), part in zip(self.parameters.items(), parts, strict=True)}
-
-
-def _learns(field: nn.Module) -> bool:
-    return any(each.requires_grad for each in field.parameters())

@@ -37,6 +37,7 @@ class Problem:
         source: the file that it is of; None: it is of none, or it is not known.
         tuning: settings of recipes that this problem overrides, by the recipe's name; those of ``"fast"`` hold for
             ``"best"`` too.
+        accuracy: the metric ``residual`` that a solution of an equation must reach; None: it is no equation.
         parts: the independent problems that this one falls into, given its fields, which share no parameter; None: it
             is solved as a whole.
     """
@@ -49,6 +50,7 @@ class Problem:
     omega: float | None = None
     reference: object = None
     source: Source | None = None
+    accuracy: float | None = None
     tuning: Mapping[str, Changes] = field(default_factory=dict)
     parts: Callable[[Mapping[str, nn.Module]], Sequence[Part]] | None = None
 

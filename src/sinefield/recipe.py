@@ -20,7 +20,7 @@ class Changes(TypedDict, total=False):
     betas: tuple[float, float]
     clip: float
     final_rate: float
-    batch: int
+    batch: int | None
     passes: float
     pace: float
     first_omega: float

@@ -120,6 +120,37 @@ class Solution:
         return omega is not None and omega == self.problem.omega
 
     @property
+    def converged(self) -> bool:
+        """Whether an equation is solved: every constraint holds to the problem's accuracy, at points held out.
+
+        Raises:
+            ValueError: the problem is no equation, and has no residual to judge by.
+        """
+        if self.problem.accuracy is None:
+            raise ValueError(
+                f"the problem {self.problem.name!r} is no equation; its metrics tell how well it is fitted"
+            )
+        return self.metrics["residual"] <= self.problem.accuracy
+
+    @property
+    def verdict(self) -> str:
+        """Whether an equation is solved, in a sentence; if it is not, which constraint holds worst.
+
+        Raises:
+            ValueError: as for :attr:`converged`.
+        """
+        solved, reached = self.converged, self.metrics["residual"]
+        if solved:
+            return f"solved: every constraint holds to {reached:.1e} of its terms at points held out"
+        parts = {name: each for name, each in self.metrics.items() if name.startswith("residual_")}
+        worst = max(parts, key=lambda name: parts[name])
+        return (
+            f"not solved: {worst.removeprefix('residual_')!r} holds to {reached:.1e} of its terms only, where "
+            f"{self.problem.accuracy:.0e} was asked for; conditions that contradict each other, kinks and corners that "
+            "sines do not have, or too few features for so fine a solution leave that much"
+        )
+
+    @property
     def advice(self) -> str:
         """What to do after a divergence; empty if there was none."""
         if self.stopped != "diverged":

@@ -13,7 +13,7 @@ from torch import nn
 
 from sinefield.constraint import Constraint
 from sinefield.fit import Fit, prepare
-from sinefield.history import Record, merge
+from sinefield.history import merge
 from sinefield.problem import Part, Problem
 from sinefield.recipe import Recipe
 from sinefield.search import AfterStep, Checkpointing, Search
@@ -111,18 +111,16 @@ def solve(
         if resume is not None:
             search.resume(resume)
         search.run(run)
-    return _solution(search, fields, problem, search.histories)
+    return _solution(search)
 
 
-def _solution(
-    search: Search, fields: Mapping[str, nn.Module], problem: Problem, histories: Sequence[Sequence[Record]]
-) -> Solution:
+def _solution(search: Search) -> Solution:
     solution = Solution(
-        fields,
-        problem,
+        search.fields,
+        search.problem,
         search.recipe,
-        merge(histories),
-        problem.measure(fields, None),
+        merge(search.histories),
+        search.problem.measure(search.fields, None),
         search.stopped,
         search.seed,
         search.speed,

@@ -1,6 +1,7 @@
 """Solvers, one a file: values with ``init`` and ``step``, and schedules of their rates."""
 
 from sinefield.solvers.adam import Adam
+from sinefield.solvers.least_squares import LeastSquares
 from sinefield.solvers.muon import Muon, orthogonalise
 from sinefield.solvers.schedule import Constant, Cosine, Schedule
 from sinefield.solvers.soap import Soap
@@ -15,6 +16,7 @@ __all__ = [
     "Clipped",
     "Constant",
     "Cosine",
+    "LeastSquares",
     "Muon",
     "Schedule",
     "Soap",

@@ -92,6 +92,10 @@ class Solver(ABC):
         """Return parameters to measure and to return in place of the last ones; None: the last ones."""
         return None
 
+    def is_done(self, state: Any) -> bool:  # noqa: ARG002 - most never are
+        """Return whether further steps would change nothing."""
+        return False
+
     def retreat(self, objective: Objective, state: Any) -> None:  # noqa: B027 - most have nowhere to go back to
         """Put back parameters that were good, after a divergence."""
 

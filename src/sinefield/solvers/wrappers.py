@@ -68,6 +68,10 @@ class Clipped(Solver):
         """Return that of the solver."""
         return self.solver.answer(state)
 
+    def is_done(self, state: Any) -> bool:
+        """Return whether the solver is done."""
+        return self.solver.is_done(state)
+
     def retreat(self, objective: Objective, state: Any) -> None:
         """Have the solver put back what was good."""
         self.solver.retreat(objective, state)
@@ -134,6 +138,10 @@ class Averaged(Solver):
         """Return the averages."""
         return {name: each for name, each in state.own.tensors().items() if name != "steps"}
 
+    def is_done(self, state: _Around) -> bool:
+        """Return whether the solver is done."""
+        return self.solver.is_done(state.inner)
+
     def retreat(self, objective: Objective, state: _Around) -> None:
         """Have the solver put back what was good."""
         self.solver.retreat(objective, state.inner)
@@ -185,6 +193,10 @@ class BestSoFar(Solver):
     def answer(self, state: _Around) -> Mapping[str, Tensor] | None:
         """Return that of the solver."""
         return self.solver.answer(state.inner)
+
+    def is_done(self, state: _Around) -> bool:
+        """Return whether the solver is done."""
+        return self.solver.is_done(state.inner)
 
     @torch.no_grad()
     def retreat(self, objective: Objective, state: _Around) -> None:

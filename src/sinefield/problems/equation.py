@@ -1,0 +1,122 @@
+"""A user's own equation: constraints on a field, in the user's own coordinates, solved to the last digits.
+
+What is sought is one sine layer with an exact last layer in double precision, see
+:mod:`sinefield.solvers.least_squares`: its network, solver, bandwidth and points follow from the constraints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from sinefield import metrics
+from sinefield.constraint import Constraint
+from sinefield.fields.siren import Siren
+from sinefield.objective import Group, Objective
+from sinefield.problem import Problem
+from sinefield.residuals import draw_samples, relative_residuals
+from sinefield.sampler import generator_of
+from sinefield.solvers.least_squares import LeastSquares
+
+_HELD_OUT = 4096  # points of each domain that residuals are measured at
+_PURPOSE = 77  # apart from those of the solver: its points are others
+
+
+def equation(
+    constraints: Sequence[Constraint],
+    outputs: int = 1,
+    *,
+    complex: bool = False,  # noqa: A002 - the word for what it is
+    exact: Callable[[Tensor], Tensor] | None = None,
+    accuracy: float = 1e-6,
+    features: int = 1600,
+    around: Callable[[nn.Module], nn.Module] | None = None,
+) -> Problem:
+    """Return the problem of an equation with its boundary and initial conditions.
+
+    Points are in the coordinates of the domains, whatever their units; the first layer is scaled to them. After
+    ``solve``, ``solution.field`` is the field, ``solution.converged`` tells whether every constraint holds to
+    ``accuracy`` at points that the solver has not seen, ``solution.metrics`` how well each does, and
+    ``solution.verdict`` says so in a sentence.
+
+    Args:
+        constraints: the equation and its conditions, linear or mildly nonlinear, of a field with the inputs of their
+            domains.
+        outputs: c, how many values the field has at a point; complex ones count once.
+        complex: whether the field is complex: its outputs are real and imaginary parts in turn, read as ``u.complex``.
+        exact: the solution in closed form where it is known, from points ``(n, d)`` to ``(n, c)``, complex where the
+            field is; its error is measured.
+        accuracy: relative residual that every constraint must hold to.
+        features: of the sine layer.
+        around: makes the field of the network, to build conditions in: ``lambda u: Sum(g, Product(d, u))``.
+
+    Raises:
+        ValueError: no constraints, domains of different dimensions, or a residual that cannot be used.
+
+    >>> from sinefield import Constraint, solve
+    >>> from sinefield.domains import Box
+    >>> line = Box([0.0], [1.0])
+    >>> problem = equation([
+    ...     Constraint(line, lambda u: u.laplacian + 2, name="equation"),
+    ...     Constraint(line.boundary, lambda u: u.value, name="ends"),
+    ... ], exact=lambda x: x * (1 - x), features=100)
+    >>> solution = solve(problem)
+    >>> solution.converged, solution.metrics["error"] < 1e-10
+    (True, True)
+    """
+    dimensions = {each.domain.dimension for each in constraints}
+    if len(dimensions) != 1:
+        raise ValueError(
+            f"an equation has constraints on domains of one dimension, got {len(constraints)} constraints of "
+            f"dimensions {sorted(dimensions)}"
+        )
+    build = partial(_network, dimensions.pop(), 2 * outputs if complex else outputs, features, around)
+    groups = Objective({"u": build(1.0)}, constraints).groups  # what cannot be used is refused here, not in solve
+    return Problem(
+        "equation",
+        constraints,
+        {"u": build},
+        measure=partial(_measure, groups, exact),
+        omega=1.0,
+        tuning={
+            "fast": {
+                "solver": LeastSquares(),
+                "batch": None,  # a step draws points of its own
+                "passes": LeastSquares().steps,
+                "first_omega": 1.0,
+            }
+        },
+        accuracy=accuracy,
+    )
+
+
+def _network(
+    inputs: int, outputs: int, features: int, around: Callable[[nn.Module], nn.Module] | None, first_omega: float
+) -> nn.Module:
+    network = Siren(inputs, outputs, hidden_features=features, hidden_layers=0, first_omega=first_omega).double()
+    return network if around is None else around(network)
+
+
+def _measure(
+    groups: Sequence[Group],
+    exact: Callable[[Tensor], Tensor] | None,
+    fields: Mapping[str, nn.Module],
+    count: int | None,  # noqa: ARG001 - residuals are drawn, not sampled
+) -> dict[str, float]:
+    """Return the relative residual of each constraint at points held out, and the relative error where it is known."""
+    samples = [
+        draw_samples(group.domain, _HELD_OUT, generator_of(_PURPOSE, place)) for place, group in enumerate(groups)
+    ]
+    found = relative_residuals(groups, fields, samples)
+    reached = {f"residual_{name}": each for name, each in found.relative.items()} | {"residual": found.worst}
+    if exact is not None:
+        widest = max((each.points for each in samples), key=len)
+        with torch.no_grad():
+            values, truth = fields["u"](widest), exact(widest)
+        if truth.is_complex():
+            truth = torch.view_as_real(truth).flatten(1)
+        reached["error"] = metrics.relative_l2(values, truth)
+    return reached
