@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ from sinefield.io.voxels import RefusedError, Voxels, choose, explaining, tell
 MAGIC = b"\x93NUMPY"
 
 _BLOCK = 1 << 22  # bytes that are read together
+_HEADER = 1 << 16  # bytes: the longest header
 _LONGEST = 2**48  # samples along an axis
 _CHANNELS = (2, 3, 4)  # lengths of a last axis that is taken for one of channels
 
@@ -75,9 +77,12 @@ def _header(path: Path, name: str, file: IO[bytes]) -> tuple[tuple[int, ...], bo
         ValueError: it is damaged.
     """
     with explaining(f"{path} cannot be read as a volume: the header of {name} is damaged; get another copy"):
-        version = npy.read_magic(file)
+        beginning = file.tell()
+        start = io.BytesIO(file.read(_HEADER))  # a header may claim to have gigabytes
+        version = npy.read_magic(start)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read_header(file)
+        shape, fortran, dtype = read_header(start)
+        file.seek(beginning + start.tell())
         shape = tuple(map(int, shape))
         if not all(0 <= each < _LONGEST for each in shape):
             raise RefusedError(f"{path} is damaged: the header of {name} tells a shape of {shape}")

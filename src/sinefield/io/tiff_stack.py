@@ -64,6 +64,8 @@ def read(path: Path, volume: int | None = None) -> Voxels:
         sizes, doubts = _sizes_of(tiff)
         told += doubts + ["some of its metadata is damaged and left out"] * bool(logged)
         axes, nodata = series.axes, _nodata_of(tiff.pages.first)
+        if array.ndim != len(axes) or not axes.find("Y") < axes.find("X") or "Y" not in axes:
+            raise RefusedError(damaged)
     for each in told:
         tell(f"{path}: {each}")
     return Voxels(_volume_of(path, axes, array, volume), sizes, nodata=nodata)
@@ -104,6 +106,9 @@ def _pages_of(path: Path, series: Any) -> NDArray[Any]:
     """
     if series.dtype is None or series.dtype.kind not in "buifc":
         raise RefusedError(f"{path} holds values of a type that is not known; save them as integers or floats")
+    size = path.stat().st_size
+    if any(count > size for page in series.pages for count in page.databytecounts):
+        raise RefusedError(f"{path} is damaged, or cut short: its pages claim more bytes than are there; get a copy")
     if series.nbytes <= IN_MEMORY:
         check_memory(path, series.shape, 2 * series.dtype.itemsize)
         array: NDArray[Any] = series.asarray(maxworkers=1)
