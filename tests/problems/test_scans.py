@@ -20,7 +20,7 @@ from torch import nn
 import scans
 from command import run
 from scans import Interpolated
-from sinefield import kinds, plots, problems, solve
+from sinefield import checkpoint, kinds, plots, problems, solve
 from sinefield.io import SignalWarning
 from sinefield.problem import Problem
 from sinefield.problems import volume
@@ -112,8 +112,6 @@ def test_what_is_not_known_is_fitted_nowhere_and_written_as_nan(tmp_path: Path) 
     signal.write(field, tmp_path / "b.png", (8, 9), axis="z", at=3.5)
     assert (pixels(tmp_path / "b.png")[np.isnan(signal.sample(field, axis="z", at=3.5))] == 0).all()
     solution.save(tmp_path / "a.safetensors")
-    from sinefield import checkpoint
-
     header = checkpoint.read(tmp_path / "a.safetensors")[1]
     assert kinds.signal_from_json(header["signal"]) == signal
     plots.save_figure(plots.solution_figure(solution), tmp_path / "figure.png")
@@ -211,23 +209,22 @@ def test_the_command_line_reads_and_writes_scans(tmp_path: Path) -> None:
     array[array == 0] = np.nan
     stored, affine = scans.stored("LAS", array)
     scans.save(tmp_path / "scan.nii.gz", np.stack([stored, 2 * stored], axis=-1), affine)
-    done = run(tmp_path, "fit", "scan.nii.gz", "-o", "a.safetensors", "--figure", "f.png", *SMALL)
+    done = run(tmp_path, "fit", "scan.nii.gz", "--figure", "scan.png", *SMALL)
     assert done.returncode == 0, done.stderr
     lines = [each for each in done.stderr.splitlines() if each.startswith("sinefield:")]
     assert any("holds 2 volumes, the first is used; choose another with --volume N" in each for each in lines)
     assert any("voxels" in each and "--background VALUE" in each for each in lines)
-    done = run(tmp_path, "render", "a.safetensors", "a.nii.gz", "--size", "7x18x8")
+    done = run(tmp_path, "render", "scan.safetensors", "slice.png", "--axis", "z", "--quantity", "gradient")
+    assert done.stdout.strip().endswith("anterior at the top and left at the left"), done.stderr
+    done = run(tmp_path, "render", "scan.safetensors", "a.nii.gz", "--size", "7x18x8")
     assert done.returncode == 0, done.stderr
     written: Any = nibabel.load(tmp_path / "a.nii.gz")
     assert written.shape == (8, 18, 7)
     assert written.header.get_zooms() == pytest.approx((1.5, 1.0, 3.0))
-    done = run(tmp_path, "render", "a.safetensors", "a.png", "--axis", "x")
-    assert done.stdout.strip().endswith("superior at the top and posterior at the left")
     options = ("--volume", "1", "--background", "0", "--range", "0,500", "--voxel", "1,1,1", "-o", "b.safetensors")
     done = run(tmp_path, "fit", "scan.nii.gz", *options, *SMALL)
     assert done.returncode == 0, done.stderr
-    done = run(tmp_path, "info", "b.safetensors", "--json")
-    signal = json.loads(done.stdout)["signal"]
+    signal = checkpoint.read(tmp_path / "b.safetensors")[1]["signal"]
     assert (signal["low"], signal["high"], signal["sizes"]) == (0, 500, [1, 1, 1])
     done = run(tmp_path, "fit", "scan.nii.gz", "--volume", "2")
     assert (done.returncode, done.stdout) == (2, "")

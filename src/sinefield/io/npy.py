@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from sinefield.io.allocation import allocate
-from sinefield.io.voxels import RefusedError, Voxels, choose, explaining, tell
+from sinefield.io.voxels import RefusedError, Voxels, check_expansion, choose, explaining, tell
 
 MAGIC = b"\x93NUMPY"
 
@@ -145,6 +145,7 @@ def _unpacked(path: Path) -> NDArray[Any]:
                 _check_amount(path, math.prod(shape) * dtype.itemsize, have)
             except ValueError as error:
                 raise RefusedError(str(error)) from None
+            check_expansion(path, math.prod(shape) * dtype.itemsize)
             found = allocate(path, shape[::-1] if fortran else shape, dtype)
             _fill(found, file)
     return found.transpose() if fortran else found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sinefield.io.allocation import IN_MEMORY, check_disk, check_memory
 from sinefield.io.files import replacing
-from sinefield.io.voxels import RefusedError, Voxels, choose, explaining, quiet, tell
+from sinefield.io.voxels import RefusedError, Voxels, check_expansion, choose, explaining, quiet, tell
 
 SUFFIXES = (".tif", ".tiff")
 """The endings of TIFF files, which are read as volumes where that is asked for."""
@@ -109,6 +109,7 @@ def _pages_of(path: Path, series: Any) -> NDArray[Any]:
     size = path.stat().st_size
     if any(count > size for page in series.pages for count in page.databytecounts):
         raise RefusedError(f"{path} is damaged, or cut short: its pages claim more bytes than are there; get a copy")
+    check_expansion(path, series.nbytes)
     if series.nbytes <= IN_MEMORY:
         check_memory(path, series.shape, 2 * series.dtype.itemsize)
         array: NDArray[Any] = series.asarray(maxworkers=1)

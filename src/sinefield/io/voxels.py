@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinefield.io import SignalWarning
-from sinefield.io.allocation import IN_MEMORY, TooLargeError, allocate, check_disk, release
+from sinefield.io.allocation import IN_MEMORY, TooLargeError, allocate, release
 from sinefield.io.placement import Placement
 
 _BLOCK = 1 << 22  # bytes that are read together
 _EXCESS = 1 << 30  # bytes behind the voxels that are looked at: a checksum stands at the end of what is compressed
 _RATIO = 1032  # the most that deflate can shrink anything
+_HUGE = 1 << 30  # bytes of voxels from which on what is nearly empty is refused
+_EMPTY = 200  # times that it is larger than its file
 _GZIP = b"\x1f\x8b"
 _OF_GZIP = 31  # zlib's window, and that the header of gzip is expected
 
@@ -201,6 +203,24 @@ class _Unpacked:
             waiting = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
 
 
+def check_expansion(path: Path, needed: int) -> None:
+    """Refuse a file that becomes gigabytes of next to nothing when it is decompressed.
+
+    Args:
+        path: of the file.
+        needed: bytes that it becomes.
+
+    Raises:
+        TooLargeError: it does.
+    """
+    size = path.stat().st_size
+    if needed > _HUGE and needed > _EMPTY * size:
+        raise TooLargeError(
+            f"{path} is too large: its {_amount(size)} become {needed / 2**30:.1f} GiB, of which next to nothing can "
+            "differ; unpack it, or save a part of it"
+        )
+
+
 def read_start(path: Path, size: int) -> bytes:
     """Return the first bytes of a file, decompressed where it is compressed.
 
@@ -229,9 +249,10 @@ def read_volume(layout: Layout, number: int) -> NDArray[Any]:
     """
     shape = layout.shape[::-1]
     start = layout.offset + number * layout.nbytes
-    if is_compressed(layout.path, layout.begins):
-        return _unpack(layout, number, start)
     have = layout.path.stat().st_size
+    alone = layout.offset == 0 and have >= layout.nbytes  # voxels without a header may begin with any numbers
+    if is_compressed(layout.path, layout.begins) and not alone:
+        return _unpack(layout, number, start)
     _check_amount(layout, number, have, following=max(0, have - layout.offset - layout.count * layout.nbytes))
     mapped: NDArray[Any] = np.memmap(layout.path, layout.dtype, "r", start, shape)
     return mapped if layout.nbytes > IN_MEMORY else np.array(mapped)
@@ -251,8 +272,7 @@ def _unpack(layout: Layout, number: int, start: int) -> NDArray[Any]:
             "there, which cannot hold as much even compressed; get another copy"
         )
     shape = layout.shape[::-1]
-    if layout.nbytes > IN_MEMORY:
-        check_disk(layout.path, shape, layout.dtype)
+    check_expansion(layout.path, layout.nbytes)
     found = allocate(layout.path, shape, layout.dtype)
     flat = found.reshape(-1).view(np.uint8)
     have, promised = 0, layout.offset + layout.count * layout.nbytes
