@@ -80,7 +80,7 @@ def test_implausible_sizes_are_told(sizes: Any) -> None:
         ("a.nii", b"no volume " * 50, "are no header of NIfTI; it may be damaged, or something else"),
         ("a.nii.gz", b"no volume " * 50, "are no header of NIfTI"),
         ("a.nii", bytes(100), "100 bytes at its beginning are no header of NIfTI"),
-        ("a.npy", b"no numbers", "is no NIfTI, MGH, NPY or TIFF stack, or is damaged"),
+        ("a.npy", b"no numbers", "is no NIfTI, MGH, NRRD, NPY or TIFF stack, or is damaged"),
         ("a.dcm", bytes(128) + b"DICM", "is one slice of DICOM; .* dcm2niix"),
         ("a.mha", b"ObjectType = Image", "is MetaImage; convert it to NIfTI"),
         ("a.mhd", b"NDims = 3", "is MetaImage; convert it to NIfTI"),

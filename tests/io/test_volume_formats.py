@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nibabel
+import nrrd
 import numpy as np
 import pytest
 import tifffile
@@ -32,6 +33,11 @@ def mgh(path: Path, array: Any, affine: Any) -> None:
     nibabel.save(MGHImage(array, affine), path)
 
 
+def nearly_raw(path: Path, array: Any, affine: Any) -> None:
+    told = {"space": "right-anterior-superior", "space directions": affine[:3, :3].T, "space origin": affine[:3, 3]}
+    nrrd.write(str(path), array, told)
+
+
 def npy(path: Path, array: Any, affine: Any) -> None:
     np.save(path, scans.head())
 
@@ -50,6 +56,7 @@ WRITERS: dict[tuple[str, ...], Callable[[Path, Any, Any], object]] = {
     (".nii", ".nii.gz"): scans.save,
     (".hdr", ".img"): pair,
     (".mgh", ".mgz"): mgh,
+    (".nrrd", ".nhdr"): nearly_raw,
     (".npy",): npy,
     (".npz",): npz,
     (".tif", ".tiff"): stack,

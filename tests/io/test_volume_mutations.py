@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nibabel
+import nrrd
 import numpy as np
 import pytest
 import tifffile
@@ -15,6 +16,7 @@ import scans
 from mutation import check_reader
 
 ARRAY, AFFINE = scans.stored("LAS")
+NRRD = {"space": "RAS", "space directions": AFFINE[:3, :3].T, "space origin": AFFINE[:3, 3]}
 
 
 def stack(path: Path) -> None:
@@ -40,6 +42,8 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "a.nii.gz": lambda path: scans.save(path, ARRAY, AFFINE),
     "a.mgh": lambda path: nibabel.save(MGHImage(ARRAY, AFFINE), path),
     "a.mgz": lambda path: nibabel.save(MGHImage(ARRAY, AFFINE), path),
+    "a.nrrd": lambda path: nrrd.write(str(path), ARRAY, NRRD),
+    "b.nrrd": lambda path: nrrd.write(str(path), ARRAY, {**NRRD, "encoding": "raw"}),
     "a.npy": lambda path: np.save(path, scans.head()),
     "a.npz": lambda path: np.savez_compressed(path, scan=scans.head()),
     "a.tif": stack,
@@ -57,6 +61,7 @@ def made(folder: Path, names: list[str]) -> list[Path]:
 FAMILIES = {
     "nifti": ["a.nii", "b.nii", "c.nii", "a.nii.gz"],
     "mgh": ["a.mgh", "a.mgz"],
+    "nrrd": ["a.nrrd", "b.nrrd"],
     "numpy": ["a.npy", "a.npz"],
     "tiff": ["a.tif", "b.tif", "c.tif"],
 }

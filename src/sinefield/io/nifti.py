@@ -35,7 +35,6 @@ _LOG = "nibabel.global"
 _HEADER = 540  # bytes: of NIfTI-2, the longest
 _SIMILAR = 0.01  # two sizes of a voxel are the same up to this part
 _SKEW = 1.0  # degrees from right angles from which on it is told
-_LEAST, _GREATEST = 1e-9, 1e9  # millimetres: the size of a voxel
 
 
 def is_header(start: bytes) -> bool:
@@ -83,7 +82,9 @@ def read(path: Path, volume: int | None = None) -> Voxels:
     shape, dtype, offset = _described(path, header)
     (i, j, k), count = shape[:3], (*shape, 1)[3]
     number = choose(path, count, volume)
-    layout = Layout(voxels, offset, dtype, (i, j, k), count, ends=not _is_mgh(header))
+    # Voxels without a header before them may begin with any numbers, those of a compressed file too.
+    packed = None if told == voxels else voxels.name.lower().endswith(".gz")
+    layout = Layout(voxels, offset, dtype, (i, j, k), count, packed, ends=not _is_mgh(header))
     array = read_volume(layout, number)
     placement = _placement_of(path, header, repaired=repaired)
     slope, shift = _scale_of(path, header)
@@ -209,17 +210,11 @@ def _placement_of(path: Path, header: Any, *, repaired: bool) -> Placement | Non
 
 def _plausible(compute: Callable[[], Any], unit: str, sform: int, qform: int) -> Placement | None:
     """Return the placement that an affine mapping of nibabel is; None: it is none of space."""
-    from nibabel.orientations import aff2axcodes
-
     with quiet(_LOG), np.errstate(all="ignore"):
         try:
-            affine = np.asarray(compute(), dtype=np.float64)
-            rows = tuple(tuple(map(float, row)) for row in affine[:3])
-            Placement(rows, "RAS", unit, sform, qform)  # finite and not flat, which is needed to find the directions
-            found = Placement(rows, "".join(map(str, aff2axcodes(affine))), unit, sform, qform)
+            return Placement.of_affine(np.asarray(compute(), dtype=np.float64), unit, sform, qform)
         except Exception:  # of quaternions that are none, among others
             return None
-    return found if all(_LEAST < each < _GREATEST for each in found.sizes) else None
 
 
 def _is_similar(one: Placement | None, other: Placement) -> bool:

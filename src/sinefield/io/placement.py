@@ -25,6 +25,8 @@ DIRECTIONS = "RAS"
 OPPOSITES = "LPI"
 """The ends at which they begin: left, back (posterior) and below (inferior)."""
 
+_LEAST, _GREATEST = 1e-9, 1e9  # millimetres: the size of a voxel
+
 UNITS = {"mm": 1.0, "micron": 1e-3, "meter": 1e3, "unknown": 1.0}
 """Millimetres of each unit of length that NIfTI has; what is not known is taken for millimetres."""
 
@@ -65,6 +67,28 @@ class Placement:
             raise ValueError(
                 f"a placement in space is not plausible: affine {rows.tolist()}, axes {self.codes}, unit {self.unit}"
             )
+
+    @classmethod
+    def of_affine(cls, affine: NDArray[np.float64], unit: str, sform: int, qform: int) -> Self:
+        """Return the placement of a mapping, of which nibabel tells to which direction each axis is nearest.
+
+        Args:
+            affine: ``(4, 4)``, or its first three rows.
+            unit: of it.
+            sform: as :class:`Placement` has it.
+            qform: the same.
+
+        Raises:
+            ValueError: it is no mapping of space, or voxels have sizes that are none.
+        """
+        from nibabel.orientations import aff2axcodes
+
+        rows = tuple(tuple(map(float, row)) for row in affine[:3])
+        cls(rows, DIRECTIONS, unit, sform, qform)  # finite and not flat, which is needed to find the directions
+        found = cls(rows, "".join(map(str, aff2axcodes(np.array([*rows, (0, 0, 0, 1)])))), unit, sform, qform)
+        if not all(_LEAST < each < _GREATEST for each in found.sizes):
+            raise ValueError(f"voxels of {' x '.join(f'{each:g}' for each in found.sizes)} mm are not plausible")
+        return found
 
     @classmethod
     def of_boxes(cls, sizes: tuple[float, float, float] | None) -> Self:

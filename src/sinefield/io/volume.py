@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.io import nifti, npy, tiff_stack
+from sinefield.io import nifti, npy, nrrd, tiff_stack
 from sinefield.io.allocation import allocate, iterate_slabs, release
 from sinefield.io.files import replacing
 from sinefield.io.known import fill_unknown
 from sinefield.io.placement import Placement
 from sinefield.io.voxels import Voxels, is_compressed, tell
 
-SUFFIXES = nifti.SUFFIXES
+SUFFIXES = (*nifti.SUFFIXES, *nrrd.SUFFIXES)
 """The endings of files that always hold volumes."""
 
 WRITTEN = (".npy", *nifti.WRITTEN, *tiff_stack.SUFFIXES)
@@ -42,7 +42,6 @@ _FILLED = 1 << 24  # voxels up to which those that are not known are filled in f
 _OTHERS = {
     b"ObjectType": "MetaImage; convert it to NIfTI, with SimpleITK or 3D Slicer",
     b"NDims": "MetaImage; convert it to NIfTI, with SimpleITK or 3D Slicer",
-    b"NRRD000": "NRRD; convert it to NIfTI, with 3D Slicer or SimpleITK, or save the array as NPY",
     b"\x89HDF\r\n\x1a\n": "HDF5, as MINC 2 is; convert it to NIfTI, with mnc2nii, or save the array as NPY",
     b"CDF\x01": "NetCDF, as MINC 1 is; convert it to NIfTI, with mnc2nii, or save the array as NPY",
     b"%PDF": "PDF; it holds no volume",
@@ -139,6 +138,8 @@ def _read_known(path: Path, start: bytes, volume: int | None) -> Voxels:
     """
     if path.name.lower().endswith((*nifti.SUFFIXES, *nifti.PAIRS)):
         return nifti.read(path, volume)
+    if start.startswith(nrrd.MAGIC):
+        return nrrd.read(path, volume)
     if start.startswith(tiff_stack.MAGICS):
         return tiff_stack.read(path, volume)
     if start.startswith(npy.MAGIC) or zipfile.is_zipfile(path):
@@ -150,7 +151,7 @@ def _read_known(path: Path, start: bytes, volume: int | None) -> Voxels:
             raise ValueError(f"{path} is {what}")
     if nifti.is_header(start) or is_compressed(path):
         return nifti.read(path, volume)
-    raise ValueError(f"{path} cannot be read as a volume: it is no NIfTI, MGH, NPY or TIFF stack, or is damaged")
+    raise ValueError(f"{path} cannot be read as a volume: it is no NIfTI, MGH, NRRD, NPY or TIFF stack, or is damaged")
 
 
 def _check(array: NDArray[Any], sizes: Sizes | None, name: str) -> None:

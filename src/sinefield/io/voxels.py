@@ -57,6 +57,7 @@ class Layout:
         dtype: type of the numbers.
         shape: of a volume, the axis that runs fastest first.
         count: how many volumes there are.
+        packed: whether it is compressed by gzip; None: as its first bytes say.
         begins: where in the file the compressed part begins, if it is compressed.
         ends: whether nothing may follow the voxels.
     """
@@ -66,6 +67,7 @@ class Layout:
     dtype: np.dtype[Any]
     shape: tuple[int, int, int]
     count: int = 1
+    packed: bool | None = None
     begins: int = 0
     ends: bool = True
 
@@ -157,10 +159,9 @@ def choose(name: str | Path, count: int, asked: int | None, of: str = "") -> int
     return asked
 
 
-def is_compressed(path: Path, begins: int = 0) -> bool:
-    """Return whether a file is compressed by gzip from some byte on, whatever its name."""
+def is_compressed(path: Path) -> bool:
+    """Return whether a file is compressed by gzip, whatever its name."""
     with path.open("rb") as file:
-        file.seek(begins)
         return file.read(2) == _GZIP
 
 
@@ -250,8 +251,7 @@ def read_volume(layout: Layout, number: int) -> NDArray[Any]:
     shape = layout.shape[::-1]
     start = layout.offset + number * layout.nbytes
     have = layout.path.stat().st_size
-    alone = layout.offset == 0 and have >= layout.nbytes  # voxels without a header may begin with any numbers
-    if is_compressed(layout.path, layout.begins) and not alone:
+    if is_compressed(layout.path) if layout.packed is None else layout.packed:
         return _unpack(layout, number, start)
     _check_amount(layout, number, have, following=max(0, have - layout.offset - layout.count * layout.nbytes))
     mapped: NDArray[Any] = np.memmap(layout.path, layout.dtype, "r", start, shape)

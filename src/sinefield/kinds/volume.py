@@ -91,8 +91,8 @@ def _is_volume(path: Path) -> bool:
 KIND = Kind(
     name="volume",
     title="Volumes",
-    about="A volume, such as a scan: NIfTI, MGH, NPY of three axes; TIFF stacks with --kind volume.",
-    endings=(".nii", ".nii.gz", ".mgh", ".mgz"),
+    about="A volume, such as a scan: NIfTI, MGH, NRRD, NPY of three axes; TIFF stacks with --kind volume.",
+    endings=(".nii", ".nii.gz", ".mgh", ".mgz", ".nrrd", ".nhdr"),
     reader="sinefield.io.volume:read",
     problem="sinefield.problems.volume:volume",
     signal="sinefield.signals.volume:VolumeSignal",
