@@ -105,6 +105,11 @@ def test_a_full_scale_that_is_given_is_used(tmp_path: Path) -> None:
         audio.read(path, full_scale=32768)
 
 
+def test_quiet_integers_of_32_bits_are_told() -> None:
+    with pytest.warns(SignalWarning, match=r"of int32 has no sample beyond 163\d\d, as if they were of fewer bits"):
+        audio.read((tone() * 32768).astype(np.int32), RATE)
+
+
 def test_floats_a_little_beyond_full_scale_are_no_integers(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, 4 * tone(), RATE, "FLOAT")
@@ -144,6 +149,8 @@ def test_any_rate_is_read_and_written(rate: int, tmp_path: Path) -> None:
     ("array", "message"),
     [
         (np.zeros((100, 1)), "is silent"),
+        (np.full((100, 1), 1e-40, dtype=np.float32), "is silent"),
+        (np.full((100, 1), -3e38, dtype=np.float32), "has samples of 3e\\+38 times full scale, which are no sound"),
         (np.ones((1, 1)), "needs at least 2"),
         (np.full((9, 1), np.nan), "only NaN or infinity in channel 0"),
         (np.array([[0.5, np.inf]] * 9), "only NaN or infinity in channel 1"),

@@ -181,3 +181,18 @@ def test_what_is_none_of_these_is_told_apart() -> None:
     begun = find_samples(io.BytesIO(made("WAV")[:50]), 0)
     assert begun is not None
     assert (begun.begin, begun.there, begun.promised, begun.missing) == (44, 6, BYTES, BYTES - 6)
+
+
+@pytest.mark.parametrize("form", ["WAV", "AIFF", "FLAC"])
+def test_a_second_file_behind_the_first_is_told(form: str, tmp_path: Path) -> None:
+    whole = made(form)
+    with pytest.warns(
+        SignalWarning, match=r"more bytes after the 16000 bytes|is followed by another FLAC file, from byte"
+    ):
+        assert np.array_equal(read(whole + made(form), tmp_path), TRUTH)
+
+
+def test_a_second_chunk_of_samples_is_told(tmp_path: Path) -> None:
+    second = b"data" + struct.pack("<I", 8000) + bytes(8000)
+    with pytest.warns(SignalWarning, match="has 8008 more bytes after the 16000 bytes of samples"):
+        assert np.array_equal(read(made("WAV") + LIST + second, tmp_path), TRUTH)

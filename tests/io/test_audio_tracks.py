@@ -117,7 +117,8 @@ def test_without_pyav_the_message_names_the_extra(tmp_path: Path, monkeypatch: p
     make(tmp_path / "a.mp3", 0.2)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(
-        ValueError, match=r"a\.m4a is no WAV.* need PyAV; install it with: pip install 'sinefield\[video"
+        ValueError,
+        match=r"a\.m4a is damaged, or of a format that needs PyAV; install it with: pip install 'sinefield\[video\]'$",
     ):
         audio.read(tmp_path / "a.m4a")
     assert audio.read(tmp_path / "a.mp3").rate == RATE  # which needs no extra
@@ -190,3 +191,25 @@ def test_damage_in_the_middle_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.aac").write_bytes(whole)
     with pytest.raises(ValueError, match=r"is damaged: \d+ of \d+ blocks can be decoded; get another copy"):
         audio.read(tmp_path / "a.aac")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_cover_is_no_clip(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.m4a"), "w", format="mp4") as container:
+        sound = container.add_stream("aac", rate=RATE, layout="mono")
+        cover = container.add_stream("mjpeg")
+        cover.width = cover.height = 32
+        cover.pix_fmt = "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))
+        for packet in (*cover.encode(frame), *cover.encode(None)):
+            container.mux(packet)
+        planes = chirps(RATE, 1.0).T.astype(np.float32)
+        for start in range(0, RATE, 1024):
+            part = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes[:, start : start + 1024]), "fltp", "mono")
+            part.sample_rate, part.pts = RATE, start
+            container.mux(sound.encode(part))
+        container.mux(sound.encode(None))
+    with av.open(str(tmp_path / "a.m4a")) as container:
+        assert [each.type for each in container.streams] == ["audio", "video"]
+    assert audio.read(tmp_path / "a.m4a").seconds == pytest.approx(1, abs=0.15)

@@ -35,6 +35,7 @@ SUFFIXES = (
 
 _CLIPPED = 1e-3  # fraction of samples at full scale: a recording with more is clipped
 _LOUD = 16.0  # of full scale: floats beyond are taken for integers that were never divided
+_SOFTEST, _LOUDEST = 1e-30, 1e30  # of full scale: what single precision scales without loss
 _RATES = (1, 2**24)  # Hz: from a thermometer's to a radio's
 _FULL = {np.dtype(np.int16): 2.0**15, np.dtype(np.float32): 1.0}
 _USUAL = {1: 0x4, 2: 0x3}  # speakers of so many channels that nobody needs to be told: the centre, left and right
@@ -158,20 +159,36 @@ def _from_array(array: NDArray[Any], rate: int | None, full_scale: float | None)
             f"{name} has {channels} channels of {samples} samples, if it is (n, channels); give its transpose, "
             "array.T, if channels come first"
         )
-    dtype = array.dtype
     if full_scale is not None:
         return _make_recording(array.astype(np.float32), full_scale, rate, 32, name, floats=True)
+    values, full, bits = _stored(array, name)
+    recording = _make_recording(values, full, rate, bits, name, floats=array.dtype.kind == "f")
+    if array.dtype == np.int32 and recording.peak <= 2.0**-8:
+        _warn(
+            f"{name} of int32 has no sample beyond {recording.peak * 2.0**31:.0f}, as if they were of fewer bits; they "
+            "are as soft as that, unless full_scale= tells what full scale is, such as 32768"
+        )
+    return recording
+
+
+def _stored(array: NDArray[Any], name: str) -> tuple[NDArray[Any], float, int]:
+    """Return the samples of an array as they are kept, their full scale, and the bits that they had.
+
+    Raises:
+        ValueError: the type of the array does not tell its full scale.
+    """
+    dtype = array.dtype
     if dtype.kind == "f":
-        return _make_recording(array.astype(np.float32), 1.0, rate, 64 if dtype.itemsize > 4 else 32, name, floats=True)
+        return array.astype(np.float32), 1.0, 64 if dtype.itemsize > 4 else 32
     if dtype == np.int16:
-        return _make_recording(array, 2.0**15, rate, 16, name)
+        return array, 2.0**15, 16
     if dtype in (np.int8, np.uint8):
         centred = array.astype(np.int16) - (128 if dtype == np.uint8 else 0)
-        return _make_recording(centred * np.int16(256), 2.0**15, rate, 8, name)
+        return centred * np.int16(256), 2.0**15, 8
     if dtype == np.int32:
-        return _make_recording((array / 2.0**31).astype(np.float32), 1.0, rate, 32, name)
+        return (array / 2.0**31).astype(np.float32), 1.0, 32
     raise ValueError(
-        f"{name} of {dtype} does not tell its full scale; give full_scale=, the value of full scale, or floats to 1"
+        f"{name} of {dtype} does not tell its full scale; give full_scale=, its value, or floats of -1 to 1"
     )
 
 
@@ -206,8 +223,13 @@ def _make_recording(
         beside[1:] |= most[:-1]
         beside[:-1] |= most[1:]
         clipped += int((most & beside).sum())
-    if peak == 0:
+    if peak < _SOFTEST:
         raise ValueError(f"{name} is silent: every sample is 0; there is nothing to fit, give another recording")
+    if peak > _LOUDEST:
+        raise ValueError(
+            f"{name} has samples of {peak:.3g} times full scale, which are no sound; it may be damaged, or in "
+            "another order of bytes"
+        )
     part = clipped / values.size
     if part > _CLIPPED:
         _warn(

@@ -24,6 +24,7 @@ UNKNOWN = 0x7FFF0000
 _CHUNKS = 10_000  # at most in a file: a damaged one may have millions of empty ones
 _WAVES = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 _W64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+_MORE = (*_WAVES, b"FORM", b"caff", b"data", b"SSND")  # chunks of further samples, or of a further file
 _EXTENSIBLE = 0xFFFE  # the format tag of WAVE files that tell the speakers
 _IN_BLOCKS = (0x02, 0x11, 0x31)  # those of ADPCM of Microsoft, of IMA, and of GSM 6.10
 
@@ -71,7 +72,8 @@ class Samples:
         """Return the pieces of the file with a header that is true; None: it is true as it is."""
         magic = read_at(file, self.container, 4)
         true = self.promised == self.used and self.container == 0 and magic != b"BW64"
-        if true and (magic != b"riff" or self.there == self.used):  # of W64, libsndfile reads all that there is
+        # libsndfile reads the last of two chunks of samples, and of W64 all that there is.
+        if true and not self.follows and (magic != b"riff" or self.there == self.used):
             return None
         at, form, more = self.field
         length = struct.pack(form, self.used + more)
@@ -160,30 +162,37 @@ def _samples(
     there = size - begin
     if promised is not None and promised > there and promised >= UNKNOWN:
         promised = None
-    if promised == 0 and there and not _is_chunk(file, begin, size):
+    if promised == 0 and there and not _begins_chunk(file, begin, size):
         promised = None
-    follows = 0 if promised is None or promised >= there else _count_following(file, begin + promised, size)
+    follows = 0
+    if promised is not None and promised < there:
+        follows = _count_following(file, begin + promised, size, field[1])
     return Samples(container, begin, there, promised, follows, field)
 
 
-def _is_chunk(file: IO[bytes], place: int, size: int) -> bool:
-    """Return whether there is a chunk, of any format, that lies in the file."""
+def _is_chunk(name: bytes, begin: int, length: int, size: int) -> bool:
+    """Return whether a chunk has a name, is of no further samples, and lies in the file."""
+    printable = name.isascii() and name.decode().isprintable()
+    return printable and name not in _MORE and 0 <= length <= size + 1 - begin
+
+
+def _begins_chunk(file: IO[bytes], place: int, size: int) -> bool:
+    """Return whether a chunk, of any format, begins at a place."""
     head = read_at(file, place, 8)
     lengths = [int.from_bytes(head[4:8], "little"), int.from_bytes(head[4:8], "big")]
-    return (
-        len(head) == 8
-        and head[:4].isascii()
-        and head[:4].decode().isprintable()
-        and (place + 8 + min(lengths) <= size + 1)
-    )
+    return len(head) == 8 and _is_chunk(head[:4], place + 8, min(lengths), size)
 
 
-def _count_following(file: IO[bytes], place: int, size: int) -> int:
-    """Return how many bytes after the samples belong to no chunk."""
-    for start in (place + place % 2, place):  # some programs do not pad
-        if start >= size or _is_chunk(file, start, size):
-            return 0
-    return size - place
+def _count_following(file: IO[bytes], place: int, size: int, form: str) -> int:
+    """Return how many bytes after the samples belong to no chunk; to the end, from the first that does not."""
+    place += place % 2 if place % 2 and not _begins_chunk(file, place, size) else 0  # some programs do not pad
+    if not form.endswith("I"):
+        return 0 if place >= size or _begins_chunk(file, place, size) else size - place
+    for name, begin, length in _chunks(file, place, size, form):
+        if not _is_chunk(name, begin, length, size):
+            return size - begin + 8
+        place = begin + length + length % 2
+    return max(0, size - place)
 
 
 def _in_wave(file: IO[bytes], start: int, size: int, order: str) -> Samples | None:

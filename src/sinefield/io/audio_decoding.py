@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 
 from sinefield.io import library_messages
 from sinefield.io.audio_containers import Samples, find_samples, skip_tags
-from sinefield.io.audio_ends import is_closed
 from sinefield.io.audio_mpeg import Frames, find_frames
+from sinefield.io.audio_pages import find_links
 from sinefield.io.pieces import Pieces
 
 MISSING = 0.02
 """The part of a recording that may be missing from a file that is used nevertheless, and that is told."""
 
 _BLOCK = 1 << 18  # samples, of all channels together
+_FLAC = b"fLaC\0\0\0\x22"  # what a FLAC file begins with
 _FRAME = 4096  # samples that are decoded at a time where damage in one of them would spoil all
 _BITS = {
     "PCM_S8": 8,
@@ -250,9 +251,13 @@ def _in_flac(path: Path, file: IO[bytes], start: int) -> Sound:
         raise UnknownFormatError(f"{path} does not begin as FLAC does")
     promised = int.from_bytes(head[17:22], "big") & (2**36 - 1)
     unknown = bytes([head[17] & 0xF0]) + bytes(4)
-    end = file.seek(0, 2)
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        another = data.find(_FLAC, start + 42)
+        end = another if another >= 0 else len(data)
     stream = _opened(Pieces(file, [range(start, start + 21), unknown, range(start + 26, end)]))
     sound = _sound(stream, SPEAKERS.get(stream.channels))
+    if another >= 0:
+        sound.notes.append(f"is followed by another FLAC file, from byte {another} on, which is left out")
 
     def blocks() -> Iterator[NDArray[Any]]:
         seen = 0
@@ -269,21 +274,27 @@ def _in_flac(path: Path, file: IO[bytes], start: int) -> Sound:
 
 
 def _in_ogg(path: Path, file: IO[bytes], start: int) -> Sound:
-    """Return the recording in an Ogg file, of Vorbis or Opus, whose channels are put into the order of WAVE files."""
-    end = file.seek(0, 2)
-    closed = is_closed(file)
-    stream = _opened(Pieces(file, [range(start, end)]))
-    sound = _sound(stream, SPEAKERS.get(stream.channels))
-    order = XIPH_ORDER.get(stream.channels)
+    """Return the recordings in an Ogg file, of Vorbis or Opus, whose channels are put into the order of WAVE files."""
+    links = find_links(file, start)
+    first = _opened(Pieces(file, [links.ranges[0]]))
+    sound = _sound(first, SPEAKERS.get(first.channels))
+    order = XIPH_ORDER.get(first.channels)
 
     def blocks() -> Iterator[NDArray[Any]]:
         seen = 0
-        for block in _until_damage(stream, _blocks(stream, sound.dtype, size=_FRAME * stream.channels)):
-            seen += len(block)
-            yield block if order is None else block[:, order]
-        if not closed and seen == 0:
+        for number, link in enumerate(links.ranges):
+            stream = first if number == 0 else _opened(Pieces(file, [link]))
+            if (stream.samplerate, stream.channels) != (sound.rate, sound.channels):
+                raise ValueError(
+                    f"{path} changes from {sound.channels} channels at {sound.rate} Hz to {stream.channels} at "
+                    f"{stream.samplerate} Hz after {seen / sound.rate:.2f} s; convert it to one format, such as WAV"
+                )
+            for block in _until_damage(stream, _blocks(stream, sound.dtype, size=_FRAME * stream.channels)):
+                seen += len(block)
+                yield block if order is None else block[:, order]
+        if not links.closed and seen == 0:
             raise ValueError(f"{path} ends early: no part of it can be decoded; get another copy")
-        if not closed:
+        if not links.closed:
             sound.notes.append(
                 f"has no end mark, as if it had been cut: the {seen / sound.rate:.2f} s that are there are used"
             )
@@ -304,7 +315,10 @@ def _in_frames(path: Path, file: IO[bytes], frames: Frames) -> Sound:
     if frames.between:
         notes.append(f"has {frames.between} bytes between its frames that are no sound; they are left out")
     if frames.after > 4096:
-        notes.append(f"has {frames.after} bytes after its last frame that are no sound of its kind; they are left out")
+        notes.append(
+            f"has {frames.after} bytes after its last frame that are no sound of its rate and number of channels; they "
+            "are left out"
+        )
     # libsndfile estimates the length, by the size of the first frame, and decodes no more. The bit rates of frames
     # differ by a factor of 40 at most: of a file that seems to hold all of them 64 times, it decodes enough.
     stream = _opened(Pieces(file, list(frames.pieces) * 64))

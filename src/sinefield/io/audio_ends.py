@@ -1,4 +1,4 @@
-"""Where files of the formats that FFmpeg decodes end by their own account, and whether an Ogg file is complete.
+"""Where files of the formats that FFmpeg decodes end by their own account.
 
 FFmpeg decodes what is there. Which bytes there should be is told by boxes (MP4: ISO/IEC 14496-12, section 4.2), by a
 segment (Matroska: RFC 8794, section 4), by a header (AVI, ASF), by blocks that tell their own length (WavPack, AC-3:
@@ -121,16 +121,3 @@ def _end_of_tta(file: IO[bytes], start: int, size: int) -> int | None:
         return None
     table = read_at(file, start + 22, 4 * count)
     return start + 26 + 4 * count + sum(int.from_bytes(table[at : at + 4], "little") for at in range(0, len(table), 4))
-
-
-def is_closed(file: IO[bytes]) -> bool:
-    """Return whether the last page of an Ogg file is whole and marked as the last (RFC 3533, section 6)."""
-    size = file.seek(0, os.SEEK_END)
-    start = max(0, size - (1 << 17))
-    tail = read_at(file, start, 1 << 17)
-    place = tail.rfind(b"OggS")
-    if place < 0 or len(tail) < place + 27:
-        return False
-    count = tail[place + 26]
-    length = 27 + count + sum(tail[place + 27 : place + 27 + count])
-    return bool(tail[place + 5] & 4) and len(tail) >= place + length

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sinefield.io.audio_containers import skip_tags
+from sinefield.io.audio_containers import find_samples, skip_tags
 from sinefield.io.audio_decoding import Length, Sound
 from sinefield.io.audio_ends import find_end
 from sinefield.io.pieces import Pieces
@@ -42,8 +42,7 @@ def open_track(path: Path, file: IO[bytes], track: int | None) -> Sound:
     """
     if importlib.util.find_spec("av") is None:
         raise ValueError(
-            f"{path} is no WAV, FLAC, OGG, MP3, AIFF, AU or CAF file, and other recordings need PyAV; install it with: "
-            "pip install 'sinefield[video]'"
+            f"{path} is damaged, or of a format that needs PyAV; install it with: pip install 'sinefield[video]'"
         )
     import av
 
@@ -81,8 +80,13 @@ def _check_end(path: Path, file: IO[bytes]) -> list[str]:
     Raises:
         ValueError: they are more than a little.
     """
-    end, size = find_end(file, skip_tags(file)), file.seek(0, 2)
-    told = Length(size, end, "bytes").compared(path) if end is not None and size < end else None
+    start, size = skip_tags(file), file.seek(0, 2)
+    samples, end = find_samples(file, start), find_end(file, start)
+    told = None
+    if samples is not None and samples.missing:
+        told = Length(samples.used, samples.used + samples.missing, "bytes of samples").compared(path)
+    elif end is not None and size < end:
+        told = Length(size, end, "bytes").compared(path)
     return [] if told is None else [told]
 
 
