@@ -6,6 +6,7 @@ import importlib.util
 import io
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
@@ -74,6 +75,12 @@ def test_the_film_runs_from_first_to_last_step(tmp_path: Path, suffix: str) -> N
     film.save()
     assert path.stat().st_size > 5000
     assert seen[-1].fraction == 1
+    if suffix == ".mp4":
+        with av.open(str(path)) as container:
+            context = container.streams.video[0].codec_context
+            tags = (context.colorspace, context.color_range, context.color_primaries, context.color_trc)
+            assert tags == (1, 1, 1, 1)  # BT.709, limited
+            assert sum(1 for _ in container.decode(video=0)) == 4 + 12
     if suffix == ".gif":
         with Image.open(path) as written:
             assert len(list(ImageSequence.Iterator(written))) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from films import encode, shades, small, waves
 from sinefield.io import SignalWarning, video
@@ -93,6 +95,23 @@ def test_a_cover_is_not_the_clip(tmp_path: Path) -> None:
         for each in waves():
             container.mux(stream.encode(av.VideoFrame.from_ndarray(each, format="rgb24").reformat(format="yuv420p")))
         container.mux(stream.encode())
+    found = video.read(path)
+    assert (found.frames, found.width, found.height) == (6, 32, 24)
+
+
+def test_an_attached_cover_of_matroska_is_not_the_clip(tmp_path: Path) -> None:
+    picture = io.BytesIO()
+    Image.fromarray(shades([200], 64, 64)[0]).save(picture, "jpeg")
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        container.add_attachment("cover.jpg", "image/jpeg", picture.getvalue())
+        stream: Any = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        for each in waves():
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(each, format="rgb24").reformat(format="yuv420p")))
+        container.mux(stream.encode())
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 2
     found = video.read(path)
     assert (found.frames, found.width, found.height) == (6, 32, 24)
 

@@ -79,8 +79,8 @@ def convert(frame: Any) -> tuple[Pixels, bool]:
 def _reformat(frame: Any, form: str) -> Any:
     from av.video.reformatter import Interpolation
 
-    exact = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
-    return frame.reformat(format=form, interpolation=Interpolation.BICUBIC | exact, threads=1)
+    exact = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+    return frame.reformat(format=form, interpolation=exact, threads=1)
 
 
 def _convert_grey(frame: Any) -> tuple[Pixels, bool]:

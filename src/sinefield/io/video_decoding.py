@@ -20,6 +20,7 @@ from sinefield.io.video_ends import find_missing
 _LARGEST = 36_000_000  # pixels of a frame, those of 8K; damaged headers claim more
 _THREADED = 1 << 17  # pixels of a frame, from which on threads save more than they take
 _PROMISING = ("matroska", "flv", "asf", "avi", "mov", "mxf")  # formats whose headers tell how long they are
+_BLOCK = 1 << 20  # bytes
 _OPTIONS = {"protocol_whitelist": "none", "max_pixels": str(_LARGEST)}
 _RAW = {"mjpeg": "JPEG files one after the other", "h264": "raw H.264", "hevc": "raw H.265", "m4v": "raw MPEG-4"}
 ON_WHITE = "what is transparent in it lies on white"
@@ -66,7 +67,11 @@ class Footage:
 
 
 class _File(io.FileIO):
-    """A file whose places outside, where damaged headers send FFmpeg, are an error that PyAV does not print."""
+    """A file that is read where damaged headers send FFmpeg, without an error, which PyAV would print."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes, a megabyte at most: memory is taken for as many as are asked for."""
+        return super().read(_BLOCK if size is None or not 0 <= size <= _BLOCK else size)
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """Return the new place, or -1 where there is none."""
