@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
-import tifffile
+import pyvips
 import torch
 from numpy.typing import NDArray
 
@@ -106,21 +106,11 @@ class TestRefusals:
         refused(np.asarray(values), str(shape), "1, 3 or 4", "channels last", name="an array")
         refused(torch.as_tensor(values), str(shape), "channels last", name="an array")
 
-    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-    @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-    def test_numbers_that_are_none(self, tmp_path: Path, bad: float, dtype: str) -> None:
-        values = np.linspace(0, 1, 12).reshape(3, 4).astype(dtype)
-        values[1, 2] = bad
-        tifffile.imwrite(tmp_path / "a.tif", values)
-        np.save(tmp_path / "a.npy", values)
-        for source in (values, torch.from_numpy(values)):
-            refused(source, "NaN, infinity", "replace", name="array of shape (3, 4)")
-        for path in (tmp_path / "a.tif", tmp_path / "a.npy"):
-            refused(path, "NaN, infinity", "replace")
+    def test_numbers_too_far_apart(self) -> None:
+        refused(np.array([[-3e38, 1.0], [2.0, 3e38]]), "too large", "replace", "--nodata", name="array")
 
-    @pytest.mark.parametrize("low", [0.0, -3e38])
-    def test_numbers_beyond_single_precision(self, low: float) -> None:
-        refused(np.array([[low, 1.0], [2.0, 3e38 if low else 1e39]]), "too large", "replace", name="array")
+    def test_nothing_but_nan(self) -> None:
+        refused(np.full((3, 4), np.nan), "no sample", "--nodata", name="array of shape (3, 4)")
 
     @pytest.mark.parametrize("values", [np.zeros((4, 4)), np.full((4, 4, 3), 7, dtype=np.uint8), np.ones((4, 4), bool)])
     def test_constant(self, tmp_path: Path, values: NDArray[Any]) -> None:
@@ -231,11 +221,11 @@ class TestWriting:
 
     def test_encoder_that_fails_keeps_what_was_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(*_: Any, **__: Any) -> None:
-            raise OSError("no space left on device")
+            raise pyvips.Error("no space left on device")
 
         (tmp_path / "a.png").write_bytes(b"precious")
-        monkeypatch.setattr(PIL.Image.Image, "save", broken)
-        with pytest.raises(OSError, match="no space left"):
+        monkeypatch.setattr(pyvips.Image, "pngsave", broken, raising=False)
+        with pytest.raises(OSError, match=r"cannot write .*the disk may be full"):
             write(tmp_path / "a.png", noise(3).astype(np.float32), 0, 255, 8)
         assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"precious"]
 

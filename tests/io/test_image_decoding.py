@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import tracemalloc
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from pictures import HEIGHT, WIDTH, colours, encoded, noise, refused
+from sinefield.io import SignalWarning
 from sinefield.io.image import read
 
 # Where the 0th row and the 0th column of what is stored are to be seen: EXIF 2.32, tag 274.
@@ -255,7 +257,8 @@ class TestFiles:
         with tifffile.TiffWriter(tmp_path / "pages.tif") as tiff:
             tiff.write(first, photometric="rgb")
             tiff.write(second)
-        assert np.array_equal(colours(tmp_path / "pages.tif"), first)
+        with pytest.warns(SignalWarning, match="2 pages, the first is used"):
+            assert np.array_equal(colours(tmp_path / "pages.tif"), first)
 
     def test_ending_does_not_matter(self, tmp_path: Path) -> None:
         (tmp_path / "photo.jpg").write_bytes(png(noise(3), 2))
@@ -315,7 +318,9 @@ class TestRefusals:
             (tmp_path / "a").write_bytes(content)
             message = ""
             try:
-                read(tmp_path / "a")
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", SignalWarning)
+                    read(tmp_path / "a")
             except ValueError as error:
                 message = str(error)
             assert not message or str(tmp_path / "a") in message
@@ -341,14 +346,10 @@ class TestRefusals:
         ],
         ids=["png", "deep png", "tiff"],
     )
-    @pytest.mark.parametrize("vips", [True, False])
-    def test_claims_of_enormous_sizes(
-        self, tmp_path: Path, content: bytes, vips: bool, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("sinefield.io.image_decoding._can_stream", lambda: vips)
+    def test_claims_of_enormous_sizes(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "a").write_bytes(content)
         tracemalloc.start()
-        refused(tmp_path / "a", *([] if vips else ["too large", "crop it or make it smaller"]))
+        refused(tmp_path / "a")
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 50e6
@@ -379,7 +380,7 @@ class TestRefusals:
             raise MemoryError
 
         (tmp_path / "a.png").write_bytes(encoded(noise(3), "png"))
-        monkeypatch.setattr(PIL.Image, "open", full)
+        monkeypatch.setattr("sinefield.io.raster_decoding.allocate", full)
         refused(tmp_path / "a.png", "too large", "crop it or make it smaller")
 
     @pytest.mark.parametrize("form", ["png", "tiff"])

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.io import image_decoding
-from sinefield.io.allocation import allocate, check_memory, find_extremes, iterate_slabs, release
-from sinefield.io.files import replacing
+from sinefield.io import SignalWarning, image_decoding
 from sinefield.io.image_decoding import LARGE
-from sinefield.io.resampling import resample
+from sinefield.io.image_encoding import Floats, check_suffix, write
+from sinefield.io.orientation import contiguous
+from sinefield.io.picture_samples import filled, find_limits, find_missing, find_range, find_suspect
+from sinefield.io.resampling import resample, resample_known
 from sinefield.io.sample_images import find_file
+from sinefield.io.stored_picture import SAMPLES, Details, StoredPicture
 
-Floats = NDArray[np.float32]
+__all__ = ["SUFFIXES", "Floats", "Picture", "check_suffix", "read", "resize", "write"]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
-"""The endings of pictures."""
 
-_WRITTEN = (*SUFFIXES, ".npy")
-_TILE = (256, 256)  # pixels of a tile in large TIFFs
-_LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}  # pixels of the longest side that encoders accept
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".tga", ".ico", ".psd"),
+    *(".jp2", ".j2k", ".pgm", ".ppm", ".pnm", ".pbm"),
+)
+"""The endings of pictures that are read, besides those that other kinds of signal have too: GIF and NPY."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +36,15 @@ class Picture:
     """A picture in memory.
 
     Args:
-        values: pixels ``(height, width, channels)``; 1 channel is grey, 3 are RGB, 4 RGBA. They are floats; those of
-            a :data:`LARGE` picture keep their stored type.
+        values: pixels ``(height, width, channels)``; 1 channel is grey, 3 are RGB, 4 RGBA unless ``details`` tell
+            otherwise. They are floats; those of a :data:`LARGE` picture keep their stored type.
         low: value of black.
         high: value of white.
         bits: 8 or 16 for integers, 32 for floats.
         name: name of the picture in messages.
+        details: what its file tells besides.
+        known: which samples are known, ``(height, width, 1)`` or one for each channel; None: all. Missing ones have
+            values of near pixels; colours under alpha 0, which are not known either, those that are stored.
     """
 
     values: NDArray[Any]
@@ -48,89 +52,208 @@ class Picture:
     high: float
     bits: int
     name: str
+    details: Details = field(default_factory=Details)
+    known: NDArray[np.bool_] | None = None
 
     @property
     def large(self) -> bool:
         """Whether the values keep their stored type."""
         return self.values.size >= LARGE
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is alpha."""
+        return self.details.has_alpha(self.values.shape[2])
 
-def read(source: str | Path | NDArray[Any] | Tensor) -> Picture:
+    @property
+    def missing(self) -> bool:
+        """Whether there are pixels without any sample."""
+        return self.known is not None and not self.has_alpha
+
+
+def read(
+    source: str | Path | NDArray[Any] | Tensor,
+    *,
+    page: int | None = None,
+    nodata: float | None = None,
+    value_range: tuple[float, float] | None = None,
+    channels: Literal["first", "last"] | None = None,
+) -> Picture:
     """Return the picture in a file, an array or a tensor.
 
     Args:
         source: a path; ``"sample:NAME"`` for a picture of :data:`sinefield.io.sample_images.SAMPLES`; or an array
-            ``(height, width)`` or ``(height, width, channels)`` of 8- or 16-bit integers, booleans or floats.
+            ``(height, width)`` or ``(height, width, channels)`` of integers, booleans or floats.
             Black and white are 0 and 1 for floats within [0, 1], and the least and the greatest of other floats.
+        page: which picture of a file that holds several, from 0; None: the first, and that is told.
+        nodata: the value that marks pixels without a sample; None: what the file tells.
+        value_range: the values of black and white; None: they are found.
+        channels: which axis of an array holds them where it has three; pages of a TIFF file are taken as the channels
+            of one picture for ``"first"``. None: the last if it is 1, 3 or 4 long.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the source is not a picture, is damaged, empty, constant, one pixel wide or too large for memory,
-            has a number of channels other than 1, 3 or 4, or holds NaN, infinity or numbers beyond 32-bit floats.
+            holds no sample, or has a number of channels that is ambiguous.
+
+    Warns:
+        SignalWarning: something in the file is not used, was guessed, or changes what the numbers mean.
     """
+    if value_range is not None and not (all(map(math.isfinite, value_range)) and value_range[0] < value_range[1]):
+        raise ValueError(f"the values of black and white are two numbers, the smaller first; got {value_range}")
+    if channels not in (None, "first", "last"):
+        raise ValueError(f"channels come first or last, got {channels!r}")
     if isinstance(source, Tensor):
         tensor = source.detach().cpu()  # NumPy has no bfloat16
         source = (tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor).numpy()
     if isinstance(source, np.ndarray):
-        return _make_picture(source, f"an array of shape {source.shape}")
+        name = f"an array of shape {source.shape}"
+        return _make_picture(StoredPicture(source), name, nodata, value_range, channels)
     name = str(source)
     if name.startswith("sample:"):
-        return _make_picture(_read_sample(name.removeprefix("sample:")), name)
-    return _make_picture(image_decoding.read_file(Path(source)), name)
+        return _make_picture(_read_sample(name.removeprefix("sample:")), name, nodata, value_range, None)
+    stored = image_decoding.read_file(Path(source), page, planes=channels == "first")
+    return _make_picture(stored, name, nodata, value_range, channels)
 
 
-def _read_sample(name: str) -> NDArray[Any]:
+def _read_sample(name: str) -> StoredPicture:
     path = find_file(name)
     if path is not None:
         return image_decoding.decode(path)
     import skimage.data
 
-    array: NDArray[Any] = getattr(skimage.data, name)()
-    return array
+    return StoredPicture(getattr(skimage.data, name)())
 
 
-def _make_picture(array: NDArray[Any], name: str) -> Picture:
+def _make_picture(
+    stored: StoredPicture,
+    name: str,
+    nodata: float | None,
+    value_range: tuple[float, float] | None,
+    channels: Literal["first", "last"] | None,
+) -> Picture:
+    """Return a picture of what is stored, and tell what is to be told of it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    values, details = _arrange(stored, name, channels)
+    details = details if nodata is None else replace(details, nodata=float(nodata))
+    pixels, missing = find_missing(values, details.nodata, stored.known, alpha=details.has_alpha(values.shape[2]))
+    notes = [*stored.notes, *missing]
+    if pixels is not None and not pixels.any():
+        raise ValueError(f"{name} holds no sample: every pixel is missing; give another picture, or --nodata VALUE")
+    if nodata is not None and pixels is None:
+        notes.append(f"no pixel holds {nodata:g}")
+    values = values if pixels is None else filled(values, pixels)
+    known = _known_samples(values, pixels, alpha=details.has_alpha(values.shape[2]))
+    limits = find_limits(values, known)
+    _check_limits(name, limits)
+    if value_range is None:
+        found = find_range(values, known, limits, stored.white)
+        value_range = (found.low, found.high)
+        suspect = find_suspect(values, limits) if details.nodata is None and pixels is None else ""
+        notes += [suspect, found.note]
+    if details.resolution is not None and not math.isclose(*details.resolution, rel_tol=0.01):
+        x, y = details.resolution
+        notes.append(
+            f"its pixels are not square, {x:.4g} x {y:.4g} per inch; they are kept, and written with that ratio"
+        )
+    for note in filter(None, notes):
+        warnings.warn(f"{name}: {note}", SignalWarning, stacklevel=4)
+    unsigned = values.dtype.kind == "u" and values.dtype.itemsize <= 2
+    bits = 8 * values.dtype.itemsize if unsigned else 8 if values.dtype == bool else 32
+    if values.size < LARGE:
+        values = np.ascontiguousarray(values, dtype=np.float32)
+    return Picture(values, float(value_range[0]), float(value_range[1]), bits, name, details, known)
+
+
+def _arrange(
+    stored: StoredPicture, name: str, channels: Literal["first", "last"] | None
+) -> tuple[NDArray[Any], Details]:
+    """Return samples ``(height, width, channels)``, grey with alpha as RGBA, and the details that fit them.
+
+    Raises:
+        ValueError: they are none of a picture.
+    """
+    values, details = stored.values, stored.details
+    if values.dtype.kind not in "buif":
+        raise ValueError(f"{name} holds {values.dtype}; expected 8- or 16-bit integers, booleans or floats")
+    values = _with_channels_last(values, name, channels, told=details.alpha is not None)
+    if values.shape[2] == 2 and details.alpha:
+        values = contiguous(values[..., [0, 0, 0, 1]])
+    alpha = details.alpha if details.alpha is not None else values.shape[2] == 4
+    usual = alpha == (values.shape[2] == 4) and values.shape[2] in (1, 3, 4)
+    return values, replace(details, sample=_sample_type(values.dtype), alpha=None if usual else alpha)
+
+
+def _known_samples(values: NDArray[Any], pixels: NDArray[np.bool_] | None, *, alpha: bool) -> NDArray[np.bool_] | None:
+    """Return which samples are known, of the pixels that hold any: not the colours under alpha 0. None: all are."""
+    known = None if pixels is None else pixels[..., None]
+    if not alpha:
+        return known
+    seen = values[..., 3:] > 0 if known is None else (values[..., 3:] > 0) & known
+    return None if seen.all() else np.concatenate([seen] * 3 + [np.ones_like(seen)], axis=2)
+
+
+def _check_limits(name: str, limits: tuple[float, float]) -> None:
+    """Check that the least and the greatest sample are apart, and no farther than floats reach.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if limits[1] - limits[0] > float(np.finfo(np.float32).max):
+        raise ValueError(
+            f"{name} holds numbers too large, {limits[0]:g} to {limits[1]:g}; replace them, or give --nodata VALUE"
+        )
+    if limits[0] == limits[1]:
+        raise ValueError(
+            f"{name} is constant: every pixel is {limits[0]:g}; there is nothing to fit, give another picture"
+        )
+
+
+def _sample_type(dtype: np.dtype[Any]) -> str | None:
+    name = "float32" if dtype.kind == "f" else dtype.newbyteorder("=").name
+    return name if name in SAMPLES else None
+
+
+def _with_channels_last(
+    array: NDArray[Any], name: str, channels: Literal["first", "last"] | None, *, told: bool
+) -> NDArray[Any]:
+    """Return an array as ``(height, width, channels)``.
+
+    Args:
+        array: as it was given.
+        name: of the picture.
+        channels: which axis holds them, if that was told.
+        told: whether the file tells how many there are.
+
+    Raises:
+        ValueError: it is none of a picture.
+    """
     if array.ndim == 2:
         array = array[:, :, None]
-    _check_shape(array, name)
-    if array.dtype.kind not in "buif":
-        raise ValueError(f"{name} holds {array.dtype}; expected 8- or 16-bit integers, booleans or floats")
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = array if array.size >= LARGE else np.ascontiguousarray(array, dtype=np.float32)
-        low, high = find_extremes(array)
-        spread = float(np.float32(high) - np.float32(low))
-    if not math.isfinite(spread):
-        raise ValueError(f"{name} holds NaN, infinity or numbers too large; replace those pixels by numbers first")
-    if spread == 0:
-        raise ValueError(
-            f"{name} is constant: every pixel is {values.flat[0]:g}; there is nothing to fit, give another picture"
-        )
-    return Picture(values, *_find_range(array, low, high), name)
-
-
-def _check_shape(array: NDArray[Any], name: str) -> None:
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+    elif array.ndim == 3 and channels == "first" and not told:
+        array = contiguous(np.moveaxis(array, 0, -1))
+    elif array.ndim != 3 or not (told or channels == "last" or array.shape[2] in (1, 3, 4)):
+        first = array.ndim == 3 and array.shape[0] in (1, 2, 3, 4)
+        option = ", or give --channels first" if first else ""
+        option += ", or --channels last if they are" if array.ndim == 3 and array.shape[2] else ""
         raise ValueError(
             f"{name} is not a picture: expected (height, width) or (height, width, channels) with 1, 3 or 4 "
-            f"channels, got shape {array.shape}; put the channels last"
+            f"channels, got shape {array.shape}; put the channels last{option}"
         )
-    if min(array.shape[:2]) < 2:
+    if min(array.shape[:2]) < 2 or array.shape[2] < 1:
         raise ValueError(
             f"{name} is {array.shape[1]} pixels wide and {array.shape[0]} high; a picture needs at least 2 each way"
         )
-
-
-def _find_range(array: NDArray[Any], low: float, high: float) -> tuple[float, float, int]:
-    """Return the values of black and white, and the bits of a channel, of an array with these extremes."""
-    if array.dtype == bool:
-        return 0.0, 1.0, 8
-    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
-        return 0.0, float(np.iinfo(array.dtype).max), 8 * array.dtype.itemsize
-    return (0.0, 1.0, 32) if array.dtype.kind == "f" and low >= 0 and high <= 1 else (low, high, 32)
+    return array
 
 
 def resize(picture: Picture, longest: int) -> Picture:
     """Return a picture scaled so that its longest side is ``longest`` pixels, without aliasing.
+
+    Colours count as much as they are opaque, and missing pixels not at all, so that neither bleeds into what is seen.
 
     Raises:
         ValueError: the new size is below 2 pixels a side.
@@ -140,99 +263,22 @@ def resize(picture: Picture, longest: int) -> Picture:
     size = (round(height * factor), round(width * factor))
     if min(size) < 2:
         raise ValueError(f"{picture.name} resized to {size[1]} x {size[0]} pixels is too small; 2 are needed each way")
-    return Picture(resample(picture.values, *size), picture.low, picture.high, picture.bits, picture.name)
-
-
-def check_suffix(path: str | Path) -> None:
-    """Check that a picture can be written to a file of this name.
-
-    Raises:
-        ValueError: the ending is none that :func:`write` knows.
-    """
-    if Path(path).suffix.lower() not in _WRITTEN:
-        raise ValueError(f"cannot write {path}: its ending must be one of {', '.join(_WRITTEN)}")
-
-
-def write(path: str | Path, values: Floats, low: float, high: float, bits: int) -> None:
-    """Write a picture, whole or not at all.
-
-    NPY and TIFF keep floats as they are when ``bits`` is 32; NPY always does. Otherwise values are rounded
-    to integers of 8 bits, or of 16 where ``bits`` is more than 8 and the format has them (PNG, TIFF).
-
-    Args:
-        path: file to write; its ending chooses the format.
-        values: pixels, ``(height, width, channels)``.
-        low: value of black.
-        high: value of white.
-        bits: 8, 16 or 32.
-
-    Raises:
-        ValueError: the ending is of no known format, or the format cannot hold the picture.
-        OSError: the file cannot be written.
-    """
-    check_suffix(path)
-    suffix = Path(path).suffix.lower()
-    height, width, channels = values.shape
-    if channels == 4 and suffix in (".jpg", ".jpeg"):
-        raise ValueError(f"cannot write {path}: JPEG has no alpha channel; choose .png or .webp")
-    if max(height, width) > (longest := _LONGEST.get(suffix, 2**31)):
-        raise ValueError(f"cannot write {path}: {width} x {height} pixels, {suffix} has up to {longest}; choose .png")
-    if channels == 1:
-        values = values[:, :, 0]
-    with replacing(path) as temporary:
-        if suffix == ".npy":
-            with temporary.open("wb") as file:  # NumPy would append .npy to a name that ends in .NPY
-                np.save(file, values, allow_pickle=False)
-            return
-        if suffix in (".tif", ".tiff") and bits == 32:
-            _write_tiff(temporary, values)
-            return
-        depth = np.uint16 if bits > 8 and suffix in (".png", ".tif", ".tiff") else np.uint8
-        if not all(map(math.isfinite, find_extremes(values))):
-            raise ValueError(f"cannot write {path}: the values hold NaN or infinity; choose .npy, which keeps them")
-        pixels = _quantise(values, low, high, depth)
-        if suffix in (".tif", ".tiff"):
-            _write_tiff(temporary, pixels)
-        elif suffix == ".png":
-            _write_png(temporary, pixels)
-        else:
-            options = {"lossless": True, "exact": True} if suffix == ".webp" else {"quality": 95}
-            PIL.Image.fromarray(pixels).save(temporary, **options)
-
-
-def _quantise(values: Floats, low: float, high: float, depth: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
-    """Return values as integers, low … high becoming 0 … the largest integer of the type."""
-    peak = float(np.iinfo(depth).max)
-    found = allocate("the picture to write", values.shape, depth)
-    for some in iterate_slabs(found):
-        found[some] = np.clip(np.rint((values[some] - low) * (peak / (high - low))), 0, peak)
-        release(values)
-    return found
-
-
-def _write_png(path: Path, pixels: NDArray[Any]) -> None:
-    """Write integers; large pictures through pyvips if it is installed, as this does not hold the file in memory."""
-    if pixels.dtype == np.uint8 and pixels.size < LARGE:
-        PIL.Image.fromarray(pixels).save(path, format="png")
-    elif pixels.size >= LARGE and importlib.util.find_spec("pyvips") is not None:
-        import pyvips
-
-        height, width, channels = (*pixels.shape, 1)[:3]
-        form = "uchar" if pixels.dtype == np.uint8 else "ushort"
-        picture = pyvips.Image.new_from_memory(pixels, width, height, channels, form)
-        space = {1: "b-w", 3: "srgb", 4: "srgb"} if form == "uchar" else {1: "grey16", 3: "rgb16", 4: "rgb16"}
-        picture.copy(interpretation=space[channels]).pngsave(str(path))
+    details, known = picture.details.scaled(size[1] / width, size[0] / height), None
+    if picture.has_alpha:
+        opacity = picture.values[..., 3:].astype(np.float32)
+        if picture.known is not None:
+            opacity = opacity * picture.known[..., :1]
+        colours, _ = resample_known(picture.values[..., :3], opacity, *size)
+        alpha = resample(picture.values[..., 3:], *size)
+        values = np.concatenate([colours, alpha], axis=2)
+        half = 0.5 if picture.bits < 32 else 0.0  # of a step: what alpha is rounded to when it is written
+        seen = alpha > half
+        known = None if seen.all() else np.concatenate([seen] * 3 + [np.ones_like(seen)], axis=2)
+    elif picture.known is not None:
+        values, weight = resample_known(picture.values, picture.known.astype(np.float32), *size)
+        known = weight >= 0.5
+        if not known.any():
+            raise ValueError(f"{picture.name} resized to {size[1]} x {size[0]} pixels holds no sample; make it larger")
     else:
-        import imagecodecs
-
-        check_memory("the PNG to write", pixels.shape, pixels.itemsize)
-        path.write_bytes(imagecodecs.png_encode(pixels))
-
-
-def _write_tiff(path: Path, values: NDArray[Any]) -> None:
-    import tifffile
-
-    photometric = "rgb" if values.ndim == 3 else "minisblack"
-    extra = ["unassalpha"] if values.ndim == 3 and values.shape[2] == 4 else None
-    layout = {"tile": _TILE, "bigtiff": values.nbytes > 2**31} if values.size >= LARGE else {}
-    tifffile.imwrite(path, values, photometric=photometric, extrasamples=extra, compression="zlib", **layout)
+        values = resample(picture.values, *size)
+    return replace(picture, values=values, details=details, known=known)

@@ -1,48 +1,62 @@
-"""Files of pictures to arrays, with the values that are stored.
+"""Files of pictures to arrays, with the values that are stored, by what their first bytes tell of their format.
 
-Pillow reads PNG, JPEG, WebP and other formats, tifffile reads TIFF, and imagecodecs the 16-bit PNGs that Pillow would
-cut to 8 bits. EXIF orientation is applied, palettes are expanded, CMYK becomes RGB.
+One path serves pictures of any size: libvips decodes PNG, JPEG, WebP, GIF and AVIF, tifffile TIFF, a band or a segment
+at a time; NPY is mapped where it is large.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
-from numpy.typing import NDArray
 
-from sinefield.io.allocation import IN_MEMORY, Spool, TooLargeError, allocate, check_disk, check_memory, iterate_slabs
+from sinefield.io.allocation import TooLargeError
+from sinefield.io.raster_decoding import LARGE, check_room, choose_page, read_raster
+from sinefield.io.stored_picture import DamagedError, Details, RefusedError, StoredPicture
+from sinefield.io.tiff_decoding import read_tiff
 
-LARGE = 2**24
-"""The number of values from which on a picture keeps its stored type, and is mapped where its file allows that."""
+__all__ = ["LARGE", "decode", "read_file"]
 
-_BAND = 128  # rows that are decoded together
-_BYTES_PER_VALUE = 24  # of the stored picture, its copy in float32 and the targets, which exist at the same time
-
-# The flips and turns that put an array of rows upright, by EXIF orientation (tag 274).
-_UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
-    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
-    8: lambda a: a.swapaxes(0, 1)[::-1],
+_BEGINNINGS: dict[str, tuple[bytes, ...]] = {
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "JPEG": (b"\xff\xd8\xff",),
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "NPY": (b"\x93NUMPY",),
+    "GIF": (b"GIF87a", b"GIF89a"),
+    "BMP": (b"BM",),
+    "ICO": (b"\0\0\1\0",),
+    "PSD": (b"8BPS",),
+    "JPEG 2000": (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+    "PNM": tuple(f"P{digit}".encode() for digit in range(1, 7)),
 }
+_EARLY = (
+    "trunc",
+    "premature",
+    "unexpected end",
+    "read error",
+    "unable to parse",
+    "bad seek",
+    "broken data",
+    "mmap",
+    "eof",
+)
+_KNOWN = "PNG, JPEG, TIFF, WebP, AVIF, GIF, BMP, TGA, ICO, PSD, JPEG 2000, PNM or NPY"
 
 
-def read_file(path: Path) -> NDArray[Any]:
-    """Return the upright picture in a file, ``(height, width)`` or ``(height, width, channels)``.
+def read_file(path: Path, page: int | None = None, *, planes: bool = False) -> StoredPicture:
+    """Return the upright picture in a file.
+
+    Args:
+        path: of the file.
+        page: which of several pictures; None: the first.
+        planes: whether all pages of a TIFF file are the channels of one picture.
 
     Raises:
         FileNotFoundError: there is no such file.
         PermissionError: the file cannot be read.
-        ValueError: the file is not a picture, is damaged, or is too large for memory.
+        ValueError: the file is not a picture, is damaged, has no such page, or is too large for memory.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; give a picture, or sample:camera for an example")
@@ -51,139 +65,70 @@ def read_file(path: Path) -> NDArray[Any]:
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes); give a picture")
     try:
-        with warnings.catch_warnings():  # the pixels may be whole where EXIF, say, is corrupt
+        with warnings.catch_warnings():  # of the decoders; what is to be told is in the notes
             warnings.simplefilter("ignore")
-            return decode(path)
+            return decode(path, page, planes=planes)
     except PermissionError as error:
         raise PermissionError(f"cannot read {path}: permission denied") from error
-    except TooLargeError as error:
+    except (TooLargeError, RefusedError) as error:
         raise ValueError(str(error)) from error
     except (PIL.Image.DecompressionBombError, MemoryError) as error:
         raise ValueError(f"{path} is too large to be read at once; crop it or make it smaller first") from error
     except Exception as error:  # decoders raise any kind of error on damaged files
-        unknown = isinstance(error, PIL.UnidentifiedImageError)
-        reason = "unknown format" if unknown else " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
-            f"{path} cannot be read as a picture ({reason}); it may be damaged, or no PNG, JPEG, TIFF, WebP or NPY"
+            f"{path} cannot be read as a picture ({_reason(error)}); it may be damaged, or no {_KNOWN}"
         ) from error
 
 
-def decode(path: Path) -> NDArray[Any]:
+def _reason(error: Exception) -> str:
+    """Return why a file could not be decoded, in our words: those of decoders are for who programs with them."""
+    if isinstance(error, DamagedError):
+        return str(error)
+    text = str(error).lower()
+    if isinstance(error, PIL.UnidentifiedImageError):
+        return "unknown format"
+    return "it ends early, or is damaged" if any(word in text for word in _EARLY) else "damaged"
+
+
+def decode(path: Path, page: int | None = None, *, planes: bool = False) -> StoredPicture:
     """Return the upright picture in a file, with whatever errors the decoders raise."""
+    form = format_of(path)
+    if form == "TIFF":
+        return read_tiff(path, page, planes=planes, large=LARGE)
+    if form == "NPY":
+        return _read_npy(path, page)
+    return read_raster(path, form, page)
+
+
+def format_of(path: Path) -> str:
+    """Return the format of a picture by its first bytes, whatever its ending; only TGA has none that would tell.
+
+    Raises:
+        DamagedError: it is none that is known.
+    """
     with path.open("rb") as file:
-        start = file.read(26)
-    if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return _read_tiff(path)
-    if start[:6] == b"\x93NUMPY":
-        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        if mapped.size >= LARGE:
-            return mapped
-        check_memory(path, mapped.shape, _BYTES_PER_VALUE)
-        return np.array(mapped)
-    return _read_raster(path, sixteen_bits=start[:4] == b"\x89PNG" and start[24:25] == b"\x10")
+        start = file.read(32)
+    for form, beginnings in _BEGINNINGS.items():
+        if start.startswith(beginnings):
+            return form
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WebP"
+    if start[4:8] == b"ftyp" and (start[8:12] in (b"avif", b"avis") or b"avif" in start[16:]):
+        return "AVIF"
+    if path.suffix.lower() == ".tga":
+        return "TGA"
+    raise DamagedError("unknown format")
 
 
-def _check_memory_for(path: Path, shape: tuple[int, ...]) -> None:
-    """Check that memory can hold a picture: a large one twice with its stored type, others in all their forms."""
-    check_memory(path, shape, _BYTES_PER_VALUE if np.prod(shape, dtype=float) < LARGE else 4)
-
-
-def _read_tiff(path: Path) -> NDArray[Any]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as tiff:
-        page = tiff.pages.first
-        if page.photometric not in (0, 1, 2):  # neither grey (MinIsWhite, MinIsBlack) nor RGB, so Pillow converts it
-            return _read_raster(path, sixteen_bits=False)
-        if page.size >= LARGE and page.is_memmappable and page.photometric != tifffile.PHOTOMETRIC.MINISWHITE:
-            whole = path.stat().st_size >= page.dataoffsets[0] + page.nbytes
-            plain = page.bitspersample == 8 * page.dtype.itemsize
-            if whole and plain and page.planarconfig != tifffile.PLANARCONFIG.SEPARATE:
-                return _turn_upright(tifffile.memmap(path, mode="r"), _read_orientation(page))
-        if page.nbytes > IN_MEMORY and page.photometric != tifffile.PHOTOMETRIC.MINISWHITE and _can_stream():
-            if max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))) > path.stat().st_size:
-                raise ValueError("it ends early")
-            return _decode_in_bands(path, _read_orientation(page))
-        _check_memory_for(path, page.shape)
-        array: NDArray[Any] = page.asarray()
-        if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
-            array = np.moveaxis(array, 0, -1)
-        if array.dtype.kind == "u" and 1 < page.bitspersample < 8 * array.dtype.itemsize:  # 4 or 12 bits, say
-            array = np.rint(array * (np.iinfo(array.dtype).max / (2**page.bitspersample - 1))).astype(array.dtype)
-        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-            array = array.max() - array if array.dtype.kind == "f" else np.invert(array)
-        return _turn_upright(array, _read_orientation(page))
-
-
-def _read_orientation(page: Any) -> int:
-    tag = page.tags.get(274)
-    return int(tag.value) if tag else 1
-
-
-def _read_raster(path: Path, *, sixteen_bits: bool) -> NDArray[Any]:
-    # Pillow maps some TIFFs that are opened by name, and then confuses height and width of those that are turned.
-    with path.open("rb") as file, PIL.Image.open(file) as picture:
-        shape = (picture.height, picture.width, len(picture.getbands()))
-        if np.prod(shape, dtype=float) > IN_MEMORY and _can_stream():
-            return _decode_in_bands(path, picture.getexif().get(274, 1))
-        _check_memory_for(path, shape)
-        if sixteen_bits:
-            import imagecodecs
-
-            array: NDArray[Any] = imagecodecs.png_decode(path.read_bytes())
-        else:
-            array = np.asarray(picture.convert(_choose_mode(picture)))
-            if picture.mode == "I":  # no file holds more than 16 bits of its 32-bit integers
-                array = array.astype(np.uint16)
-        orientation = picture.getexif().get(274, 1)  # absent if Pillow has turned the picture itself
-    return _turn_upright(array, orientation)
-
-
-def _can_stream() -> bool:
-    """Return whether pyvips, the extra ``vips``, is installed."""
-    return importlib.util.find_spec("pyvips") is not None
-
-
-def _decode_in_bands(path: Path, orientation: int) -> NDArray[Any]:
-    """Return the upright picture in a file, decoded band by band into a temporary file."""
-    import pyvips
-
-    picture = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated")
-    if picture.interpretation not in ("b-w", "grey16", "srgb", "rgb", "rgb16", "multiband"):
-        picture = picture.colourspace("srgb")
-    dtype = np.dtype({"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}[picture.format])
-    shape = (picture.height, picture.width, picture.bands)
-    check_disk(path, shape, dtype)
-    region = pyvips.Region.new(picture)
-    with Spool(picture.bands, dtype) as spool:
-        for top in range(0, picture.height, _BAND):
-            rows = min(_BAND, picture.height - top)
-            spool.add(np.frombuffer(region.fetch(0, top, picture.width, rows), dtype))
-        return _turn_upright(spool.gather().reshape(shape), orientation)
-
-
-def _choose_mode(picture: PIL.Image.Image) -> str:
-    """Return the mode of Pillow, grey or RGB with or without alpha, that a picture is converted to."""
-    if "transparency" in picture.info or picture.mode in ("LA", "La", "PA", "RGBa"):
-        return "RGBA"
-    if picture.mode == "1":
-        return "L"
-    return "RGB" if picture.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX") else picture.mode
-
-
-def _turn_upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Return rows of pixels turned as EXIF tag 274 says, and grey with alpha as RGBA."""
-    if array.ndim == 3 and array.shape[2] == 2:
-        array = array[:, :, [0, 0, 0, 1]]
-    turn = _UPRIGHT.get(orientation)
-    if turn is None:
-        return array
-    turned = turn(array)
-    if turned.size < LARGE:
-        return turned
-    copy = allocate(
-        "the turned picture", turned.shape, turned.dtype
-    )  # samples that are looked up in random order should be contiguous
-    for some in iterate_slabs(copy):
-        copy[some] = turned[some]
-    return copy
+def _read_npy(path: Path, page: int | None) -> StoredPicture:
+    choose_page(path, page, 1, "pages")
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "pickle" in str(error) or "objects" in str(error).lower():
+            raise DamagedError("it holds objects of Python, which are not loaded") from error
+        raise
+    if mapped.size < LARGE:
+        check_room(path, mapped.shape)
+        mapped = np.array(mapped)
+    return StoredPicture(mapped, Details())

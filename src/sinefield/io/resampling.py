@@ -53,3 +53,29 @@ def _resample_first_axis(values: NDArray[Any], size: int) -> NDArray[np.float64]
         phase = (before + tap) % period
         result += weight[:, None, None] * values[np.minimum(phase, period - phase)]
     return result
+
+
+def resample_known(
+    values: NDArray[Any], weight: NDArray[np.float32], height: int, width: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a picture at another size of which some pixels count less than others, and the weights at that size.
+
+    The mean that :func:`resample` takes is weighted; where all weights are 0, nothing is known and the result is some
+    value within the range of the old ones.
+
+    Args:
+        values: picture ``(rows, columns, channels)``.
+        weight: of each pixel, ``(rows, columns, 1)``, not negative.
+        height: new number of rows.
+        width: new number of columns.
+
+    >>> edge, part = resample_known(np.float32([[[9], [1]]] * 2), np.float32([[[1], [0]]] * 2), height=2, width=3)
+    >>> edge[0, :, 0].tolist(), part[0, :, 0].tolist()
+    ([9.0, 9.0, 9.0], [0.8333333134651184, 0.5, 0.1666666716337204])
+    """
+    total = resample(weight, height, width)
+    plain = resample(values, height, width)
+    least, most = values.min(), values.max()
+    weighted = resample((values - least) * weight, height, width)
+    mean = np.divide(weighted, total, out=plain - least, where=total > 1e-30) + least
+    return np.clip(mean, least, most).astype(np.float32), total

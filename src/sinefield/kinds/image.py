@@ -20,6 +20,17 @@ class ImageFit(options.Options):
     longest: int | None = options.option("--resize", int, "First scale the longest side to this many pixels.", least=2)
     tiles: tuple[int, ...] | None = options.tiles()
     tile_size: int | None = options.tile_size()
+    page: int | None = options.option(
+        "--page", int, "Which picture of a file that holds several, from 0. (default: the first, told)", least=0
+    )
+    nodata: float | None = options.nodata()
+    value_range: tuple[float, float] | None = options.value_range()
+    channels: str | None = options.option(
+        "--channels",
+        str,
+        "first or last: which axis of an array holds them; first takes the pages of a TIFF as those of one picture.",
+        parse=options.place_of_channels,
+    )
 
 
 @final
@@ -42,8 +53,11 @@ class ImageRender(options.Options):
 KIND = Kind(
     name="image",
     title="Pictures",
-    about="A picture: PNG, JPEG, TIFF, WebP, NPY, or sample:camera, sample:astronaut, …",
-    endings=(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"),
+    about="A picture: PNG, JPEG, TIFF, WebP, AVIF, BMP, NPY, …, or sample:camera, sample:astronaut, …",
+    endings=(
+        *(".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".tga", ".ico", ".psd"),
+        *(".jp2", ".j2k", ".pgm", ".ppm", ".pnm", ".pbm"),
+    ),
     reader="sinefield.io.image:read",
     problem="sinefield.problems.image:image",
     signal="sinefield.signals.image:ImageSignal",

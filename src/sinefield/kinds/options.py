@@ -7,6 +7,7 @@ its fields. Nothing here imports torch.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, final
 
@@ -192,6 +193,17 @@ def pixel_crop(text: str) -> Any:
     return numbers_of(text, ",", [4], int, "--crop", "10,20,110,90")
 
 
+def place_of_channels(text: str) -> str:
+    """Return where ``--channels`` says that they are.
+
+    Raises:
+        ValueError: something else than first or last.
+    """
+    if text not in ("first", "last"):
+        raise ValueError(f"--channels is first or last, got {text!r}")
+    return text
+
+
 def camera_place(text: str) -> Any:
     """Return azimuth and elevation in degrees, and the distance where there is one, that ``--camera`` holds.
 
@@ -214,9 +226,12 @@ def black_and_white(text: str) -> Any:
     """Return the values of black and white that ``--range`` holds.
 
     Raises:
-        ValueError: something else.
+        ValueError: something else, or the first is not less than the second.
     """
-    return numbers_of(text, ",", [2], float, "--range", "0,4095")
+    low, high = numbers_of(text, ",", [2], float, "--range", "0,4095")
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(f"--range is the values of black and white, the smaller first, as 0,4095; got {text!r}")
+    return low, high
 
 
 def tiles() -> Any:
@@ -257,5 +272,5 @@ def nodata() -> Any:
 
 def value_range() -> Any:
     """Return the option ``--range`` of what is shown from black to white."""
-    about = "Values of black and white. (default: as found)"
+    about = "Values of black and white, which PSNR refers to. (default: as found)"
     return option("--range", str, about, metavar="LOW,HIGH", parse=black_and_white)

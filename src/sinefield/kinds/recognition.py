@@ -85,9 +85,8 @@ NOT_READ: dict[str, tuple[str, str]] = {
         (".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".raw", ".dng"),
         ("a camera's raw file", "develop it into a TIFF or PNG of 16 bits"),
     ),
-    **dict.fromkeys((".psd", ".xcf", ".kra", ".afphoto"), ("a picture in layers", _PHOTO)),
-    **dict.fromkeys((".jxl", ".jp2", ".j2k", ".exr", ".hdr", ".fits", ".fit"), ("a picture", _PHOTO)),
-    **dict.fromkeys((".bmp", ".avif", ".tga", ".ppm", ".pgm", ".pbm", ".pnm", ".ico"), ("a picture", _PHOTO)),
+    **dict.fromkeys((".xcf", ".kra", ".afphoto"), ("a picture in layers", _PHOTO)),
+    **dict.fromkeys((".jxl", ".exr", ".hdr", ".fits", ".fit", ".pcx", ".dds", ".jxr"), ("a picture", _PHOTO)),
     **dict.fromkeys(
         (".ape", ".mpc", ".tak", ".ofr", ".dsf", ".dff", ".dts", ".voc", ".sph", ".gsm", ".ra", ".vox", ".pcm"),
         ("a recording", "convert it to FLAC or WAV"),

@@ -2,12 +2,13 @@
 
 With a(x) the picture, scaled to [−1, 1], and pixels at the cell centres of a grid of spacing h:
 
-    value       Φ(x) − a(x) = 0
+    value       Φ(x) − a(x) = 0        where a is known
     gradient    ∇Φ(x) − ∇ₕa(x) = 0     ∇ₕ the Sobel operator over 8h
     laplacian   ΔΦ(x) − Δₕa(x) = 0     Δₕ the five-point Laplacian over h²
 
-so that derivative targets are in the units of the field and give the right contrast. Gradients leave a
-constant undetermined in each channel, the Laplacian any harmonic function.
+Derivative targets are in the units of the field and so give the right contrast. Gradients leave a constant
+undetermined in each channel, the Laplacian any harmonic function. Nothing is asked of the field where a pixel has no
+sample, of its colours where alpha is 0, and of derivatives where their stencil reaches there.
 
 Source: arXiv 2006.09661, sections 4.1 and 4.2.
 """
@@ -19,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -32,12 +33,14 @@ from sinefield.domains import Grid
 from sinefield.fields.field import build
 from sinefield.fields.frequency import mean_frequency
 from sinefield.io import image as pictures
+from sinefield.io.known import fill_unknown
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import jets_of
 from sinefield.problem import Problem
 from sinefield.problems.lattice import choose_tiles, make_grid, pose_on_lattice, psnr
 from sinefield.quantities import QUANTITIES
 from sinefield.signals.image import ImageSignal
+from sinefield.signals.sampling import select_known
 
 TILE = 96
 """The side of a tile in pixels: what a SIREN 64 x 2 fits as well as a 256 x 3 one fits 256 pixels."""
@@ -101,18 +104,55 @@ class Supervision:
     Args:
         target: what is known of it, of field values ``(height, width, c)`` and their spacing.
         residual: what shall be 0, of a jet and the target at the same points.
+        masked: the same where the target is known, and 0 elsewhere; it takes which of them are, by the name ``mask``.
+        mask: the target that tells which are known: ``"known"`` of values, ``"around"`` of what a stencil reads.
     """
 
     target: Callable[[Tensor, float], Tensor]
     residual: Callable[..., Tensor]
+    masked: Callable[..., Tensor]
+    mask: str
 
 
 SUPERVISED: Mapping[str, Supervision] = {
-    "value": Supervision(lambda values, _spacing: values, lambda u, value: u.value - value),
-    "gradient": Supervision(sobel, lambda u, gradient: u.jacobian - gradient),
-    "laplacian": Supervision(five_point_laplacian, lambda u, laplacian: u.laplacian - laplacian),
+    "value": Supervision(
+        lambda values, _spacing: values,
+        lambda u, value: u.value - value,
+        lambda u, value, known: known * (u.value - value),
+        "known",
+    ),
+    "gradient": Supervision(
+        sobel,
+        lambda u, gradient: u.jacobian - gradient,
+        lambda u, gradient, around: around[..., None] * (u.jacobian - gradient),
+        "around",
+    ),
+    "laplacian": Supervision(
+        five_point_laplacian,
+        lambda u, laplacian: u.laplacian - laplacian,
+        lambda u, laplacian, around: around * (u.laplacian - laplacian),
+        "around",
+    ),
 }
 """The quantities that a picture can be fitted on, those of :data:`sinefield.quantities.QUANTITIES` with a stencil."""
+
+
+def masks_of(picture: pictures.Picture) -> dict[str, Tensor]:
+    """Return which samples of a picture are known, and around which all are, ``(height · width, channels)`` of 1 and 0.
+
+    It is empty where all are known.
+    """
+    if picture.known is None:
+        return {}
+    known = np.broadcast_to(picture.known, picture.values.shape)
+    padded = np.pad(known, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    rows = padded[:-2] & padded[1:-1] & padded[2:]
+    around = rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]
+    for edges in (around, around.swapaxes(0, 1)):  # at the edges, the third pixel inwards is read too
+        edges[0] &= edges[1]
+        edges[-1] &= edges[-2]
+    masks = {"known": known, "around": around}
+    return {name: torch.from_numpy(each.astype(np.float32)).flatten(0, 1) for name, each in masks.items()}
 
 
 def targets_of(picture: pictures.Picture, on: Sequence[str]) -> dict[str, Tensor]:
@@ -130,6 +170,10 @@ def image(
     longest: int | None = None,
     tiles: Sequence[int] | None = None,
     tile_size: int | None = None,
+    page: int | None = None,
+    nodata: float | None = None,
+    value_range: tuple[float, float] | None = None,
+    channels: Literal["first", "last"] | None = None,
     **settings: int | float | str,
 ) -> Problem:
     """Return the problem of a picture as a function, from its values, gradients, Laplacian or a mixture.
@@ -145,6 +189,11 @@ def image(
         tiles: rows and columns of a tiled field, see :mod:`.tiles`; one of each for one network; None: as many as a
             large picture on its values needs, else one.
         tile_size: the side of a tile in pixels, in place of ``tiles``.
+        page: which picture of a file that holds several; this and the next three are those of
+            :func:`sinefield.io.image.read`.
+        nodata: the value that marks pixels without a sample.
+        value_range: the values of black and white.
+        channels: which axis of an array holds them.
         **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
 
     Raises:
@@ -160,7 +209,7 @@ def image(
     if unknown or not on:
         raise ValueError(f"a picture is fitted on {', '.join(SUPERVISED)} or several of them, got {unknown or 'none'}")
     on = tuple(dict.fromkeys(on))
-    picture = pictures.read(source)
+    picture = pictures.read(source, page=page, nodata=nodata, value_range=value_range, channels=channels)
     if longest is not None:
         picture = pictures.resize(picture, longest)
     signal = ImageSignal.of(picture)
@@ -182,18 +231,25 @@ def image(
     height, width = lattice.shape
     if on != ("value",) and min(height, width) < 3:
         raise ValueError(f"{picture.name} is {width} x {height} pixels; derivatives need at least 3 each way")
-    targets = targets_of(picture, on)
-    grid = Grid(lattice.shape, targets)
+    targets, masks = targets_of(picture, on), masks_of(picture)
+    grid = Grid(lattice.shape, targets | masks)
     constraints = []
     for quantity in on:
-        spread = float((targets[quantity] - targets[quantity].mean(0)).square().mean())
+        supervision = SUPERVISED[quantity]
+        target = _with_mean_where_unknown(targets[quantity], masks.get(supervision.mask))
+        deviation = target - target.mean(0)
+        spread = float(deviation.square().mean())  # over all, as the loss is
         # What rounding to single precision leaves of a target that is the same everywhere; one step of one 16-bit
         # pixel is well above it.
         rounding = 4 * torch.finfo(torch.float32).eps * (4 / signal.spacing) ** QUANTITIES[quantity].order
-        if not float((targets[quantity] - targets[quantity].mean(0)).abs().max()) > rounding:
+        if not float(deviation.abs().max()) > rounding:
             raise ValueError(f"the {quantity} of {picture.name} is the same everywhere; fit it on value instead")
-        constraints.append(Constraint(grid, SUPERVISED[quantity].residual, name=quantity, weight=1 / spread))
+        residual = supervision.masked if masks else supervision.residual
+        constraints.append(Constraint(grid, residual, name=quantity, weight=1 / spread))
     reference = lattice.to_field(picture.values)
+    seen = reference.unflatten(0, grid.shape)
+    if picture.known is not None:  # what lies under alpha 0 has a spectrum too, which is none of the picture
+        seen = torch.from_numpy(fill_unknown(seen.numpy(), picture.known))
     # An unknown network or setting is refused here, not in solve.
     build(network, 2, lattice.channels, **settings)
     return Problem.of_one(
@@ -202,9 +258,17 @@ def image(
         network=partial(_network, network, lattice.channels, settings),
         signal=signal,
         measure=partial(_measure, grid, reference),
-        omega=_omega(reference.unflatten(0, grid.shape), signal.spacing),
+        omega=_omega(seen, signal.spacing),
         reference=picture,
     )
+
+
+def _with_mean_where_unknown(target: Tensor, mask: Tensor | None) -> Tensor:
+    """Return a target with its mean where it is not known: the squares of deviations add up to those that are."""
+    if mask is None:
+        return target
+    known = mask.reshape(*mask.shape, *[1] * (target.ndim - mask.ndim))
+    return torch.where(known > 0, target, (target * known).sum(0) / known.sum(0).clamp(min=1))
 
 
 def _as_stored(
@@ -217,9 +281,10 @@ def _as_stored(
     """Return the problem of a picture, its pixels as they are stored."""
     lattice = signal.lattice
     stored = ScaledArray(picture.values.reshape(-1, lattice.channels), lattice.low, lattice.high)
+    known = None if picture.known is None else picture.known.reshape(-1, picture.known.shape[2])
     return pose_on_lattice(
         signal,
-        make_grid(stored, lattice.shape, lattice.extent, in_tiles=counts is not None),
+        make_grid(stored, lattice.shape, lattice.extent, in_tiles=counts is not None, known=known),
         lattice.channels,
         _omega,
         settings,
@@ -249,7 +314,7 @@ def _measure(grid: Grid, reference: Tensor, field: nn.Module, count: int | None)
     generator = torch.Generator().manual_seed(0)
     everything = count is None or count >= grid.size
     index = torch.arange(grid.size) if everything else torch.randperm(grid.size, generator=generator)[:count]
-    wanted = sorted({"value"}.union(*(QUANTITIES[each].needs for each in grid.targets)))
+    wanted = sorted({"value"}.union(*(QUANTITIES[each].needs for each in grid.targets if each in QUANTITIES)))
     parts: dict[str, list[Tensor]] = {each: [] for each in wanted}
     for u in jets_of(field, grid.at(index).points, wanted):
         for each in wanted:
@@ -257,19 +322,28 @@ def _measure(grid: Grid, reference: Tensor, field: nn.Module, count: int | None)
     found = {each: torch.cat(values) for each, values in parts.items()}
     target = reference[index]
     error = found["value"] - target
+    masks = {name: grid.targets[name][index] for name in ("known", "around") if name in grid.targets}
+    known = masks.get("known")
     if "value" not in grid.targets:
+        there = torch.ones(len(index), dtype=torch.bool) if known is None else known.all(1)
+        rest = error[there]
         removed = (
-            metrics.without_constant(error)
+            metrics.without_constant(rest)
             if "gradient" in grid.targets
-            else metrics.without_harmonic(error, grid.at(index).points)
+            else metrics.without_harmonic(rest, grid.at(index[there]).points)
         )
-        error = removed.to(target.dtype)
-    reached = {"psnr": metrics.psnr(target + error, target, peak=2.0)}
+        target, error, known = target[there], removed.to(target.dtype), None if known is None else known[there]
+    reached = {"psnr": metrics.psnr(*select_known(target + error, target, known), peak=2.0)}
     if everything and "value" in grid.targets:
         shape = (*grid.shape, -1)
-        reached["ssim"] = metrics.ssim((target + error).reshape(shape), target.reshape(shape), peak=2.0)
+        seen = error if known is None else error * known  # nothing is wrong where nothing is known
+        reached["ssim"] = metrics.ssim((target + seen).reshape(shape), target.reshape(shape), peak=2.0)
+    around = masks.get("around")
     if "gradient" in grid.targets:
-        reached["gradient_error"] = metrics.relative_l2(found["jacobian"], grid.targets["gradient"][index])
+        gradient = grid.targets["gradient"][index]
+        inside = None if around is None else around[..., None]
+        reached["gradient_error"] = metrics.relative_l2(*select_known(found["jacobian"], gradient, inside))
     if "laplacian" in grid.targets:
-        reached["laplacian_correlation"] = metrics.correlation(found["laplacian"], grid.targets["laplacian"][index])
+        laplacian = grid.targets["laplacian"][index]
+        reached["laplacian_correlation"] = metrics.correlation(*select_known(found["laplacian"], laplacian, around))
     return reached

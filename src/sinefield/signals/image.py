@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-from torch import nn
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from sinefield.io import image as pictures
-from sinefield.io.allocation import find_extremes
+from sinefield.io.allocation import iterate_slabs
 from sinefield.io.image import Floats
+from sinefield.io.image_encoding import find_known_extremes
+from sinefield.io.stored_picture import Details
 from sinefield.quantities import QUANTITIES, quantity_named
 from sinefield.signals.lattice import Lattice
+from sinefield.signals.mask import Mask
 from sinefield.signals.sampling import sample_grid
 from sinefield.signals.signal import Axis, Signal
 
@@ -35,17 +40,24 @@ class ImageSignal(Signal):
     Args:
         lattice: the mapping between pixels and the field, along y and x.
         bits: of a sample in a picture: 8, 16 or 32 (floats).
+        details: what the file of the picture tells besides, and files that are written tell too.
+        mask: which pixels hold a sample; None: all. Colours under alpha 0 are not among them.
     """
 
     lattice: Lattice
     bits: int
+    details: Details = field(default_factory=Details)
+    mask: Mask | None = None
     kind: ClassVar[str] = "image"
 
     @classmethod
     def of(cls, picture: pictures.Picture) -> ImageSignal:
         """Return how a field of a picture is read back."""
         height, width, channels = picture.values.shape
-        return cls(Lattice.of_cubes((height, width), channels, picture.low, picture.high), picture.bits)
+        lattice = Lattice.of_cubes((height, width), channels, picture.low, picture.high)
+        missing = picture.known is not None and not picture.has_alpha
+        mask = Mask.of(picture.known[..., 0]) if missing and picture.known is not None else None
+        return cls(lattice, picture.bits, picture.details, mask)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -55,7 +67,7 @@ class ImageSignal(Signal):
 
     @property
     def channels(self) -> int:
-        """1, 3 or 4."""
+        """1 of grey, 3 of RGB, 4 of RGBA, or as many as the file has."""
         return self.lattice.channels
 
     @property
@@ -69,8 +81,9 @@ class ImageSignal(Signal):
         return tuple(QUANTITIES)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the mapping as JSON."""
-        return {"kind": self.kind, **self.lattice.to_json(), "bits": self.bits}
+        """Return the mapping as JSON; the colour profile and the mask are bytes."""
+        known = {} if self.mask is None else {"known": self.mask.packed}
+        return {"kind": self.kind, **self.lattice.to_json(), "bits": self.bits, **self.details.to_json(), **known}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ImageSignal:
@@ -81,13 +94,15 @@ class ImageSignal(Signal):
         """
         lattice = Lattice.from_json(stored if "shape" in stored else _as_lattice(stored), axes=2)
         bits = stored.get("bits")
-        plausible = lattice.channels in (1, 3, 4) and max(lattice.shape) <= _LONGEST
+        details = Details.from_json(stored)
+        told = details.alpha is not None and (lattice.channels == 4 or not details.alpha)
+        plausible = (lattice.channels in (1, 3, 4) or told) and max(lattice.shape) <= _LONGEST
         if not plausible or type(bits) is not int or bits not in (8, 16, 32):
             height, width = lattice.shape
             raise ValueError(
                 f"the stored picture is not plausible: {width} x {height}, {lattice.channels} channels of {bits} bits"
             )
-        return cls(lattice, bits)
+        return cls(lattice, bits, details, Mask.of_bytes(stored.get("known"), lattice.shape))
 
     def sample(
         self,
@@ -111,13 +126,31 @@ class ImageSignal(Signal):
                 per pixel of the original, or per pixel squared.
 
         Returns:
-            ``(height, width, channels)``.
+            ``(height, width, channels)``, NaN where the picture has no sample.
 
         Raises:
             ValueError: an unknown quantity, an empty region, a size or scale that is not positive, a picture that
                 the disk cannot hold, or a field whose outputs are not the channels of the picture.
         """
         wanted = quantity_named(quantity)
+        axes = self._axes_of(size, scale, region)[0]
+        found = sample_grid(
+            field, axes, self.channels, lambda u: self.lattice.read(u, wanted, self.spacing), wanted.needs
+        )
+        known = self._known_at(axes)
+        if known is not None:
+            for some in iterate_slabs(found):
+                found[some][~known[some]] = math.nan
+        return found
+
+    def _axes_of(
+        self, size: tuple[int, int] | None, scale: float, region: Region | None
+    ) -> tuple[tuple[Tensor, Tensor], Region]:
+        """Return the coordinates of rows and columns to render, and the region they are of, in pixels.
+
+        Raises:
+            ValueError: an empty region, or a size or scale that is not positive.
+        """
         rows, columns = self.lattice.shape
         left, top, right, bottom = region or (0.0, 0.0, float(columns), float(rows))
         if not (left < right and top < bottom and all(map(math.isfinite, (left, top, right, bottom)))):
@@ -132,9 +165,11 @@ class ImageSignal(Signal):
         if min(width, height) < 1:
             raise ValueError(f"the picture to render would be {width} x {height}; both must be at least 1")
         axes = (self.lattice.centres(0, height, top, bottom), self.lattice.centres(1, width, left, right))
-        return sample_grid(
-            field, axes, self.channels, lambda u: self.lattice.read(u, wanted, self.spacing), wanted.needs
-        )
+        return axes, (left, top, right, bottom)
+
+    def _known_at(self, axes: tuple[Tensor, Tensor]) -> NDArray[np.bool_] | None:
+        """Return which of the samples to render are known; None: all."""
+        return None if self.mask is None else self.mask.at(self.lattice, axes)
 
     def write(
         self,
@@ -156,11 +191,16 @@ class ImageSignal(Signal):
         """
         pictures.check_suffix(path)
         values = self.sample(field, size, scale=scale, region=region, quantity=quantity)
-        least, most = find_extremes(values)
+        least, most = find_known_extremes(values)
         wanted = quantity_named(quantity)
         black, white = wanted.scale(self.lattice.low, self.lattice.high, least, most)
-        pictures.write(path, values, black, white, self.bits if wanted.order == 0 else 8)
         height, width, _ = values.shape
+        axes, (left, top, right, bottom) = self._axes_of(size, scale, region)
+        details = self.details.scaled(width / (right - left), height / (bottom - top), left, top)
+        if wanted.order > 0:  # derivatives have neither the colours nor the type of the samples
+            details = replace(details, sample=None, profile=b"", nodata=None)
+        bits = self.bits if wanted.order == 0 else 8
+        pictures.write(path, values, black, white, bits, details, self._known_at(axes))
         return f"{width} x {height}, {quantity} from {least:.4g} to {most:.4g}"
 
 
