@@ -14,9 +14,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sinefield.io.audio_containers import find_samples, skip_tags
+from sinefield.io.audio_containers import find_samples, read_at, skip_tags
 from sinefield.io.audio_decoding import Length, Sound
 from sinefield.io.audio_ends import find_end
+from sinefield.io.audio_pages import find_links
 from sinefield.io.pieces import Pieces
 
 _FORMATS = (
@@ -51,6 +52,8 @@ def open_track(path: Path, file: IO[bytes], track: int | None) -> Sound:
     try:
         container = av.open(whole, options={"format_whitelist": _FORMATS})
     except (av.FFmpegError, UnicodeDecodeError, ValueError, OverflowError) as error:
+        if notes:
+            raise ValueError(f"{path} ends early, and what is there cannot be decoded; get another copy") from error
         raise ValueError(
             f"{path} cannot be read as a recording; it may be damaged, protected, or of another format: then "
             "convert it to WAV or FLAC"
@@ -87,6 +90,8 @@ def _check_end(path: Path, file: IO[bytes]) -> list[str]:
         told = Length(samples.used, samples.used + samples.missing, "bytes of samples").compared(path)
     elif end is not None and size < end:
         told = Length(size, end, "bytes").compared(path)
+    elif read_at(file, start, 4) == b"OggS" and not find_links(file, start).closed:
+        told = "has no end mark, as if it had been cut: what is there is used"
     return [] if told is None else [told]
 
 
