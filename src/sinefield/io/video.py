@@ -371,7 +371,11 @@ def write(
     import av
 
     form = Path(path).suffix.lower()[1:]
-    for each in check_rate(form, rate) + check_size(form, first.shape):
+    try:
+        told = check_rate(form, rate) + check_size(form, first.shape)
+    except ValueError as error:
+        raise ValueError(f"cannot write {path}: {error}") from error
+    for each in told:
         warnings.warn(f"{path}: {each}", SignalWarning, stacklevel=2)
     with replacing(path) as temporary, temporary.open("wb") as file:
         try:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sinefield.io import video_colours
 from sinefield.io.video_colours import STANDARD, Colours, Pixels
+from sinefield.io.video_crop import find_crop
 from sinefield.io.video_ends import find_missing
 
 _LARGEST = 36_000_000  # pixels of a frame, those of 8K; damaged headers claim more
@@ -133,6 +134,7 @@ class _Reading:
         self.form, self.identity = str(container.format.name), 0
         self._seen = self._packets = 0
         self._transparent = False
+        self._crop = (0, 0, 0, 0)
         told: list[str] = []
         self._stream = stream = _choose_stream(container, path, number, told)
         self.identity = int(stream.id or 0)
@@ -143,6 +145,7 @@ class _Reading:
                 f"{path} has frames of {stream.width} x {stream.height} pixels by its header, and {_LARGEST:,} pixels "
                 "are the most; it may be damaged, else make it smaller first"
             )
+        self._crop = find_crop(path, self.form, stream.index, (stream.width, stream.height))
         if stream.width * stream.height < _THREADED:
             stream.codec_context.thread_count = 1
         else:
@@ -231,6 +234,9 @@ class _Reading:
         if transparent and not self._transparent:
             self._transparent = True
             self.footage.told.append(ON_WHITE)
+        left, top, right, bottom = self._crop
+        if pixels.shape[1::-1] == (self._stream.width, self._stream.height):
+            pixels = pixels[top : pixels.shape[0] - bottom, left : pixels.shape[1] - right]
         time = frame.time if frame.pts is not None else None
         base = frame.time_base or Fraction(0)
         return Frame(np.ascontiguousarray(upright(pixels)), time, float((frame.duration or 0) * base))
@@ -244,6 +250,10 @@ class _Reading:
         footage.aspect = 1 / aspect if turned else aspect
         footage.colours = Colours.of(frame)
         footage.told += video_colours.describe(frame)
+        a, b, c, d = _read_matrix(frame) or (1, 0, 0, 1)
+        straight, across = abs(a) + abs(d), abs(b) + abs(c)
+        if min(straight, across) > 0.02 * max(straight, across):
+            footage.told.append("it is shown turned by an angle that is no quarter of a turn; the nearest one is taken")
         if frame.interlaced_frame:
             footage.told.append(
                 "it is interlaced: every second row is of another moment, and is fitted as it is; deinterlace it first "

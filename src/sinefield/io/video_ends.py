@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675  # of Matroska: all that is stored, and a part of it
 _STEPS = 1 << 22  # parts of a file that are looked at, at most
 
 
@@ -46,47 +47,75 @@ def _told(missing: int) -> str:
 
 
 def _of_boxes(file: BinaryIO, size: int) -> str:
-    """Return what is missing of MP4 and its kin: boxes of a length and a name; the length 0 is to the end."""
+    """Return what is missing of MP4 and its kin: boxes of a length and a name."""
     place = 0
     for _ in range(_STEPS):
-        head = _at(file, place, 16)
-        if len(head) < 8 or head[4:8] not in _BOXES:
+        box = read_box(file, place, size)
+        if box is None or box[0] not in _BOXES:
             break
-        length = int.from_bytes(head[:4], "big")
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        if length < 8:
-            break
-        place += length
+        place = box[2]
         if place >= size:
             return _told(place - size)
     return ""
+
+
+def read_box(file: BinaryIO, place: int, stop: int) -> tuple[bytes, int, int] | None:
+    """Return the name of a box of MP4, and where what it holds begins and ends; None: there is none.
+
+    Args:
+        file: that holds it.
+        place: where it begins.
+        stop: where the box around it ends, as do boxes without a length of their own.
+    """
+    head = _at(file, place, 16)
+    length, start = int.from_bytes(head[:4], "big"), 8
+    if length == 1:
+        length, start = int.from_bytes(head[8:16], "big"), 16
+    elif length == 0:
+        length = stop - place
+    return None if len(head) < 8 or length < start else (head[4:8], place + start, place + length)
 
 
 def _of_matroska(file: BinaryIO, size: int) -> str:
     """Return what is missing of Matroska: elements of an identity and a length; a cluster may have no length."""
     place = 0
     for _ in range(_STEPS):
-        head = _at(file, place, 16)
-        if not head:
+        element = read_element(file, place)
+        if element is None:
             break
-        width = 9 - head[0].bit_length()
-        if width > 4 or len(head) < width + 1:
-            return ""
-        measure = 9 - head[width].bit_length()
-        if measure > 8:
-            return ""
-        field = int.from_bytes(head[width : width + measure], "big") & ((1 << 7 * measure) - 1)
-        name = head[:width].hex()
-        place += width + measure
-        if field == (1 << 7 * measure) - 1:  # not known: its elements follow
-            if name not in ("18538067", "1f43b675"):
-                return ""
+        name, start, stop = element
+        if stop is None:  # its elements follow
+            if name not in (_SEGMENT, _CLUSTER):
+                break
+            place = start
             continue
-        place += field
-        if place >= size or name == "18538067":
+        place = stop
+        if place >= size or name == _SEGMENT:
             return _told(place - size)
     return ""
+
+
+def read_element(file: BinaryIO, place: int) -> tuple[int, int, int | None] | None:
+    """Return the identity of an element of Matroska, and where what it holds begins and ends; None: there is none.
+
+    Args:
+        file: that holds it.
+        place: where it begins.
+
+    Returns:
+        The end is None where the length is not known.
+    """
+    head = _at(file, place, 16)
+    width = 9 - head[0].bit_length() if head else 9
+    if width > 4 or len(head) <= width:
+        return None
+    measure = 9 - head[width].bit_length()
+    if measure > 8:
+        return None
+    unknown = (1 << 7 * measure) - 1
+    length = int.from_bytes(head[width : width + measure], "big") & unknown
+    start = place + width + measure
+    return int.from_bytes(head[:width], "big"), start, None if length == unknown else start + length
 
 
 def _of_riff(file: BinaryIO, size: int) -> str:
