@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import torch
 
+from command import run
 from sinefield.io import SignalWarning, audio
 from sinefield.io.files import replacing
 
@@ -247,3 +248,17 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
         audio.write(tmp_path / "a.flac", iter([tone(9).astype(np.float32)]), RATE, 9, 16)
     with replacing(tmp_path / "x") as temporary:
         temporary.touch()
+
+
+def test_the_command_line_takes_a_full_scale_and_tells_what_a_format_does_not_hold(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", tone() * 32768, RATE, "FLOAT")
+    settings = ["--width", "16", "--depth", "1", "--passes", "1", "--device", "cpu", "--quiet"]
+    found = run(tmp_path, "fit", "a.wav", "--full-scale", "32768", *settings)
+    assert (found.returncode, found.stderr) == (0, "")
+    found = run(tmp_path, "render", "a.safetensors", "b.wav")
+    assert (found.returncode, soundfile.info(tmp_path / "b.wav").subtype) == (0, "FLOAT")
+    found = run(tmp_path, "render", "a.safetensors", "b.mp3", "--rate", "96000")
+    assert found.returncode == 2
+    assert found.stderr.startswith("sinefield: cannot write b.mp3: MP3 holds 8000, 11025, ")
+    assert found.stderr.count("\n") == 1
+    assert not (tmp_path / "b.mp3").exists()

@@ -202,6 +202,20 @@ def test_eight_channels_are_read(tmp_path: Path) -> None:
     assert found.speakers == 0x63F
 
 
+def test_gaps_between_blocks_are_told(tmp_path: Path) -> None:
+    samples = chirps(RATE, 2.0).T.astype(np.float32)
+    with av.open(str(tmp_path / "a.mka"), "w") as container:
+        sound = container.add_stream("pcm_f32le", rate=RATE, layout="mono")
+        for start in range(0, 2 * RATE, 1000):
+            part = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[:, start : start + 1000]), "flt", "mono")
+            part.sample_rate, part.pts = RATE, start + (RATE // 2 if start >= RATE else 0)
+            container.mux(sound.encode(part))
+        container.mux(sound.encode(None))
+    with pytest.warns(SignalWarning, match=r"a\.mka has gaps of 0\.50 s in all, which are left out$"):
+        found = audio.read(tmp_path / "a.mka")
+    assert np.array_equal(found.values, samples.T)
+
+
 def test_a_file_whose_end_tells_what_it_holds_is_refused_without_it(tmp_path: Path) -> None:
     make(tmp_path / "a.m4a", 2.0)
     (tmp_path / "a.m4a").write_bytes((tmp_path / "a.m4a").read_bytes()[:-200])

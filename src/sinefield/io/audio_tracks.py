@@ -227,8 +227,9 @@ def _tell(
             promised = float(stream.duration * stream.time_base)
         elif container.duration is not None and alone:
             promised = (container.duration - max(0, container.start_time or 0)) / _RATES
-    if promised is not None and promised - seen / sound.rate > max(0.1, 0.005 * promised):
-        told = Length(round(seen / sound.rate, 2), round(promised, 2), "s").compared(path)
+    there = seen / sound.rate + gaps
+    if promised is not None and promised - there > max(0.1, 0.005 * promised):
+        told = Length(round(there, 2), round(promised, 2), "s").compared(path)
         sound.notes += [] if told is None else [told]
     if gaps:
         sound.notes.append(f"has gaps of {gaps:.2f} s in all, which are left out")
