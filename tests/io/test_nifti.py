@@ -254,6 +254,19 @@ def test_other_byte_orders_versions_and_containers(tmp_path: Path) -> None:
         volume.read(tmp_path / "pair.img")
 
 
+def test_extensions_and_offsets_are_no_voxels(tmp_path: Path) -> None:
+    image: Any = nibabel.Nifti1Image(*scans.stored("LAS"))
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"as long as you like " * 500))
+    for name in ("a.nii", "a.nii.gz"):
+        nibabel.save(image, tmp_path / name)
+        found, told = quietly(tmp_path / name)
+        assert np.array_equal(values(found), scans.head())
+        assert told == []
+    path = scans.save(tmp_path / "b.nii", *scans.stored("LAS"))
+    scans.patch(path, 108, struct.pack("<f", 0))  # no offset, which is the usual one
+    assert np.array_equal(values(volume.read(path)), scans.head())
+
+
 def test_analyze_tells_no_orientation(tmp_path: Path) -> None:
     nibabel.save(nibabel.AnalyzeImage(*scans.stored("LAS")), tmp_path / "a.img")
     found, told = quietly(tmp_path / "a.hdr")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import pytest
 import tifffile
 from numpy.typing import NDArray
@@ -84,6 +85,29 @@ def test_pages_by_any_writer_are_slices(name: str, tmp_path: Path) -> None:
     assert (found.sizes, found.unit, told) == ((1, 1, 1), "voxel", [])
 
 
+TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    1: lambda page: page,
+    2: np.fliplr,
+    3: lambda page: np.rot90(page, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda page: np.rot90(page, 1),
+    7: lambda page: np.rot90(page.T, 2),
+    8: lambda page: np.rot90(page, -1),
+}  # what was done to a page that is stored so; 6 is shown turned clockwise
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_pages_that_are_turned_or_mirrored_are_shown_upright(turn: int, tmp_path: Path) -> None:
+    pages = [np.ascontiguousarray(TURNS[turn](page)) for page in ball(np.uint8)]
+    separate(tmp_path / "a.tif", pages, extratags=[(274, "H", 1, turn, True)])
+    assert np.array_equal(values(volume.read(tmp_path / "a.tif")), ball(np.uint8))
+    # Pillow maps some files that are opened by name, and then confuses rows and columns of those that are turned.
+    with (tmp_path / "a.tif").open("rb") as file, PIL.Image.open(file) as page:
+        page.load()
+        assert np.array_equal(np.asarray(PIL.ImageOps.exif_transpose(page)), ball(np.uint8)[0])
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64, np.uint32])
 def test_numbers_keep_their_type(dtype: Any, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", ball(dtype), photometric="minisblack")
@@ -114,6 +138,13 @@ def test_sizes_that_are_none_are_told(tmp_path: Path) -> None:
     assert found.unit == "voxel"
     assert "are not plausible, they are taken for cubes; give --voxel Z,Y,X" in words[0]
     assert quietly(tmp_path / "a.tif", sizes=(2.0, 1.0, 1.0))[0].sizes == (2, 1, 1)
+
+
+def test_pixels_that_are_not_square_are_told(tmp_path: Path) -> None:
+    separate(tmp_path / "a.tif", ball(), resolution=(100, 50), resolutionunit="CENTIMETER")
+    found, told = quietly(tmp_path / "a.tif")
+    assert found.unit == "voxel"
+    assert "its pixels are not square (0.01 x 0.02); tell sizes by --voxel Z,Y,X" in told[0]
 
 
 @pytest.mark.parametrize(("axes", "style"), [("TZCYX", "ome"), ("TZCYX", "imagej"), ("TCZYX", "ome")])

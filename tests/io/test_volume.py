@@ -85,6 +85,7 @@ def test_implausible_sizes_are_told(sizes: Any) -> None:
         ("a.mha", b"ObjectType = Image", "is MetaImage; convert it to NIfTI"),
         ("a.mhd", b"NDims = 3", "is MetaImage; convert it to NIfTI"),
         ("a.mnc", b"\x89HDF\r\n\x1a\n", "is HDF5, as MINC 2 is; convert it to NIfTI"),
+        ("a.nii.bz2", b"BZh9", "is compressed by bzip2; unpack it first"),
         ("a.mnc", b"CDF\x01", "is NetCDF, as MINC 1 is; convert it to NIfTI"),
     ],
 )
@@ -137,6 +138,18 @@ def test_what_is_not_finite_is_not_known(dtype: Any) -> None:
     assert "taken for -5" in words[0]
     with pytest.raises(ValueError, match=r"the background of .* is nan"):
         volume.read(array, background=float("nan"))
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_greatest_number_is_not_known(sign: int) -> None:
+    array = ball(dtype=np.float32)
+    array[0] = sign * np.finfo(np.float32).max
+    found, words = told(array)
+    assert found.known is not None
+    assert found.known.sum() == 400
+    assert found.high <= 1000
+    assert "80 of 480 voxels" in words[0]
+    assert told(array, background=-7.0)[0].low == -7
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32, np.float64, np.uint8])

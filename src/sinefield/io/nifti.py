@@ -80,6 +80,8 @@ def read(path: Path, volume: int | None = None) -> Voxels:
     told, voxels = parts_of(path)
     header, repaired = _header_of(path, read_start(told, _HEADER), paired=told != voxels)
     shape, dtype, offset = _described(path, header)
+    if offset == 0 and told == voxels:  # the usual place, behind the header
+        offset = int(header.single_vox_offset)
     (i, j, k), count = shape[:3], (*shape, 1)[3]
     number = choose(path, count, volume)
     # Voxels without a header before them may begin with any numbers, those of a compressed file too.
@@ -125,7 +127,11 @@ def _header_of(path: Path, start: bytes, *, paired: bool) -> tuple[Any, bool]:
             "damaged, or something else"
         )
     with explaining(f"{path} cannot be read as a volume: its header is damaged"), quiet(_LOG) as told:
-        return reader.from_fileobj(io.BytesIO(start)), any("pixdim" in each for each in told)
+        if reader is MGHHeader:
+            header = reader.from_fileobj(io.BytesIO(start))
+        else:  # without its extensions, which may be long
+            header = reader(start[: reader.template_dtype.itemsize])
+        return header, any("pixdim" in each for each in told)
 
 
 def _described(path: Path, header: Any) -> tuple[tuple[int, ...], np.dtype[Any], int]:

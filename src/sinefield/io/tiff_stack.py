@@ -33,10 +33,20 @@ _UNITS = {
 }
 _MILLIMETRES = {name: factor for factor, names in _UNITS.items() for name in names.split()}
 _FINE = 0.1  # millimetres: sizes of smaller voxels are written in micrometres
+_SQUARE = 0.01  # how far the sides of a pixel may differ, as a part
 _LEAST, _GREATEST = 1e-9, 1e9  # millimetres: the size of a voxel
 _LARGEST = (1 << 32) - (1 << 20)  # bytes of values in a file whose places are numbers of 32 bits
 _WHITE_IS_ZERO = 0  # the photometric interpretation
-_GDAL_NODATA = 42113
+_ORIENTATION, _GDAL_NODATA = 274, 42113  # tags
+_SWAPPED = (5, 6, 7, 8)  # orientations whose rows are stored as columns
+_TURNS = {
+    2: (1, -1),
+    3: (-1, -1),
+    4: (-1, 1),
+    6: (1, -1),
+    7: (-1, -1),
+    8: (-1, 1),
+}  # steps along y and x
 
 
 def read(path: Path, volume: int | None = None) -> Voxels:
@@ -63,12 +73,16 @@ def read(path: Path, volume: int | None = None) -> Voxels:
         array = _pages_of(path, series)
         sizes, doubts = _sizes_of(tiff)
         told += doubts + ["some of its metadata is damaged and left out"] * bool(logged)
-        axes, nodata = series.axes, _nodata_of(tiff.pages.first)
+        axes, nodata, turn = series.axes, _nodata_of(tiff.pages.first), _turn_of(tiff.pages.first)
         if array.ndim != len(axes) or not axes.find("Y") < axes.find("X") or "Y" not in axes:
             raise RefusedError(damaged)
     for each in told:
         tell(f"{path}: {each}")
-    return Voxels(_volume_of(path, axes, array, volume), sizes, nodata=nodata)
+    chosen = _volume_of(path, axes, array, volume)
+    if turn in _SWAPPED:
+        chosen, sizes = chosen.swapaxes(1, 2), sizes and (sizes[0], sizes[2], sizes[1])
+    down, along = _TURNS.get(turn, (1, 1))
+    return Voxels(chosen[:, ::down, ::along], sizes, nodata=nodata)
 
 
 def _series_of(path: Path, tiff: Any) -> tuple[Any, list[str]]:
@@ -154,6 +168,9 @@ def _sizes_of(tiff: Any) -> tuple[tuple[float, float, float] | None, list[str]]:
     if sizes is not None and not all(_LEAST < each < _GREATEST for each in sizes):
         listed = " x ".join(f"{each:g}" for each in sizes)
         return None, [f"voxels of {listed} mm are not plausible, they are taken for cubes; give --voxel Z,Y,X"]
+    across, down = tiff.pages.first.resolution
+    if sizes is None and across > 0 and down > 0 and abs(across / down - 1) > _SQUARE:
+        return None, [f"its pixels are not square ({1 / across:.3g} x {1 / down:.3g}); tell sizes by --voxel Z,Y,X"]
     return sizes, []
 
 
@@ -175,6 +192,12 @@ def _sizes_of_ome(text: str) -> tuple[float, float, float] | None:
         return None
     z, y, x = (float(pixels.attrib[f"PhysicalSize{axis}"]) * (f or 1) for axis, f in zip("ZYX", factors, strict=True))
     return z, y, x
+
+
+def _turn_of(page: Any) -> int:
+    """Return how pages are turned or mirrored, 1 to 8 as TIFF counts it; 1: not at all."""
+    tag = page.tags.get(_ORIENTATION)
+    return tag.value if tag is not None and isinstance(tag.value, int) else 1
 
 
 def _nodata_of(page: Any) -> float | None:

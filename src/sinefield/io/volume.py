@@ -34,6 +34,7 @@ Sizes = tuple[float, float, float]
 
 _SIZES = (1e-9, 1e9)  # millimetres: the least and the greatest size of a voxel
 _LARGEST = float(np.finfo(np.float32).max)
+_EMPTY = "NaN or infinite"  # or the greatest number of single precision, of either sign
 _LEVELS = 4096  # steps of single precision in the range of the values, below which it is told that they are few
 _SAMPLED = 1 << 20  # voxels whose distribution is looked at
 _COMMON = (0.1, 99.9)  # percentiles between which values are common
@@ -44,7 +45,7 @@ _OTHERS = {
     b"NDims": "MetaImage; convert it to NIfTI, with SimpleITK or 3D Slicer",
     b"\x89HDF\r\n\x1a\n": "HDF5, as MINC 2 is; convert it to NIfTI, with mnc2nii, or save the array as NPY",
     b"CDF\x01": "NetCDF, as MINC 1 is; convert it to NIfTI, with mnc2nii, or save the array as NPY",
-    b"%PDF": "PDF; it holds no volume",
+    b"BZh": "compressed by bzip2; unpack it first",
 }  # what files begin with, and what they are
 
 
@@ -90,7 +91,8 @@ def read(
         source: a path, an array or a tensor. Large files that are not compressed are mapped rather than loaded.
         sizes: size of a voxel along z, y and x, in millimetres; None: those that the file tells, or cubes.
         volume: the number of one of several in the source, from 0; None: the first.
-        nodata: the value of voxels that are not known; None: what the file tells. NaN and infinity are not known.
+        nodata: the value of voxels that are not known; None: what the file tells. NaN, infinity and the greatest
+            number of single precision, of either sign, are not known.
         background: what NaN and infinity are replaced by, which is known then; None: they are not known.
         value_range: the values of black and white; None: the least and the greatest that are known.
 
@@ -187,21 +189,21 @@ def _find_known(
     empty = missing = 0
     for some in iterate_slabs(values):
         part = values[some, 0]
-        finite = np.isfinite(part)
+        finite = _is_told(part)
         empty += int(np.count_nonzero(~finite))
         told = np.zeros_like(finite) if nodata is None else _equals(part, nodata)
         missing += int(np.count_nonzero(told & finite))
         known[some] = ~told if background is not None else finite & ~told
     if empty and background is not None:
-        values = _changed(values, ~np.isfinite(values), background, name)
-        tell(f"{name}: {_count(empty, len(values))} NaN or infinite, and taken for {background:g}")
+        values = _changed(values, ~_is_told(values), background, name)
+        tell(f"{name}: {_count(empty, len(values))} {_EMPTY}, and taken for {background:g}")
     if known.all():
         return values, None
     if not known.any():
         raise ValueError(f"{name} has no voxel that is known: all {len(values)} are NaN, infinite or nodata")
     if empty and background is None:
         tell(
-            f"{name}: {_count(empty, len(values))} NaN or infinite: nothing is fitted there, and NaN is written; "
+            f"{name}: {_count(empty, len(values))} {_EMPTY}: nothing is fitted there, and NaN is written; "
             "--background VALUE takes them for a value"
         )
     if missing:
@@ -210,6 +212,12 @@ def _find_known(
         shape = (*voxels.array.shape, 1)
         return fill_unknown(values.reshape(shape), known.reshape(shape)).reshape(-1, 1), known[:, None]
     return _changed(values, ~known[:, None], values[int(known.argmax()), 0], name), known[:, None]
+
+
+def _is_told(part: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which values are finite, and not the greatest of single precision, which marks what is missing too."""
+    finite: NDArray[np.bool_] = np.isfinite(part)
+    return finite & (np.abs(part) != _LARGEST) if part.dtype.kind == "f" and part.itemsize > 2 else finite
 
 
 def _equals(part: NDArray[Any], nodata: float) -> NDArray[np.bool_]:

@@ -97,7 +97,8 @@ def volume_figure(solution: Solution) -> Figure:
         draw_convergence(loss, loss.twinx(), solution.history)
         shape = " x ".join(map(str, scan.shape))
         figure.suptitle(
-            f"{short(scan.name)}, {shape}, recipe “{solution.recipe.name}”: PSNR {solution.metrics['psnr']:.1f} dB"
+            f"{short(scan.name)}, {shape}, values {scan.low:g} to {scan.high:g}, recipe “{solution.recipe.name}”: PSNR "
+            f"{solution.metrics['psnr']:.1f} dB"
         )
     return figure
 
