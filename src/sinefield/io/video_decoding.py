@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ _THREADED = 1 << 17  # pixels of a frame, from which on threads save more than t
 _PROMISING = ("matroska", "flv", "asf", "avi", "mov", "mxf")  # formats whose headers tell how long they are
 _BLOCK = 1 << 20  # bytes
 _OPTIONS = {"protocol_whitelist": "none", "max_pixels": str(_LARGEST)}
+_HURRY = 0.015  # seconds: what browsers show a frame of GIF for a tenth of a second instead of
+_HURRIED = re.compile(rb"!\xf9\x04.[\0\1]\0.\0[,!]", re.DOTALL)  # control of a frame of GIF, a time of 0 or 10 ms
 _RAW = {"mjpeg": "JPEG files one after the other", "h264": "raw H.264", "hevc": "raw H.265", "m4v": "raw MPEG-4"}
 ON_WHITE = "what is transparent in it lies on white"
 _CUT = "ends early"
@@ -133,7 +136,7 @@ class _Reading:
         self._container, self._path = container, path
         self.form, self.identity = str(container.format.name), 0
         self._seen = self._packets = 0
-        self._transparent = False
+        self._transparent, self._elapsed = False, 0.0
         self._crop = (0, 0, 0, 0)
         told: list[str] = []
         self._stream = stream = _choose_stream(container, path, number, told)
@@ -238,8 +241,11 @@ class _Reading:
         if pixels.shape[1::-1] == (self._stream.width, self._stream.height):
             pixels = pixels[top : pixels.shape[0] - bottom, left : pixels.shape[1] - right]
         time = frame.time if frame.pts is not None else None
-        base = frame.time_base or Fraction(0)
-        return Frame(np.ascontiguousarray(upright(pixels)), time, float((frame.duration or 0) * base))
+        seconds = float((frame.duration or 0) * (frame.time_base or Fraction(0)))
+        if self.form == "gif":
+            time, seconds = self._elapsed, 0.1 if seconds < _HURRY else seconds
+            self._elapsed += seconds
+        return Frame(np.ascontiguousarray(upright(pixels)), time, seconds)
 
     def _describe(self, frame: Any, turned: bool) -> None:
         """Note what the first frame says of all."""
@@ -250,6 +256,10 @@ class _Reading:
         footage.aspect = 1 / aspect if turned else aspect
         footage.colours = Colours.of(frame)
         footage.told += video_colours.describe(frame)
+        if self.form == "gif" and _HURRIED.search(self._path.read_bytes()):
+            footage.unsure = (
+                "frames to be shown for less than 20 ms are shown for 100, as browsers do; --fps is another way"
+            )
         a, b, c, d = _read_matrix(frame) or (1, 0, 0, 1)
         straight, across = abs(a) + abs(d), abs(b) + abs(c)
         if min(straight, across) > 0.02 * max(straight, across):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 _NEGLIGIBLE = 0.05  # of the time of a frame: a shift that is not told
 _UNEVEN = 0.75  # of the time of a frame: from this shift on, frames are held as long as in the file
 _LONG = 2.5  # times the usual time: frames that are shown longer are held, as no jitter is so large
+_FEW = 0.1  # of all frames, that may be shown shorter than usual without making the rate higher
 _MOST = 8  # times as many frames as there are may come of holding them
 
 
@@ -66,8 +67,9 @@ def find_timing(times: Sequence[float | None], last: float, tick: float, nominal
     if end == usual and shift <= _UNEVEN * slope and gaps.max() <= _LONG * usual:
         rate = count / total
         return Timing(rate, told=f"{shown}{span}they are counted evenly, at {rate:.6g} a second")
-    # A frame must not vanish between two even times; shorter gaps than a third of the usual are jitter.
-    least = min(float(gaps[gaps >= usual / 3].min()), end)
+    # A frame must not vanish between two even times, but for a few that jitter shortens.
+    short = gaps[(gaps < 0.75 * usual) & (gaps >= usual / 3)]
+    least = float(short.min()) if len(short) > _FEW * len(gaps) else usual
     if nominal and abs(float(nominal) * least - 1) < _NEGLIGIBLE:
         least = 1 / float(nominal)
     parts = max(2, min(round(total / least), _MOST * count))
