@@ -342,6 +342,19 @@ def test_what_follows_the_voxels_is_told(tmp_path: Path) -> None:
     assert quietly(packed)[1] == []
 
 
+@pytest.mark.parametrize("block", [1, 2, 7, 64, 1 << 20])
+def test_parts_may_begin_anywhere_in_a_block(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = scans.save(tmp_path / "a.nii", *scans.stored("PIR")).read_bytes()
+    parts = [gzip.compress(content[start : start + 100]) for start in range(0, len(content), 100)]
+    (tmp_path / "a.nii.gz").write_bytes(bytes(3).join(parts) + bytes(5))
+    monkeypatch.setattr("sinefield.io.voxels._BLOCK", block)
+    header = gzip.decompress((tmp_path / "a.nii.gz").read_bytes())
+    assert header == content
+    found, told = quietly(tmp_path / "a.nii.gz")
+    assert np.array_equal(values(found), scans.head())
+    assert told == []
+
+
 def test_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     path = scans.save(tmp_path / "a.nii.gz", *scans.stored("RAS"))
     content = bytearray(path.read_bytes())

@@ -188,11 +188,13 @@ class _Unpacked:
             waiting = waiting or self._file.read(_BLOCK)
             if decoder.eof:  # padding may follow, or another part
                 waiting = waiting.lstrip(b"\0")
-                if not waiting and not (waiting := self._file.read(_BLOCK)):
-                    return
-                if not waiting.lstrip(b"\0"):
+                more = self._file.read(_BLOCK) if len(waiting) < len(_GZIP) else b""
+                if more:
+                    waiting += more
                     continue
-                if not waiting.lstrip(b"\0").startswith(_GZIP):
+                if not waiting:
+                    return
+                if not waiting.startswith(_GZIP):
                     self.ending = "something that is not compressed follows, and is left out"
                     return
                 decoder = zlib.decompressobj(_OF_GZIP)
@@ -233,8 +235,13 @@ def read_start(path: Path, size: int) -> bytes:
         if not start.startswith(_GZIP):
             return start
         file.seek(0)
+        found = b""
         with explaining(_wrong(path)):
-            return next(iter(_Unpacked(file)), b"")[:size]
+            for block in _Unpacked(file):
+                found += block
+                if len(found) >= size:
+                    break
+        return found[:size]
 
 
 def read_volume(layout: Layout, number: int) -> NDArray[Any]:
