@@ -19,6 +19,9 @@ _UNEVEN = 0.75  # of the time of a frame: from this shift on, frames are held as
 _LONG = 2.5  # times the usual time: frames that are shown longer are held, as no jitter is so large
 _FEW = 0.1  # of all frames, that may be shown shorter than usual without making the rate higher
 _MOST = 8  # times as many frames as there are may come of holding them
+_ALWAYS = 1000  # frames that may come of it in any case
+_NEAR = 0.01  # part by which a rate may differ from that of the header, which is meant then
+_SAME = 1e-5  # part by which a rate of a header differs from a customary one that it is meant to be
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,10 @@ def find_timing(times: Sequence[float | None], last: float, tick: float, nominal
         return Timing(rate, told=f"{shown}{span}they are counted evenly, at {rate:.6g} a second")
     # A frame must not vanish between two even times, but for a few that jitter shortens.
     short = gaps[(gaps < 0.75 * usual) & (gaps >= usual / 3)]
-    least = float(short.min()) if len(short) > _FEW * len(gaps) else usual
-    if nominal and abs(float(nominal) * least - 1) < _NEGLIGIBLE:
+    least = float(short.min()) if len(short) > _FEW * len(gaps) else float(gaps[gaps < 1.5 * usual].mean())
+    if nominal and abs(float(nominal) * least - 1) < _NEAR:
         least = 1 / float(nominal)
-    parts = max(2, min(round(total / least), _MOST * count))
+    parts = max(2, min(round(total / least), max(_ALWAYS, _MOST * count)))
     moments = starts[0] + (np.arange(parts) + 0.5) * (total / parts)
     order = np.clip(np.searchsorted(starts, moments, side="right") - 1, 0, count - 1)
     lost = count - len(np.unique(order))
@@ -105,7 +108,8 @@ def _describe_jump(jumps: Sequence[int], usual: float) -> str:
 def _snap(steps: int, span: float, tick: float, rounded: float, nominal: Fraction) -> Fraction:
     """Return the rate of evenly shown frames: the nominal one if times agree, else the simplest that agrees."""
     if nominal and abs(steps / float(nominal) - span) <= tick:
-        return nominal
+        customary = (Fraction(round(nominal)), Fraction(round(nominal * Fraction(1001, 1000)) * 1000, 1001))
+        return next((each for each in customary if abs(each / nominal - 1) < _SAME), nominal)
     slack = rounded + 1e-7 * span
     least, most = Fraction(steps / (span + slack)), Fraction(steps / max(span - slack, span / 2))
     exact = Fraction(steps / span)
