@@ -43,6 +43,21 @@ def test_an_edit_that_hides_the_beginning(tmp_path: Path) -> None:
     assert [found.frame(k).mean() for k in range(30)] == pytest.approx(list(range(80, 140, 2)), abs=1.5)
 
 
+@pytest.mark.parametrize("between", ["0", "2"])
+def test_an_edit_that_hides_the_end(between: str, tmp_path: Path) -> None:
+    """The list of edits of a clip of two seconds says that one is shown."""
+    options = {"bf": between, "g": "20", "crf": "8"}
+    path = encode(tmp_path / "a.mp4", shades(range(20, 140, 2)), rate=30, options=options)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"elst") + 12  # after the name, the version and the count
+    assert content[place : place + 4] == (2000).to_bytes(4, "big")
+    content[place : place + 4] = (1000).to_bytes(4, "big")
+    path.write_bytes(content)
+    found = video.read(path)
+    assert (found.frames, found.rate) == (30, 30)
+    assert [found.frame(k).mean() for k in range(30)] == pytest.approx(list(range(20, 80, 2)), abs=1.5)
+
+
 TURNS = [(angle, flipped, upside) for angle in (0, 90, 180, 270) for flipped, upside in ((False, False), (True, False))]
 
 
