@@ -140,6 +140,19 @@ def test_sizes_that_are_none_are_told(tmp_path: Path) -> None:
     assert quietly(tmp_path / "a.tif", sizes=(2.0, 1.0, 1.0))[0].sizes == (2, 1, 1)
 
 
+def test_tifffile_tells_sizes_without_imagej_too(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"photometric": "minisblack", "metadata": {"axes": "ZYX", "spacing": 2.0, "unit": "um"}}
+    tifffile.imwrite(tmp_path / "a.tif", ball(), resolution=(1e4, 5e3), resolutionunit="CENTIMETER", **options)
+    assert volume.read(tmp_path / "a.tif").sizes == pytest.approx((2e-3, 2e-3, 1e-3))
+
+
+def test_numbers_of_a_palette_are_told(tmp_path: Path) -> None:
+    separate(tmp_path / "a.tif", ball(np.uint8), photometric="palette", colormap=np.zeros((3, 256), np.uint16))
+    found, told = quietly(tmp_path / "a.tif")
+    assert np.array_equal(values(found), ball(np.uint8))
+    assert "of a palette, of which the numbers are used" in told[0]
+
+
 def test_pixels_that_are_not_square_are_told(tmp_path: Path) -> None:
     separate(tmp_path / "a.tif", ball(), resolution=(100, 50), resolutionunit="CENTIMETER")
     found, told = quietly(tmp_path / "a.tif")

@@ -33,10 +33,11 @@ _UNITS = {
 }
 _MILLIMETRES = {name: factor for factor, names in _UNITS.items() for name in names.split()}
 _FINE = 0.1  # millimetres: sizes of smaller voxels are written in micrometres
+_DENSITIES = {2: 25.4, 3: 10.0}  # millimetres of the units that a page counts its pixels in: inches, centimetres
 _SQUARE = 0.01  # how far the sides of a pixel may differ, as a part
 _LEAST, _GREATEST = 1e-9, 1e9  # millimetres: the size of a voxel
 _LARGEST = (1 << 32) - (1 << 20)  # bytes of values in a file whose places are numbers of 32 bits
-_WHITE_IS_ZERO = 0  # the photometric interpretation
+_WHITE_IS_ZERO, _PALETTE = 0, 3  # photometric interpretations
 _ORIENTATION, _GDAL_NODATA = 274, 42113  # tags
 _SWAPPED = (5, 6, 7, 8)  # orientations whose rows are stored as columns
 _TURNS = {
@@ -101,6 +102,8 @@ def _series_of(path: Path, tiff: Any) -> tuple[Any, list[str]]:
         if len({each.dtype for each in whole}) > 1:
             raise RefusedError(f"{path} has pages of different types of number; save those of one type as a stack")
         raise RefusedError(f"{path} is damaged, or its pages are stored in different ways; save them again as a stack")
+    if found.keyframe.photometric == _PALETTE:
+        told.append("its colours are those of a palette, of which the numbers are used")
     if len(tiff.series) > 1:
         told.append(f"it holds {len(tiff.series)} stacks, the first is used; save another as a file of its own")
     promised = (tiff.imagej_metadata or {}).get("images", len(whole))
@@ -175,12 +178,15 @@ def _sizes_of(tiff: Any) -> tuple[tuple[float, float, float] | None, list[str]]:
 
 
 def _sizes_of_imagej(tiff: Any) -> tuple[float, float, float] | None:
-    told = tiff.imagej_metadata or {}
+    # tifffile writes the same names in stacks of its own.
+    told: dict[str, Any] = tiff.imagej_metadata or next(iter(tiff.shaped_metadata or ()), {})
     factor = _MILLIMETRES.get(str(told.get("unit", "")).strip().lower())
     if factor is None:  # pixels, or nothing
         return None
-    across, down = tiff.pages.first.resolution
-    return abs(float(told.get("spacing", 1.0))) * factor, factor / down, factor / across
+    page = tiff.pages.first
+    across, down = page.resolution
+    within = factor if tiff.is_imagej else _DENSITIES.get(int(page.resolutionunit), factor)
+    return abs(float(told.get("spacing", 1.0))) * factor, within / down, within / across
 
 
 def _sizes_of_ome(text: str) -> tuple[float, float, float] | None:
