@@ -142,6 +142,18 @@ def _pictures_of(index: bytes, place: int) -> list[tuple[int, int]]:
     return []
 
 
+def sides_of_avif(path: Path) -> list[int]:
+    """Return the widths and heights that an AVIF promises, of its pictures and of their parts."""
+    with path.open("rb") as file:
+        start = file.read(_LONGEST)
+    found: list[int] = []
+    place = start.find(b"ispe")
+    while place >= 0 and place + 16 <= len(start):
+        found += struct.unpack_from(">II", start, place + 8)  # after a version
+        place = start.find(b"ispe", place + 16)
+    return found
+
+
 def read_exif(exif: bytes | None) -> tuple[int, tuple[float, float] | None, bool]:
     """Return orientation (1 to 8), pixels per inch or None, and whether the colours are Adobe RGB, as EXIF tells.
 

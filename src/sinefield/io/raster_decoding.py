@@ -32,6 +32,7 @@ BYTES_PER_VALUE = 24
 VIPS = {"access": "sequential", "fail_on": "truncated", "revalidate": True}
 """How libvips opens files: row by row, refusing what ends early, and anew, as the file may not be what it was."""
 
+_LONGEST_AVIF = 65_536  # pixels; libvips would complain of more on standard error
 _BAND = 128  # rows that are decoded together
 _TYPES = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32}
 _LOADERS = {"PNG": "pngload", "JPEG": "jpegload", "WebP": "webpload", "GIF": "gifload", "AVIF": "heifload"}
@@ -126,7 +127,15 @@ def _choose_picture(path: Path, page: int | None, header: JpegHeader) -> tuple[i
 
 
 def _open(path: Path, form: str, header: JpegHeader | None, page: int) -> Any:
+    """Return a picture of libvips, whose pixels have not been decoded yet.
+
+    Raises:
+        RefusedError: it promises more pixels than its format can hold.
+    """
     import pyvips
+
+    if form == "AVIF" and max(picture_headers.sides_of_avif(path), default=0) > _LONGEST_AVIF:
+        raise RefusedError(f"{path} is too large, or damaged: no AVIF has sides of more than {_LONGEST_AVIF:,} pixels")
 
     options: dict[str, Any] = dict(VIPS)
     if form in ("WebP", "GIF", "AVIF"):

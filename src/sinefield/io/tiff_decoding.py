@@ -101,10 +101,17 @@ def _refuse_raw(path: Path, tiff: Any) -> None:
 
 
 def _frames_of(tiff: Any) -> tuple[list[_Frame], str]:
-    """Return the pictures in a file without thumbnails, masks and lower levels of pyramids; and what they are."""
-    masks = {}
+    """Return the pictures in a file without thumbnails, masks and lower levels of pyramids; and what they are.
+
+    Raises:
+        DamagedError: a page follows itself.
+    """
+    masks, places = {}, set()
     previous = None
     for each in tiff.pages:
+        if each.offset in places:  # tifffile would go on for ever
+            raise DamagedError("its pages follow one another in a circle")
+        places.add(each.offset)
         if each.keyframe.is_mask and previous is not None:
             masks[previous] = each
         elif not each.keyframe.is_reduced:

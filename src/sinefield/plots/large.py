@@ -50,7 +50,7 @@ def large_picture_figure(solution: Solution) -> Figure:
             region = (left + shift, top + shift, right + shift, bottom + shift)
             found = signal.sample(solution.field, truth.shape[1::-1], region=region)
             found = (found - picture.low) / (picture.high - picture.low)
-            draw_beside(figure, [grid[row, column] for column in range(3)], truth, found, name)
+            draw_beside(figure, [grid[row, column] for column in range(3)], truth, found, name, details=picture.details)
         figure.suptitle(
             f"{short(picture.name)}, recipe “{solution.recipe.name}”: PSNR {solution.metrics['psnr']:.1f} dB, "
             f"{sum(each.numel() for each in solution.field.parameters()):,} parameters"

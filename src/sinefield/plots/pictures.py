@@ -20,9 +20,10 @@ from sinefield import metrics
 from sinefield.domains import Grid
 from sinefield.history import Record
 from sinefield.io.image import Floats, Picture
+from sinefield.io.stored_picture import Details
 from sinefield.jet import jets_of
 from sinefield.plots.large import large_picture_figure
-from sinefield.plots.style import STYLE, draw_convergence, short
+from sinefield.plots.style import STYLE, draw_convergence, in_srgb, short
 from sinefield.problem import Problem
 from sinefield.problems.image import SUPERVISED, targets_of
 from sinefield.quantities import QUANTITIES, Quantity
@@ -49,12 +50,14 @@ class Subject:
         truth: what is drawn of the picture.
         points: where each sample drawn lies, ``(h · w, 2)``.
         on: what of the picture is constrained.
+        details: what its file tells, of its colours too.
     """
 
     name: str
     truth: Panels
     points: Tensor
     on: tuple[str, ...]
+    details: Details
 
     @classmethod
     def of(cls, problem: Problem, longest: int = 512) -> Subject:
@@ -77,7 +80,8 @@ class Subject:
             targets = {name: target[index] for name, target in targets_of(picture, tuple(SUPERVISED)).items()}
         truth = {each.name: _panel(each, each.compute(targets[each.name])) for each in ROWS}
         points = Grid(shape).at(index.flatten()).points
-        return cls(short(picture.name), truth, points, tuple(each.name for each in problem.constraints))
+        on = tuple(each.name for each in problem.constraints)
+        return cls(short(picture.name), truth, points, on, picture.details)
 
     def panels(self, field: nn.Module) -> Panels:
         """Return what is drawn of a field; what its supervision leaves undetermined is taken from the truth."""
@@ -111,19 +115,16 @@ def _panel(quantity: Quantity, values: Tensor) -> Floats:
     return drawn
 
 
-def _shown(panels: Panels, quantity: Quantity) -> Floats:
-    """Return the panel of a quantity as it is drawn: a grey picture as ``(h, w)``."""
+def _shown(panels: Panels, quantity: Quantity, details: Details) -> Floats:
+    """Return the panel of a quantity as it is drawn: a value as colours of sRGB."""
     panel = panels[quantity.name]
-    if quantity.order > 0:
-        return panel
-    value: Floats = np.clip(panel, 0, 1)
-    return value[:, :, 0] if value.shape[2] == 1 else value
+    return panel if quantity.order > 0 else in_srgb(panel, details)
 
 
-def _draw(axes: Axes, truth: Panels, panels: Panels, quantity: Quantity) -> AxesImage:
+def _draw(axes: Axes, truth: Panels, panels: Panels, quantity: Quantity, details: Details) -> AxesImage:
     """Return the image of a panel, drawn on the scale of the truth, within which nearly all of it lies."""
     axes.set_axis_off()
-    shown = _shown(panels, quantity)
+    shown = _shown(panels, quantity, details)
     if quantity.order == 0:
         return axes.imshow(shown, cmap="gray", vmin=0, vmax=1)
     if not quantity.signed:
@@ -168,9 +169,9 @@ class Sheet:
             self._images, self._titles = [], []
             for row, quantity in enumerate(ROWS):
                 left, right = (self.figure.add_subplot(grid[row, column]) for column in (0, 1))
-                _draw(left, truth, truth, quantity)
+                _draw(left, truth, truth, quantity, subject.details)
                 left.set_title(f"{quantity.title}: truth")
-                self._images.append(_draw(right, truth, truth, quantity))
+                self._images.append(_draw(right, truth, truth, quantity, subject.details))
                 self._titles.append(right.set_title("field"))
             self._loss = self.figure.add_subplot(grid[:, 2])
             self._decibels = self._loss.twinx()
@@ -182,7 +183,7 @@ class Sheet:
         reached = _reached(found, self._subject.on)
         with mpl.rc_context(STYLE):
             for row, quantity in enumerate(ROWS):
-                self._images[row].set_data(_shown(panels, quantity))
+                self._images[row].set_data(_shown(panels, quantity, self._subject.details))
                 told = reached.get(quantity.name)
                 self._titles[row].set_text("field" if told is None else f"field: {told}")
             self._title.set_text(title)
@@ -236,7 +237,7 @@ def comparison_figure(solutions: Mapping[str, Solution]) -> Figure:
         for column, (name, panels, reached) in enumerate(columns):
             for row, quantity in enumerate(ROWS):
                 axes = grid[row, column]
-                _draw(axes, truth, panels, quantity)
+                _draw(axes, truth, panels, quantity, subject.details)
                 lines = (name if row == 0 else quantity.title if column == 0 else "", reached.get(quantity.name, ""))
                 axes.set_title("\n".join(filter(None, lines)))
         figure.suptitle(f"{subject.name} fitted on {' + '.join(subject.on)}")

@@ -15,7 +15,9 @@ from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from sinefield.history import Record
+from sinefield.io.colour_profiles import to_srgb
 from sinefield.io.files import replacing
+from sinefield.io.stored_picture import Details
 
 FORMATS = (".png", ".pdf", ".svg", ".jpg")
 STYLE: dict[Any, Any] = {"font.size": 10, "axes.titlesize": 10, "figure.dpi": 110, "savefig.dpi": 110}
@@ -55,6 +57,25 @@ def draw_convergence(loss: Axes, decibels: Axes, history: Sequence[Record]) -> N
         axes.spines["top"].set_visible(False)
 
 
+def in_srgb(values: NDArray[np.floating[Any]], details: Details | None = None) -> NDArray[np.floating[Any]]:
+    """Return values ``(h, w, c)`` from 0 to 1 as they are drawn: grey ``(h, w)``, or RGB or RGBA of sRGB ``(h, w, c)``.
+
+    Of two channels the first is drawn, of more than three that are no colours and alpha the first three; what is not
+    known is white.
+
+    Args:
+        values: of a picture.
+        details: what its file tells of its colours; None: they are of sRGB.
+    """
+    details = details or Details()
+    channels = values.shape[2]
+    if channels not in (1, 3) and not details.has_alpha(channels):
+        values = values[:, :, : 3 if channels > 2 else 1]
+    shown = np.clip(np.nan_to_num(values, nan=1.0), 0, 1).astype(np.float32)
+    shown = to_srgb(shown, details.profile)
+    return shown[:, :, 0] if shown.shape[2] == 1 else shown
+
+
 def draw_beside(
     figure: Figure,
     places: Sequence[SubplotSpec],
@@ -63,24 +84,26 @@ def draw_beside(
     name: str,
     *,
     aspect: Literal["equal", "auto"] | float = "equal",
+    details: Details | None = None,
 ) -> None:
     """Draw truth, field and the size of the error one beside the other.
 
     Args:
         figure: to draw into.
         places: of the three panels.
-        truth: values ``(h, w, 1 or 3)`` from 0 to 1.
+        truth: values ``(h, w, c)`` from 0 to 1.
         field: the same of the field.
         name: what is shown.
         aspect: height over width of a sample.
+        details: what the file of a picture tells of its colours.
     """
     error = abs(field - truth).mean(-1, keepdims=True) / ERROR
     panels = ((f"{name}: truth", truth), ("field", field), (f"|error|, to {ERROR:.0%}", error))
     for place, (title, values) in zip(places, panels, strict=True):
         axes = figure.add_subplot(place)
-        shown = np.clip(values, 0, 1)
         colours = "magma" if values is error else "gray"
-        axes.imshow(shown[:, :, 0] if shown.shape[2] == 1 else shown, cmap=colours, vmin=0, vmax=1, aspect=aspect)
+        shown = in_srgb(values, None if values is error else details)
+        axes.imshow(shown, cmap=colours, vmin=0, vmax=1, aspect=aspect)
         axes.set_title(title)
         axes.set_axis_off()
 
