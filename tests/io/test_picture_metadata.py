@@ -146,6 +146,21 @@ class TestProfiles:
         with pytest.warns(SignalWarning, match=r"stored as PQ, for bright screens \(HDR\)"):
             assert read(tmp_path / "a.png").details.profile == b""
 
+    @pytest.mark.parametrize(
+        ("chunks", "words"),
+        [
+            ([(b"gAMA", struct.pack(">I", 0))], "its gamma of 0"),
+            ([(b"gAMA", struct.pack(">I", 50_000)), (b"cHRM", bytes(32))], "chromaticities are those of no colours"),
+        ],
+    )
+    def test_those_that_cannot_be_are_left_out(self, tmp_path: Path, chunks: Any, words: str) -> None:
+        PIL.Image.fromarray(photo()).save(tmp_path / "a.png")
+        with_chunks(tmp_path / "a.png", *chunks)
+        with pytest.warns(SignalWarning, match=words):
+            found = read(tmp_path / "a.png")
+        assert found.details.profile == b""
+        assert np.array_equal(found.values, photo())
+
     def test_adobe_rgb_that_only_exif_tells(self, tmp_path: Path) -> None:
         exif = PIL.Image.Exif()
         exif.get_ifd(34665)[40961] = 65535
@@ -349,3 +364,27 @@ class TestPlace:
             picture = read(tmp_path / "a.tif")
         with tifffile.TiffFile(rendered(picture, tmp_path / "b.tif")) as tiff:
             assert items in tiff.pages.first.tags[42112].value
+
+
+class TestLab:
+    @pytest.mark.parametrize("deep", [False, True])
+    def test_it_becomes_srgb(self, tmp_path: Path, deep: bool) -> None:
+        """Lab with signed opponents, as TIFF has it, of a picture by Pillow's profiles."""
+        lab = ImageCms.profileToProfile(
+            PIL.Image.fromarray(photo()),
+            ImageCms.createProfile("sRGB"),
+            ImageCms.createProfile("LAB"),
+            outputMode="LAB",
+        )
+        assert lab is not None
+        lab.save(tmp_path / "a.tif")
+        stored = tifffile.imread(tmp_path / "a.tif")
+        if deep:
+            opponents = stored[..., 1:].view(np.int8).astype(np.int16) * 256
+            light = np.rint(stored[..., :1] * 257.0).astype(np.uint16)
+            tifffile.imwrite(
+                tmp_path / "a.tif", np.concatenate([light, opponents.view(np.uint16)], axis=2), photometric="cielab"
+            )
+        found = read(tmp_path / "a.tif")
+        assert found.bits == (16 if deep else 8)
+        assert np.abs(found.values / (257 if deep else 1) - photo()).max() < 4

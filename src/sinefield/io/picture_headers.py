@@ -60,11 +60,7 @@ def resolution_of_png(chunks: Mapping[bytes, bytes]) -> tuple[float, float] | No
 
 
 def colours_of_png(chunks: Mapping[bytes, bytes], *, grey: bool) -> tuple[bytes, str]:
-    """Return the profile that the chunks cICP, gAMA and cHRM tell, empty for sRGB; and what is to be told, or nothing.
-
-    Raises:
-        ValueError: they tell no colours.
-    """
+    """Return the profile that cICP, or gAMA and cHRM tell, empty for sRGB; and what is to be told, or nothing."""
     numbers = chunks.get(b"cICP", b"")
     if len(numbers) == 4:
         return profile_of_numbers(numbers[0], numbers[1], grey=grey)
@@ -79,7 +75,10 @@ def colours_of_png(chunks: Mapping[bytes, bytes], *, grey: bool) -> tuple[bytes,
         return b"", ""
     if not 0.02 < gamma < 10:
         return b"", f"its gamma of {gamma:g} is not plausible and left out"
-    return make_profile(primaries, 1 / gamma, grey=grey), ""
+    try:
+        return make_profile(primaries, 1 / gamma, grey=grey), ""
+    except ValueError:
+        return b"", "its chromaticities are those of no colours and left out"
 
 
 @final

@@ -232,8 +232,10 @@ def _read_by_pillow(path: Path, form: str, page: int | None) -> StoredPicture:
         elif white is not None:
             values = _read_pnm(path)
         else:
-            if picture.mode in ("CMYK", "LAB"):
-                return _convert(path, np.asarray(picture), picture.mode, profile)
+            if picture.mode == "CMYK":
+                return _from_inks(path, np.asarray(picture), profile)
+            if picture.mode == "LAB":
+                return from_lab(path, np.asarray(picture), signed=False)
             values = np.asarray(picture.convert(_choose_mode(picture)))
     channels = 1 if values.ndim == 2 else values.shape[2]
     usable, note = usable_profile(profile, channels)
@@ -242,18 +244,42 @@ def _read_by_pillow(path: Path, form: str, page: int | None) -> StoredPicture:
     return turn_upright(StoredPicture(values, details, white, notes=tuple(filter(None, [*notes, note]))), 1)
 
 
-def _convert(path: Path, values: NDArray[Any], mode: str, profile: bytes | None) -> StoredPicture:
+def _from_inks(path: Path, values: NDArray[Any], profile: bytes | None) -> StoredPicture:
+    """Return inks ``(height, width, 4)`` of 8 bits as sRGB."""
+    picture = _vips_of(values).copy(interpretation="cmyk")
+    if profile:
+        import pyvips
+
+        picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return read_vips(path, picture)
+
+
+def from_lab(path: Path, values: NDArray[Any], *, signed: bool) -> StoredPicture:
+    """Return lightness and two opponents of CIE Lab ``(height, width, 3)``, of 8 or 16 bits, as sRGB of as many bits.
+
+    Args:
+        path: of the file.
+        values: unsigned integers; of lightness from 0 to 100, of the others from −128.
+        signed: whether the others are signed numbers instead, taken for unsigned ones.
+    """
+    deep = values.dtype.itemsize == 2
+    picture, middle = _vips_of(values), 32768 if deep else 128
+    lightness = picture.extract_band(0) * (100 / (65535 if deep else 255))
+    others = picture.extract_band(1, n=2)
+    others = (others ^ middle if signed else others) - middle
+    lab = lightness.bandjoin(others / 256 if deep else others).copy(interpretation="lab")
+    # By a profile, as the white of Lab is that of profiles, D50; that of libvips's own conversion is D65.
+    found = lab.icc_export(output_profile="srgb", pcs="lab", intent="relative", depth=16 if deep else 8)
+    return StoredPicture(fetch(path, found, (values.shape[0], values.shape[1])), Details(alpha=False))
+
+
+def _vips_of(values: NDArray[Any]) -> Any:
+    """Return unsigned integers ``(height, width, channels)`` as a picture of libvips."""
     import pyvips
 
     height, width, channels = values.shape
-    picture = pyvips.Image.new_from_memory(np.ascontiguousarray(values), width, height, channels, "uchar")
-    if mode == "LAB":
-        picture = (picture.cast("float") * [100 / 255, 1, 1] - [0, 128, 128]).copy(interpretation="lab")
-    else:
-        picture = picture.copy(interpretation="cmyk")
-        if profile:
-            picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    return read_vips(path, picture)
+    form = "ushort" if values.dtype.itemsize == 2 else "uchar"
+    return pyvips.Image.new_from_memory(np.ascontiguousarray(values), width, height, channels, form)
 
 
 def _choose_mode(picture: PIL.Image.Image) -> str:

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from sinefield.io.allocation import allocate, check_memory
 from sinefield.io.georeference import Georeference
 from sinefield.io.orientation import contiguous, turn_upright
-from sinefield.io.raster_decoding import VIPS, check_room, choose_page, read_vips
+from sinefield.io.raster_decoding import VIPS, check_room, choose_page, from_lab, read_vips
 from sinefield.io.stored_picture import DamagedError, Details, RefusedError, StoredPicture, usable_profile
 
 _MINISWHITE, _RGB, _PALETTE, _YCBCR = 0, 2, 3, 6
 _PLAIN = (0, 1, 2, 3)  # photometric interpretations that tifffile decodes: grey from either end, RGB, palettes
+_LAB = (8, 9)  # CIE Lab with signed opponents, and as profiles have it
 _RAW = (32803, 34892)  # those of the samples of a camera's sensor
 _NO_DATA, _PROFILE, _DNG = 42113, 34675, 50706
 _MOST_PLANES = 4  # that are taken for the channels of one picture
@@ -160,6 +161,12 @@ def _join_planes(path: Path, frames: Sequence[_Frame], *, told: bool) -> tuple[_
 def _read_frame(path: Path, frame: _Frame, large: int) -> StoredPicture:
     key = frame.key
     orientation = _number(key, 274, 1)
+    if int(key.photometric) in _LAB and key.dtype is not None and key.dtype.kind in "ui" and key.dtype.itemsize <= 2:
+        # libvips reads Lab of 10 bits and of floats only
+        values = _samples_of(path, frame.pages[0], frame.offsets[0], large)
+        values = values.view(np.dtype(f"u{values.itemsize}"))
+        found = from_lab(path, values[..., :3], signed=int(key.photometric) == _LAB[0])
+        return turn_upright(_details_of(found, key), int(orientation))
     if int(key.photometric) not in _PLAIN and not _is_whole_video(key):
         return turn_upright(_details_of(_read_by_vips(path, key), key), int(orientation))
     if len(key.shape) not in (2, 3):

@@ -247,9 +247,11 @@ def image(
         residual = supervision.masked if masks else supervision.residual
         constraints.append(Constraint(grid, residual, name=quantity, weight=1 / spread))
     reference = lattice.to_field(picture.values)
-    seen = reference.unflatten(0, grid.shape)
-    if picture.known is not None:  # what lies under alpha 0 has a spectrum too, which is none of the picture
-        seen = torch.from_numpy(fill_unknown(seen.numpy(), picture.known))
+    if (
+        picture.known is not None
+    ):  # what lies under alpha 0 has a spectrum and windows too, which are none of the picture
+        seen = fill_unknown(reference.unflatten(0, grid.shape).numpy(), picture.known)
+        reference = torch.from_numpy(seen).flatten(0, 1)
     # An unknown network or setting is refused here, not in solve.
     build(network, 2, lattice.channels, **settings)
     return Problem.of_one(
@@ -258,7 +260,7 @@ def image(
         network=partial(_network, network, lattice.channels, settings),
         signal=signal,
         measure=partial(_measure, grid, reference),
-        omega=_omega(seen, signal.spacing),
+        omega=_omega(reference.unflatten(0, grid.shape), signal.spacing),
         reference=picture,
     )
 
