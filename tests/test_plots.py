@@ -84,7 +84,7 @@ def test_of_large_ones_the_same_is_seen_by_looking_at_neighbours_alone(monkeypat
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_figure_of_a_large_picture(channels: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for place in ("io.image.LARGE", "io.image_decoding.LARGE"):
+    for place in ("io.image.LARGE", "io.pictures.decoding.LARGE"):
         monkeypatch.setattr(f"sinefield.{place}", 1)
     monkeypatch.setattr("sinefield.plots.large._SIDE", 12)
     monkeypatch.setattr("sinefield.plots.large._CLOSE", 5)

@@ -223,7 +223,7 @@ def _write_gif(path: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
 
 
 def _write_mp4(path: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
-    from sinefield.io.video_encoding import encode
+    from sinefield.io.clips.encoding import encode
 
     with path.open("wb") as file:
         encode(file, "mp4", iter(frames), frames[0].shape[:2], _FRAMES_A_SECOND)

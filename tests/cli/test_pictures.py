@@ -12,7 +12,7 @@ import tifffile
 from PIL import ImageCms
 
 from command import run
-from sinefield.io.colour_profiles import make_profile
+from sinefield.io.pictures.colour_profiles import make_profile
 
 SMALL = ("--width", "64", "--depth", "2", "--passes", "250", "--quiet")
 TINY = ("--width", "24", "--depth", "1", "--passes", "60", "--quiet")

@@ -11,7 +11,7 @@ import pytest
 
 from documented import endings, rows
 from sinefield.io import SignalWarning, audio
-from sinefield.io.audio_encoding import WRITTEN
+from sinefield.io.recordings.encoding import WRITTEN
 from sinefield.kinds import KINDS, kind_of
 from sounds import ENDINGS, TRUNCATED, block_ends, chirps, cut, decoded, make, rate_of
 

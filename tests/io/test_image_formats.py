@@ -12,7 +12,7 @@ from documented import endings, rows
 from picture_files import WRITERS
 from pictures import quietly, rendered
 from sinefield.io import SignalWarning, image
-from sinefield.io.image_encoding import check_suffix
+from sinefield.io.pictures.encoding import check_suffix
 from sinefield.kinds import KINDS, kind_of
 from sinefield.signals.image import ImageSignal
 

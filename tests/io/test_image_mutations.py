@@ -12,7 +12,7 @@ import tifffile
 
 from mutation import check_reader
 from picture_files import WRITERS, smooth
-from sinefield.io.colour_profiles import SRGB, make_profile
+from sinefield.io.pictures.colour_profiles import SRGB, make_profile
 
 READER = "sinefield.io.image:read"
 FORMATS = [each for each in WRITERS if each not in (".jfif", ".pnm", ".j2k", ".tiff")]  # one ending of each

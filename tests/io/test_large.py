@@ -21,7 +21,7 @@ HEIGHT, WIDTH = 300, 170  # more than one band, no multiple of one
 def small_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Take what a test can make for large."""
     for place in (
-        *(f"{each}.LARGE" for each in ("raster_decoding", "image_decoding", "image_encoding", "image")),
+        *(f"{each}.LARGE" for each in ("pictures.raster", "pictures.decoding", "pictures.encoding", "image")),
         "allocation.IN_MEMORY",
     ):
         monkeypatch.setattr(f"sinefield.io.{place}", 1000)

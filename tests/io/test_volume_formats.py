@@ -17,8 +17,8 @@ from nibabel.freesurfer import MGHImage
 import documented
 import scans
 from sinefield import kinds
-from sinefield.io import nifti, tiff_stack
 from sinefield.io import volume as volumes
+from sinefield.io.volumes import nifti, tiff_stack
 from sinefield.problems import volume
 from sinefield.signals.volume import VolumeSignal
 

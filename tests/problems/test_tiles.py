@@ -17,8 +17,8 @@ from sinefield import problems, solve
 from sinefield.domains import Grid
 from sinefield.fields.functional import Batched
 from sinefield.fields.tiled import TiledSiren
-from sinefield.io import image_decoding
 from sinefield.io.image import Picture
+from sinefield.io.pictures import decoding
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.problems.tiles import TileSamples, counts_for
 from sinefield.sampler import Sampler
@@ -114,7 +114,7 @@ def test_seconds_are_shared_by_the_parts(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("suffix", [".npy", ".tif", ".png"])
 def test_large_pictures_stay_as_they_are_stored(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("sinefield.io.image_decoding.LARGE", "sinefield.io.image.LARGE"):
+    for place in ("sinefield.io.pictures.decoding.LARGE", "sinefield.io.image.LARGE"):
         monkeypatch.setattr(place, 1000)
     rows, columns = np.mgrid[0:40, 0:60]
     pixels = np.stack([4 * rows, 3 * columns, rows + columns], axis=-1).astype(np.uint8)
@@ -150,4 +150,4 @@ def test_what_tiles_cannot_do_is_told() -> None:
     for tiles in ((2,), (0, 1), (33, 1)):
         with pytest.raises(ValueError, match="tiles must be 1 to 32 x 32"):
             problems.image("sample:camera", longest=32, tiles=tiles)
-    assert image_decoding.LARGE == 2**24
+    assert decoding.LARGE == 2**24

@@ -22,7 +22,7 @@ from films import encode, waves
 from sinefield import kinds, plots, problems, solve
 from sinefield.io import SignalWarning
 from sinefield.io import video as clips
-from sinefield.io.video_colours import Colours
+from sinefield.io.clips.colours import Colours
 from sinefield.problem import Problem
 from sinefield.problems import video
 from sinefield.signals.lattice import Lattice

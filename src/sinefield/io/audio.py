@@ -1,8 +1,8 @@
 """Recordings: files and arrays to samples ``(n, channels)``, block by block.
 
 Decoded samples keep their type, 16-bit integers where these suffice, and long recordings are kept in a file: an hour
-takes no more memory than a minute. Which library decodes a file is told in :mod:`.audio_decoding`; what is written, in
-:mod:`.audio_encoding`.
+takes no more memory than a minute. Which library decodes a file is told in :mod:`.recordings.decoding`; what is
+written, in :mod:`.recordings.encoding`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from torch import Tensor
 
 from sinefield.io import SignalWarning
 from sinefield.io.allocation import Spool, iterate_slabs
-from sinefield.io.audio_decoding import Sound, UnknownFormatError, open_sound
-from sinefield.io.audio_encoding import check_suffix, write
-from sinefield.io.audio_tracks import open_track
 from sinefield.io.known import fill_unknown
+from sinefield.io.recordings.decoding import Sound, UnknownFormatError, open_sound
+from sinefield.io.recordings.encoding import check_suffix, write
+from sinefield.io.recordings.tracks import open_track
 
 __all__ = ["SUFFIXES", "Recording", "check_suffix", "read", "write"]
 

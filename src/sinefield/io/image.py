@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.io import SignalWarning, image_decoding
-from sinefield.io.image_decoding import LARGE
-from sinefield.io.image_encoding import Floats, check_suffix, write
-from sinefield.io.orientation import contiguous
-from sinefield.io.picture_samples import filled, find_limits, find_missing, find_range, find_suspect
-from sinefield.io.resampling import resample, resample_known
-from sinefield.io.sample_images import find_file
-from sinefield.io.stored_picture import SAMPLES, Details, StoredPicture
+from sinefield.io import SignalWarning
+from sinefield.io.pictures import decoding
+from sinefield.io.pictures.decoding import LARGE
+from sinefield.io.pictures.encoding import Floats, check_suffix, write
+from sinefield.io.pictures.library import find_file
+from sinefield.io.pictures.orientation import contiguous
+from sinefield.io.pictures.resampling import resample, resample_known
+from sinefield.io.pictures.samples import filled, find_limits, find_missing, find_range, find_suspect
+from sinefield.io.pictures.stored import SAMPLES, Details, StoredPicture
 
 __all__ = ["SUFFIXES", "Floats", "Picture", "check_suffix", "read", "resize", "write"]
 
@@ -82,7 +83,7 @@ def read(
     """Return the picture in a file, an array or a tensor.
 
     Args:
-        source: a path; ``"sample:NAME"`` for a picture of :data:`sinefield.io.sample_images.SAMPLES`; or an array
+        source: a path; ``"sample:NAME"`` for a picture of :data:`sinefield.io.pictures.library.SAMPLES`; or an array
             ``(height, width)`` or ``(height, width, channels)`` of integers, booleans or floats.
             Black and white are 0 and 1 for floats within [0, 1], and the least and the greatest of other floats.
         page: which picture of a file that holds several, from 0; None: the first, and that is told.
@@ -112,14 +113,14 @@ def read(
     name = str(source)
     if name.startswith("sample:"):
         return _make_picture(_read_sample(name.removeprefix("sample:")), name, nodata, value_range, None)
-    stored = image_decoding.read_file(Path(source), page, planes=channels == "first")
+    stored = decoding.read_file(Path(source), page, planes=channels == "first")
     return _make_picture(stored, name, nodata, value_range, channels)
 
 
 def _read_sample(name: str) -> StoredPicture:
     path = find_file(name)
     if path is not None:
-        return image_decoding.decode(path)
+        return decoding.decode(path)
     import skimage.data
 
     return StoredPicture(getattr(skimage.data, name)())

@@ -26,13 +26,13 @@ from torch import Tensor
 
 from sinefield.io import SignalWarning
 from sinefield.io.allocation import Spool, allocate
+from sinefield.io.clips.animation import opened_webp
+from sinefield.io.clips.arrays import frames_of
+from sinefield.io.clips.colours import STANDARD, Colours, Pixels
+from sinefield.io.clips.decoding import Footage, Frame, opened
+from sinefield.io.clips.encoding import check_rate, check_size, encode
+from sinefield.io.clips.times import find_timing
 from sinefield.io.files import replacing
-from sinefield.io.video_animation import opened_webp
-from sinefield.io.video_arrays import frames_of
-from sinefield.io.video_colours import STANDARD, Colours, Pixels
-from sinefield.io.video_decoding import Footage, Frame, opened
-from sinefield.io.video_encoding import check_rate, check_size, encode
-from sinefield.io.video_times import find_timing
 
 SUFFIXES = tuple(
     f".{each}"

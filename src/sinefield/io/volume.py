@@ -1,7 +1,7 @@
 """Volumes: arrays with three axes, from files or from memory, with the sizes of their voxels and where they lie.
 
-Arrays are ``(z, y, x)``; those of scans run up, to the front and to the right, see :mod:`.placement`. Arrays and files
-that do not tell an orientation are kept as they are.
+Arrays are ``(z, y, x)``; those of scans run up, to the front and to the right, see :mod:`.volumes.placement`. Arrays
+and files that do not tell an orientation are kept as they are.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sinefield.io import nifti, npy, nrrd, tiff_stack
 from sinefield.io.allocation import allocate, iterate_slabs, release
 from sinefield.io.files import replacing
 from sinefield.io.known import fill_unknown
-from sinefield.io.placement import Placement
-from sinefield.io.voxels import Voxels, is_compressed, tell
+from sinefield.io.volumes import nifti, npy, nrrd, tiff_stack
+from sinefield.io.volumes.placement import Placement
+from sinefield.io.volumes.voxels import Voxels, is_compressed, tell
 
 SUFFIXES = (*nifti.SUFFIXES, *nrrd.SUFFIXES)
 """The endings of files that always hold volumes."""

@@ -20,7 +20,7 @@ from sinefield import metrics
 from sinefield.domains import Grid
 from sinefield.history import Record
 from sinefield.io.image import Floats, Picture
-from sinefield.io.stored_picture import Details
+from sinefield.io.pictures.stored import Details
 from sinefield.jet import jets_of
 from sinefield.plots.large import large_picture_figure
 from sinefield.plots.style import STYLE, draw_convergence, in_srgb, short

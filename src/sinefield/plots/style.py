@@ -15,9 +15,9 @@ from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from sinefield.history import Record
-from sinefield.io.colour_profiles import to_srgb
 from sinefield.io.files import replacing
-from sinefield.io.stored_picture import Details
+from sinefield.io.pictures.colour_profiles import to_srgb
+from sinefield.io.pictures.stored import Details
 
 FORMATS = (".png", ".pdf", ".svg", ".jpg")
 STYLE: dict[Any, Any] = {"font.size": 10, "axes.titlesize": 10, "figure.dpi": 110, "savefig.dpi": 110}

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from sinefield.io import image as pictures
 from sinefield.io.allocation import iterate_slabs
 from sinefield.io.image import Floats
-from sinefield.io.image_encoding import find_known_extremes
-from sinefield.io.stored_picture import Details
+from sinefield.io.pictures.encoding import find_known_extremes
+from sinefield.io.pictures.stored import Details
 from sinefield.quantities import QUANTITIES, quantity_named
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.mask import Mask

@@ -16,8 +16,8 @@ from torch import nn
 from sinefield.io import image as pictures
 from sinefield.io import video as clips
 from sinefield.io.allocation import check_memory
+from sinefield.io.clips.colours import STANDARD, Colours
 from sinefield.io.files import replacing
-from sinefield.io.video_colours import STANDARD, Colours
 from sinefield.jet import CHUNK
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.sampling import check_count, sample_grid

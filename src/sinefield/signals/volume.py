@@ -15,7 +15,7 @@ from torch import nn
 from sinefield.io import image as pictures
 from sinefield.io import volume as volumes
 from sinefield.io.allocation import find_extremes
-from sinefield.io.placement import Placement
+from sinefield.io.volumes.placement import Placement
 from sinefield.quantities import QUANTITIES, quantity_named
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.mask import Mask

@@ -1,0 +1,1 @@
+"""How clips are read and written: times, colours, turns, ends, encoders."""

@@ -1,0 +1,1 @@
+"""How recordings are read and written: containers, frames, ends, encoders."""

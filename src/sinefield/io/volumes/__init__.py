@@ -1,0 +1,1 @@
+"""How volumes are read and written: their formats, voxels, and places in space."""
