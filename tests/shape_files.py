@@ -11,9 +11,16 @@ import numpy as np
 import trimesh
 from PIL import Image
 
+from sinefield.io import points
+from sinefield.io.clouds import Cloud
 from sinefield.io.shapes.content import Doubles
 
 RADIUS, CENTRE = 20.0, np.array([100.0, 0.0, -30.0])
+
+
+def read_few(path: Path) -> Cloud:
+    """Return the shape in a file, with few samples of a mesh, as most of the time of reading a small file is theirs."""
+    return points.read(path, 300)
 
 
 def scan() -> Doubles:

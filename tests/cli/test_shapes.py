@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
+from numpy.typing import NDArray
 from PIL import Image
 
 from command import run
@@ -90,6 +92,9 @@ def test_it_is_drawn_as_seen_by_a_camera_in_slices_and_turning(field: Path, tmp_
         (["fit", "flat.xyz"], "all lie in a plane"),
         (["fit", "words.xyz"], "expected x y z in each row"),
         (["fit", "broken.ply"], "broken.ply ends within its header, or has none; it was cut short"),
+        (["fit", "ball.xyz", "--columns", "xyzrgb"], "ball.xyz has 3 columns, and --columns xyzrgb names 6"),
+        (["fit", "ball.xyz", "--columns", "rgb"], "--columns names each column in order"),
+        (["fit", "broken.ply", "--columns", "xyz"], "broken.ply says itself what it holds; --columns is for tables"),
         (["fit", "open.xyz"], "enclose nothing that can be told from outside"),
         (["fit", "ball.xyz", "--terms", "best"], "unknown terms 'best'; choose one of distance, published, digs"),
         (["fit", "ball.xyz", "--on", "gradient"], "on is an option of kind image"),
@@ -112,6 +117,69 @@ def test_what_cannot_be_is_one_line(field: Path, arguments: list[str], message: 
     assert found.stderr.startswith("sinefield: ")
     assert found.stderr.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+def ball(count: int = 2000) -> NDArray[np.float64]:
+    """Return points of a ball of radius 1, which are its normals too."""
+    found = np.random.default_rng(0).standard_normal((count, 3))
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True))
+
+
+def zero_normals(path: Path) -> None:
+    """Write a ball as programs of Gaussian splatting do: with normals that are all zero, and colours."""
+    names = ["x", "y", "z", "nx", "ny", "nz"]
+    table = np.zeros(2000, [*((name, "<f4") for name in names), ("red", "u1")])
+    table["x"], table["y"], table["z"] = ball().T
+    kinds = [f"property float {name}" for name in names] + ["property uchar red"]
+    header = ["ply", "format binary_little_endian 1.0", "element vertex 2000", *kinds, "end_header", ""]
+    path.write_bytes("\n".join(header).encode() + table.tobytes())
+
+
+def quads(path: Path) -> None:
+    """Write a cube of side 2, whose faces are squares and triangles, in an encoding of old."""
+    box = trimesh.creation.box((2, 2, 2))
+    rows = [*(f"v {x} {y} {z}" for x, y, z in box.vertices), *(f"f {a + 1} {b + 1} {c + 1}" for a, b, c in box.faces)]
+    path.write_bytes("# cr\xe9\xe9\n".encode("latin-1") + ("\n".join(rows) + "\n").encode())
+
+
+def white(path: Path) -> None:
+    """Write a ball as a table of x y z and colours, all white."""
+    np.savetxt(path, np.hstack([ball(), np.full((2000, 3), 255)]))
+
+
+def stray(path: Path) -> None:
+    """Write a ball and a point far from it."""
+    np.savetxt(path, np.vstack([ball(), [[90, 0, 0]]]), delimiter=",", header="x,y,z")
+
+
+RED = "has red beside places and normals; it is not used"
+ZERO = "all normals are zero or NaN, which is none; normals are estimated from the points"
+WHITE = "has 6 columns without names: 1 to 3 are used as xyz, and 4 5 6, whole numbers from 255 to 255, are left out"
+STRAY = "1 of 2,001 points are far from all others and left out (--keep-strays keeps them)"
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "told", "volume", "options"),
+    [
+        ("points3D.ply", zero_normals, [RED, ZERO], 4 / 3 * np.pi, []),
+        ("points3D.ply", zero_normals, [RED], 4 / 3 * np.pi, ["--estimate-normals"]),
+        ("white.xyz", white, [f"{WHITE} (--columns, such as xyznxnynz, says otherwise)"], 4 / 3 * np.pi, []),
+        ("white.xyz", white, [], 4 / 3 * np.pi, ["--columns", "xyzrgb"]),
+        ("stray.csv", stray, [STRAY], 4 / 3 * np.pi, []),
+        ("cube.obj", quads, [], 8, ["--samples", "4000"]),
+    ],
+)
+def test_files_as_people_have_them(
+    name: str, make: Callable[[Path], None], told: list[str], volume: float, options: list[str], tmp_path: Path
+) -> None:
+    make(tmp_path / name)
+    found = run(tmp_path, "fit", name, "--quiet", *options, *SMALL, "--batch", "1024", "--learning-rate", "3e-3")
+    assert found.returncode == 0, found.stderr
+    assert found.stderr.splitlines() == [f"sinefield: {name}: {each}" for each in told]
+    field = Path(name).with_suffix(".safetensors").name
+    answer = run(tmp_path, "mesh", field, "a.ply", "--resolution", "32", "--json")
+    assert json.loads(answer.stdout)["volume"] == pytest.approx(volume, rel=0.06)
+    assert json.loads(answer.stdout)["components"] == 1
 
 
 def test_what_is_repaired_is_said(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import trimesh
 from mutation import check_reader
 from shape_files import WRITERS
 
-READER = "sinefield.io.points:read"
+READER = "shape_files:read_few"
 
 
 def small_files(ending: str, folder: Path) -> list[Path]:
