@@ -24,7 +24,7 @@ def trace_outline(picture: Picture, samples: int = 20_000) -> Cloud:
     whichever of them is dark.
 
     Args:
-        picture: picture; colours are averaged to grey, and a second or fourth channel is how opaque a pixel is.
+        picture: picture; colours are averaged to grey, and alpha, or a second channel, is how opaque a pixel is.
         samples: approximate number of points, which are evenly spaced.
 
     Raises:
@@ -55,7 +55,7 @@ def _height(picture: Picture) -> Doubles:
     values = picture.values.astype(np.float64)
     channels = values.shape[2]
     colours = values[:, :, : 3 if channels > 2 else 1].mean(axis=2)
-    alpha = values[:, :, -1] if channels in (2, 4) else None
+    alpha = values[:, :, -1] if picture.has_alpha or channels == 2 else None
     if alpha is not None and np.ptp(alpha) > 0:
         opaque = alpha > (alpha.min() + alpha.max()) / 2
         shown = colours[alpha > alpha.min() + 0.9 * np.ptp(alpha)]  # edges of premultiplied colours are darker

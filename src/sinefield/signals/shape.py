@@ -25,7 +25,7 @@ MARGIN = 0.9
 """How far a shape reaches in field coordinates: its longest side spans [−0.9, 0.9]."""
 
 _FARTHEST = 0.08  # of offset surfaces, in field coordinates: within the box, that ends 0.1 off the shape
-_FRAMES_A_SECOND = 30.0
+_FRAMES_A_SECOND = 25.0  # four hundredths of a second each, which GIF holds exactly
 _LONGEST = 512  # pixels, where no size is asked for
 
 
