@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -11,10 +12,11 @@ from torch import Tensor, nn
 
 from sinefield.constraint import looked_for, moved
 from sinefield.domains import ContinuousDomain, Domain, FiniteDomain, Samples
-from sinefield.fields.derivatives import highest_order
-from sinefield.jet import jet
+from sinefield.jet import Jet, jet
 from sinefield.linearisation import to_real_rows
 from sinefield.objective import Group, Objective
+
+_PROBES = 6  # plane waves that the size of terms is estimated by
 
 
 def draw_samples(domain: Domain, count: int, generator: torch.Generator) -> Samples:
@@ -58,8 +60,9 @@ def relative_residuals(
 ) -> Residuals:
     """Return how large residuals are beside what they are made of.
 
-    The size of the terms of C is that of C where the unknowns are 0, which is the right side of the equation. Where
-    that is zero too it is ‖u‖ κᵏ, with κ = ‖∇u‖ / ‖u‖ the mean frequency of the solution and k the order of C.
+    The size of the terms of C is the larger of two: that of C where the unknowns are 0, which is the right side of the
+    equation; and by how much C differs from that for plane waves of the size and the mean frequencies of the solution,
+    κ_i = ‖∂u/∂x_i‖ / ‖u‖, at which terms do not cancel as they do for the solution.
 
     Args:
         groups: of constraints, see :class:`sinefield.objective.Objective`.
@@ -67,28 +70,20 @@ def relative_residuals(
         samples: of each group; best at points that no solver has seen.
     """
     blocks = [moved(each, looked_for(unknowns)) for each in samples]
-    values, slopes = _sizes(groups, unknowns, blocks)
-    nothing = {name: _Zero(each) for name, each in unknowns.items()}
+    group, widest = max(zip(groups, blocks, strict=True), key=lambda each: len(each[1].points))
+    jets = {name: jet(each, widest.points, ["value", "jacobian"], group.domain.axes) for name, each in unknowns.items()}
+    nothing = {name: _Waves(each, jets[name], None) for name, each in unknowns.items()}
+    probes = [{name: _Waves(each, jets[name], seed) for name, each in unknowns.items()} for seed in range(_PROBES)]
     found: dict[str, float] = {}
     for group, block in zip(groups, blocks, strict=True):
         residuals = Objective.evaluate_group(group, unknowns, block)
         sources = Objective.evaluate_group(group, nothing, block)
-        for member, residual, source in zip(group.members, residuals, sources, strict=True):
-            size = _rms(source)
-            if size == 0:
-                order = max(highest_order(needs) for needs in member.reads.values())
-                size = values * (slopes / values) ** order if values > 0 else 1.0
-            found[member.constraint.name] = _rms(residual) / size
-    return Residuals(found, values)
-
-
-def _sizes(
-    groups: Sequence[Group], unknowns: Mapping[str, nn.Module], blocks: Sequence[Samples]
-) -> tuple[float, float]:
-    """Return the root mean squares of the first unknown and of its gradient, where there are most points."""
-    group, block = max(zip(groups, blocks, strict=True), key=lambda each: len(each[1].points))
-    u = jet(next(iter(unknowns.values())), block.points, ["value", "jacobian"], group.domain.axes)
-    return _rms(u.value), _rms(u.jacobian)
+        probed = [Objective.evaluate_group(group, each, block) for each in probes]
+        for place, (member, residual, source) in enumerate(zip(group.members, residuals, sources, strict=True)):
+            terms = [_rms(each[place] - source) ** 2 for each in probed]
+            size = max(_rms(source), math.sqrt(sum(terms) / len(terms)))
+            found[member.constraint.name] = _rms(residual) / (size or 1.0)
+    return Residuals(found, _rms(next(iter(jets.values())).value))
 
 
 def _rms(values: Tensor) -> float:
@@ -96,15 +91,25 @@ def _rms(values: Tensor) -> float:
 
 
 @final
-class _Zero(nn.Module):
-    """The field that is 0, with the inputs, outputs and axes of another."""
+class _Waves(nn.Module):
+    """A field like another, of one plane wave in each output: u_k = √2 ‖u‖ sin(Σ κ_i r_i x_i + φ_k); 0 without a seed.
 
-    def __init__(self, like: nn.Module) -> None:
+    The factors r of the frequencies are from ½ to 3/2, so that waves are none that the equation is solved by.
+    """
+
+    def __init__(self, like: nn.Module, u: Jet, seed: int | None) -> None:
         super().__init__()
         self.in_features = getattr(like, "in_features", 0)
         self.out_features = int(getattr(like, "out_features", 1))
         self.axes = getattr(like, "axes", None)
+        size = _rms(u.value) / self.out_features**0.5
+        generator = torch.Generator().manual_seed(seed or 0)
+        self.amplitude = 0.0 if seed is None else 2**0.5 * size
+        factors = 0.5 + torch.rand(u.jacobian.shape[-1], generator=generator)
+        slopes = u.jacobian.square().sum(1).mean(0).sqrt() / self.out_features**0.5
+        self.frequencies = slopes * factors.to(slopes) / (size or 1.0)
+        self.phases = 2 * math.pi * torch.rand(self.out_features, generator=generator).to(slopes)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Return 0, ``(n, c)``."""
-        return 0.0 * points[:, :1].expand(-1, self.out_features)
+        """Return the waves, ``(n, c)``."""
+        return self.amplitude * torch.sin((points @ self.frequencies)[:, None] + self.phases)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 from sinefield import Constraint, PointCloud, Siren, problems, solve
 from sinefield.domains import Ball, Box
 from sinefield.fields.compose import Formula, Product, Sum
+from sinefield.objective import Objective
 from sinefield.problem import Problem
 from sinefield.residuals import relative_residuals
 from sinefield.solution import Solution
@@ -225,18 +227,44 @@ def test_a_wrong_sign_is_no_solution() -> None:
     assert solution.metrics["error"] > 0.1
 
 
-def test_residuals_are_those_of_a_known_field() -> None:
-    """Of u = sin 3x in u″ + 9.09 u = 0, relative to ‖u‖ κ²: 0.09/9; and of u = x² in u″ − 2.02 = 0: 0.02/2.02."""
+def residual_of(function: Callable[[Tensor], Tensor], condition: Callable[..., Tensor]) -> float:
+    """Return the relative residual of a function in closed form on an interval of one period."""
     domain = Box([0.0], [2 * math.pi])
+    problem = problems.equation([Constraint(domain, condition)], features=8)
+    groups = Objective(problem.build(1.0), problem.constraints).groups
     points = [domain.draw(20_000, torch.Generator().manual_seed(0), torch.float64)]
-    for function, residual, expected in (
-        (lambda x: torch.sin(3 * x), lambda u: u.laplacian + 9.09 * u.value, 0.01),
-        (lambda x: x.square(), lambda u: u.laplacian - 2.02, 0.02 / 2.02),
-    ):
-        problem = problems.equation([Constraint(domain, residual)], features=8)
-        groups = problem.measure.args[0]  # type: ignore[attr-defined]  # a partial function of the groups
-        found = relative_residuals(groups, {"u": Formula(function, 1, 1)}, points)
-        assert found.worst == pytest.approx(expected, rel=0.02)
+    return relative_residuals(groups, {"u": Formula(function, 1, 1)}, points).worst
+
+
+def test_residuals_are_relative_to_the_terms_of_the_equation() -> None:
+    """Of u = x² in u″ = 2.02, relative to 2.02; of u = sin 3x in u″ + 9.09 u = 0 to waves of about that frequency."""
+    assert residual_of(torch.square, lambda u: u.laplacian - 2.02) == pytest.approx(0.02 / 2.02, rel=0.5)
+    found = residual_of(lambda x: torch.sin(3 * x), lambda u: u.laplacian + 9.09 * u.value)
+    assert 0.09 / 9 / 3 < found < 3 * 0.09 / 9
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1.0, 1e6])
+def test_units_do_not_change_relative_residuals(factor: float) -> None:
+    def found(times: float) -> float:
+        return residual_of(lambda x: times * torch.sin(3 * x), lambda u: factor * (u.laplacian + 9.09 * u.value))
+
+    assert found(factor) == pytest.approx(
+        residual_of(lambda x: torch.sin(3 * x), lambda u: u.laplacian + 9.09 * u.value)
+    )
+
+
+def test_values_that_are_zero_but_for_rounding_are_no_size() -> None:
+    """The condition u = sin πx at x = 0 and 1 has a right side of 1e-16, beside which nothing would be small."""
+    line = Box([0.0], [1.0])
+    problem = problems.equation(
+        [
+            Constraint(line, lambda u: u.laplacian + math.pi**2 * torch.sin(math.pi * u.points), name="equation"),
+            Constraint(line.boundary, lambda u: u.value - torch.sin(math.pi * u.points), name="ends"),
+        ],
+        exact=lambda x: torch.sin(math.pi * x),
+        features=60,
+    )
+    assert solve(problem).metrics["residual_ends"] < 1e-9
 
 
 def test_what_cannot_be_used_is_refused() -> None:
