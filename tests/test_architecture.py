@@ -61,7 +61,7 @@ ARROWS: dict[str, set[str]] = {
     "sampler": {"domains"},
     "linearisation": {"domains"},
     "objective": {"constraint", "domains", "fields", "jet", "kernels", "linearisation"},
-    "residuals": {"constraint", "domains", "fields", "jet", "linearisation", "objective"},
+    "residuals": {"constraint", "domains", "jet", "linearisation", "objective"},
     "solvers": {"domains", "fields", "kernels", "linearisation", "objective", "residuals", "sampler"},
     "recipe": {"solvers"},
     "history": set(),

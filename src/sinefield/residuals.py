@@ -32,7 +32,8 @@ def draw_samples(domain: Domain, count: int, generator: torch.Generator) -> Samp
             return domain.draw(count, generator, torch.float64)
         case FiniteDomain():
             some = torch.randperm(domain.size, generator=generator)[:count].sort().values
-            return domain.at(some)
+            found = domain.at(some)
+            return Samples(found.points.double(), found.targets)
 
 
 @final

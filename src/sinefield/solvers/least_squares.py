@@ -74,12 +74,12 @@ class LeastSquares(Solver):
                 "Siren(2, 1, hidden_features=1000, hidden_layers=0).double(); there is none among the unknowns"
             )
         state = {
-            "bandwidths": torch.full((self.steps,), math.nan, dtype=torch.float64),
+            "bandwidths": torch.zeros(self.steps, dtype=torch.float64),
             "residuals": torch.full((self.steps,), math.inf, dtype=torch.float64),
             "steps": torch.tensor(0),
             "terms": torch.full((len(_orders(objective)),), math.inf, dtype=torch.float64),
             "done": torch.tensor(False),
-            "seed": torch.randint(2**31, ()),  # of frequencies, phases and points
+            "seed": _seed_of(first[0].weight),
         }
         state["linear"] = torch.tensor(is_linear(objective, self._batch(objective, state["seed"], 16, 2)))
         state |= {f"best/{name}": each.detach().clone() for name, each in objective.parameters.items()}
@@ -221,6 +221,12 @@ class LeastSquares(Solver):
             scales.append(torch.full((count,), factor, dtype=matrix.dtype))
             start += count
         return torch.cat(scales)
+
+
+def _seed_of(weight: Tensor) -> Tensor:
+    """Return the seed of frequencies, phases and points: that of the initial weights, by way of their bits."""
+    bits = weight.detach().cpu().contiguous().view(torch.int64)
+    return bits.sum() & (2**31 - 1)
 
 
 def _solve_rows(matrix: Tensor, right: Tensor) -> Tensor:
