@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of commands too: two that wait for each other's core are many times slower
 
 _CACHE = tempfile.TemporaryDirectory(prefix="sinefield-tests-")
 atexit.register(_CACHE.cleanup)
