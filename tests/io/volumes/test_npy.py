@@ -137,3 +137,14 @@ def test_a_wrong_checksum_in_an_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(ValueError, match="is damaged"):
         volume.read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [((3, 16, 20), "--kind image --channels first"), ((16, 20, 2), "--channels last"), ((5, 16, 20), "")],
+)
+def test_what_may_be_a_picture_is_told(shape: tuple[int, ...], told: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", ramp(*shape))
+    notes = quietly(tmp_path / "a.npy")[1]
+    assert len(notes) == bool(told)
+    assert all(told in each for each in notes)

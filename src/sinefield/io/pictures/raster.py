@@ -159,11 +159,12 @@ def read_vips(path: Path, picture: Any) -> StoredPicture:
     """Return the pixels of a picture of libvips; inks and Lab become sRGB, by their profile where they have one."""
     size = (picture.height, picture.width)
     profile: bytes | None = _blob(picture, "icc-profile-data")
+    converted = ""
     if picture.interpretation not in ("b-w", "grey16", "srgb", "rgb", "rgb16", "multiband"):
-        picture, profile = _as_rgb(picture, profile), None
+        (picture, converted), profile = _as_rgb(picture, profile), None
     usable, note = usable_profile(profile, picture.bands)
     details = Details(profile=usable, alpha=picture.bands in (2, 4))
-    return StoredPicture(fetch(path, picture, size), details, notes=(note,) if note else ())
+    return StoredPicture(fetch(path, picture, size), details, notes=tuple(filter(None, (converted, note))))
 
 
 def fetch(path: Path, picture: Any, size: tuple[int, int]) -> NDArray[Any]:
@@ -188,22 +189,24 @@ def fetch(path: Path, picture: Any, size: tuple[int, int]) -> NDArray[Any]:
     return found
 
 
-def _as_rgb(picture: Any, profile: bytes | None) -> Any:
-    """Return a picture in inks or Lab as sRGB of as many bits; inks without a profile are taken as ideal ones."""
+def _as_rgb(picture: Any, profile: bytes | None) -> tuple[Any, str]:
+    """Return a picture in inks or Lab as sRGB of as many bits, and what is to be told of that."""
     import pyvips
 
     deep = picture.format == "ushort"
     if picture.interpretation != "cmyk":
-        return picture.colourspace("rgb16" if deep else "srgb")
+        return picture.colourspace("rgb16" if deep else "srgb"), ""
     if profile:
         try:
-            return picture.icc_transform("srgb", embedded=True, depth=16 if deep else 8, intent="relative")
+            found = picture.icc_transform("srgb", embedded=True, depth=16 if deep else 8, intent="relative")
+            return found, "its inks (CMYK) become sRGB by their profile"
         except pyvips.Error:  # the profile is damaged, or none of inks
             pass
     peak = 65535 if deep else 255
     light = peak - picture.extract_band(0, n=4).cast("float")
     rgb = (light.extract_band(0, n=3) * light.extract_band(3) / peak).rint().cast(picture.format)
-    return rgb.copy(interpretation="rgb16" if deep else "srgb")
+    told = "its inks (CMYK) become sRGB as ideal ones would, as no profile tells what they look like"
+    return rgb.copy(interpretation="rgb16" if deep else "srgb"), told
 
 
 def _read_by_pillow(path: Path, form: str, page: int | None) -> StoredPicture:

@@ -20,7 +20,7 @@ MAGIC = b"\x93NUMPY"
 _BLOCK = 1 << 22  # bytes that are read together
 _HEADER = 1 << 16  # bytes: the longest header
 _LONGEST = 2**48  # samples along an axis
-_CHANNELS = (2, 3, 4)  # lengths of a last axis that is taken for one of channels
+_CHANNELS = (2, 3, 4)  # lengths of an axis that may be one of channels
 
 
 def read(path: Path, volume: int | None = None) -> Voxels:
@@ -35,7 +35,19 @@ def read(path: Path, volume: int | None = None) -> Voxels:
         ValueError: the file is damaged, cut short, holds other things than numbers, several arrays, or no volume.
     """
     array = _unpacked(path) if zipfile.is_zipfile(path) else _mapped(path)
-    return Voxels(select_volume(array, path, volume))
+    found = select_volume(array, path, volume)
+    channels = {0: "first", 2: "last"}.get(int(np.argmin(found.shape)), "")
+    if (
+        array.ndim == 3
+        and channels
+        and min(found.shape) in _CHANNELS
+        and sorted(found.shape)[1] >= 4 * min(found.shape)
+    ):
+        tell(
+            f"{path} is taken for a volume of {found.shape[0]} slices, of shape {found.shape}; --kind image --channels "
+            f"{channels} takes it for a picture"
+        )
+    return Voxels(found)
 
 
 def select_volume(array: NDArray[Any], name: str | Path, volume: int | None = None) -> NDArray[Any]:
