@@ -71,8 +71,7 @@ def relative_residuals(
         samples: of each group; best at points that no solver has seen.
     """
     blocks = [moved(each, looked_for(unknowns)) for each in samples]
-    group, widest = max(zip(groups, blocks, strict=True), key=lambda each: len(each[1].points))
-    jets = {name: jet(each, widest.points, ["value", "jacobian"], group.domain.axes) for name, each in unknowns.items()}
+    jets = {name: _widest_jet(name, each, groups, blocks) for name, each in unknowns.items()}
     nothing = {name: _Waves(each, jets[name], None) for name, each in unknowns.items()}
     probes = [{name: _Waves(each, jets[name], seed) for name, each in unknowns.items()} for seed in range(_PROBES)]
     found: dict[str, float] = {}
@@ -85,6 +84,13 @@ def relative_residuals(
             size = max(_rms(source), math.sqrt(sum(terms) / len(terms)))
             found[member.constraint.name] = _rms(residual) / (size or 1.0)
     return Residuals(found, _rms(next(iter(jets.values())).value))
+
+
+def _widest_jet(name: str, field: nn.Module, groups: Sequence[Group], blocks: Sequence[Samples]) -> Jet:
+    """Return the jet of an unknown at the points of the largest group that reads it: elsewhere it means nothing."""
+    reading = [each for each in zip(groups, blocks, strict=True) if each[0].reads[name]]
+    group, block = max(reading or zip(groups, blocks, strict=True), key=lambda each: len(each[1].points))
+    return jet(field, block.points, ["value", "jacobian"], group.domain.axes)
 
 
 def _rms(values: Tensor) -> float:

@@ -159,9 +159,30 @@ def fourth_order() -> Problem:
     )
 
 
+def two_materials() -> Problem:
+    """κ u″ = −1 with κ = 1 left of x = 1 and 4 right of it, u and the flux κ u′ continuous there, u = 0 at both ends.
+
+    The main field is that of the left; the flux is κ u′ = q − x with q = 7/10 everywhere.
+    """
+    ends = [PointCloud(torch.tensor([[at]], dtype=torch.float64)) for at in (0.0, 1.0, 2.0)]
+    return problems.equation(
+        [
+            Constraint(Box([0.0], [1.0]), lambda u: u.laplacian + 1, name="left"),
+            Constraint(Box([1.0], [2.0]), lambda v: 4 * v.laplacian + 1, name="right"),
+            Constraint(ends[0], lambda u: u.value, name="left end"),
+            Constraint(ends[1], lambda u, v: u.value - v.value, name="value"),
+            Constraint(ends[1], lambda u, v: u.gradient - 4 * v.gradient, name="flux"),
+            Constraint(ends[2], lambda v: v.value, name="right end"),
+        ],
+        unknowns={"v": Siren(1, 1, hidden_features=60, hidden_layers=0)},
+        exact=lambda x: 0.7 * x - x**2 / 2,
+        features=60,
+    )
+
+
 @pytest.mark.parametrize(
     "make",
-    [poisson, robin_on_a_disc, neumann, wave, heat_built_in, complex_helmholtz, nonlinear, fourth_order],
+    [poisson, robin_on_a_disc, neumann, wave, heat_built_in, complex_helmholtz, nonlinear, fourth_order, two_materials],
 )
 def test_closed_forms_to_the_digits(make: Any) -> None:
     solution = solve(make())
@@ -277,6 +298,22 @@ def test_what_cannot_be_used_is_refused() -> None:
     picture = problems.image(torch.rand(8, 8).numpy(), hidden_features=8, hidden_layers=0)
     with pytest.raises(ValueError, match="the problem 'image' is no equation"):
         _ = solve(picture, passes=1).converged
+
+
+def test_further_unknowns_are_copies_in_double_precision() -> None:
+    given = Siren(1, 1, hidden_features=60, hidden_layers=0)
+    before = [each.clone() for each in given.parameters()]
+    flux = Constraint(LINE, lambda u, q: q.value - u.gradient, name="flux")
+    equation = Constraint(LINE, lambda q: q.gradient - 1, name="equation")
+    ends = Constraint(LINE.boundary, lambda u: u.value, name="ends")
+    solution = solve(problems.equation([flux, equation, ends], unknowns={"q": given}, features=60))
+    points = torch.linspace(0, 2, 9, dtype=torch.float64)[:, None]
+    with torch.no_grad():
+        assert torch.allclose(solution.fields["q"](points), points - 1, atol=1e-9)
+        assert torch.allclose(solution.field(points), points**2 / 2 - points, atol=1e-9)
+    assert all(torch.equal(*pair) for pair in zip(before, given.parameters(), strict=True))
+    with pytest.raises(ValueError, match="has the name 'u'"):
+        problems.equation([ends], unknowns={"u": given})
 
 
 def test_least_squares_needs_one_sine_layer_in_double_precision() -> None:

@@ -7,6 +7,7 @@ What is sought is one sine layer with an exact last layer in double precision, s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 
 import torch
@@ -30,6 +31,7 @@ def equation(
     outputs: int = 1,
     *,
     complex: bool = False,  # noqa: A002 - the word for what it is
+    unknowns: Mapping[str, nn.Module] | None = None,
     exact: Callable[[Tensor], Tensor] | None = None,
     accuracy: float = 1e-6,
     features: int = 1600,
@@ -43,10 +45,13 @@ def equation(
     ``solution.verdict`` says so in a sentence.
 
     Args:
-        constraints: the equation and its conditions, linear or mildly nonlinear, of a field with the inputs of their
-            domains.
+        constraints: the equation and its conditions, linear or mildly nonlinear, of the field ``u`` with the inputs of
+            their domains.
         outputs: c, how many values the field has at a point; complex ones count once.
         complex: whether the field is complex: its outputs are real and imaginary parts in turn, read as ``u.complex``.
+        unknowns: further fields to look for, by the names that residuals bind them by, such as the field of a second
+            material, ``{"v": Siren(2, 1, hidden_features=800, hidden_layers=0)}``; copies of them are solved for, which
+            ``solution.fields`` holds. With them, residuals name the main field ``u``.
         exact: the solution in closed form where it is known, from points ``(n, d)`` to ``(n, c)``, complex where the
             field is; its error is measured.
         accuracy: relative residual that every constraint must hold to.
@@ -54,7 +59,8 @@ def equation(
         around: makes the field of the network, to build conditions in: ``lambda u: Sum(g, Product(d, u))``.
 
     Raises:
-        ValueError: no constraints, domains of different dimensions, or a residual that cannot be used.
+        ValueError: no constraints, domains of different dimensions, a further unknown of the name ``u``, or a residual
+            that cannot be used.
 
     >>> from sinefield import Constraint, solve
     >>> from sinefield.domains import Box
@@ -74,11 +80,15 @@ def equation(
             f"dimensions {sorted(dimensions)}"
         )
     build = partial(_network, dimensions.pop(), 2 * outputs if complex else outputs, features, around)
-    groups = Objective({"u": build(1.0)}, constraints).groups  # what cannot be used is refused here, not in solve
+    if "u" in (unknowns or {}):
+        raise ValueError("a further unknown has the name 'u', which is that of the main field; give it another name")
+    builders = {"u": build, **{name: partial(_copied, each) for name, each in (unknowns or {}).items()}}
+    built = {name: each(1.0) for name, each in builders.items()}
+    groups = Objective(built, constraints).groups  # what cannot be used is refused here, not in solve
     return Problem(
         "equation",
         constraints,
-        {"u": build},
+        builders,
         measure=partial(_measure, groups, exact),
         omega=1.0,
         tuning={
@@ -100,6 +110,10 @@ def _network(
     return network if around is None else around(network)
 
 
+def _copied(field: nn.Module, _omega: float) -> nn.Module:
+    return deepcopy(field).double()
+
+
 def _measure(
     groups: Sequence[Group],
     exact: Callable[[Tensor], Tensor] | None,
@@ -113,7 +127,7 @@ def _measure(
     found = relative_residuals(groups, fields, samples)
     reached = {f"residual_{name}": each for name, each in found.relative.items()} | {"residual": found.worst}
     if exact is not None:
-        widest = max((each.points for each in samples), key=len)
+        widest = max((each.points for group, each in zip(groups, samples, strict=True) if group.reads["u"]), key=len)
         with torch.no_grad():
             values, truth = fields["u"](widest), exact(widest)
         if truth.is_complex():
