@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 import machine
 import sinefield
-from sinefield.fields.field import Network
+from sinefield.fields.network import Network
 from sinefield.io import audio, video
 
 RATE, MEASURED = 44_100, 1 << 20

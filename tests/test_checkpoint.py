@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import sinefield
 from sinefield import checkpoint
-from sinefield.fields import Network
+from sinefield.fields import Network, Product, Sum
 from sinefield.fields.activations import activation
 from sinefield.fields.field import NETWORKS, build
 from sinefield.fields.siren import Siren
@@ -674,6 +674,61 @@ class TestSeveralFields:
         torch.nn.init.constant_(fields["a"].get_parameter("theta"), math.nan)
         with pytest.raises(ValueError, match="NaN or infinity; fit it at a lower rate"):
             checkpoint.save(path, fields)
+
+
+class TestAssemblies:
+    """Sums and products of networks are stored with what they are made of."""
+
+    def saved(self, path: Path) -> nn.Module:
+        torch.manual_seed(0)
+        field = Sum(made().double(), Product(made("tanh").double(), build("constant", 0, 1, value=2.0).double()))
+        checkpoint.save(path, field)
+        return field
+
+    def test_they_come_back(self, tmp_path: Path) -> None:
+        path = tmp_path / "f.safetensors"
+        field, loaded = self.saved(path), one(path)
+        assert Network.of(loaded) == Network.of(field)
+        points = torch.rand(5, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        assert torch.equal(loaded(points), field(points))
+        assert torch.equal(sinefield.jet(loaded, points).laplacian, sinefield.jet(field, points).laplacian)
+
+    @pytest.mark.parametrize(
+        ("network", "told"),
+        [
+            ({"architecture": "sum", "settings": {}}, "a sum is made of others"),
+            ({"architecture": "sum", "settings": {}, "parts": 3}, "a sum is made of others"),
+            ({"architecture": "siren", "settings": SMALL, "parts": [{}]}, "a siren is made of no others"),
+            ({"architecture": "product", "settings": {}, "parts": [{}]}, "its header describes no network"),
+        ],
+    )
+    def test_what_is_refused(self, tmp_path: Path, network: dict[str, Any], told: str) -> None:
+        path = tmp_path / "f.safetensors"
+        sizes = {"in_features": 2, "out_features": 1}
+        header = {"version": 3, "main": "u", "fields": {"u": sizes | network}}
+        save_file({"u/x": torch.zeros(1)}, path, metadata={"sinefield": json.dumps(header)})
+        refused(path, told)
+
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_a_product_of_other_than_two(self, tmp_path: Path, count: int) -> None:
+        path = tmp_path / "f.safetensors"
+        part = Network.of(made()).to_json()
+        network = {**part, "architecture": "product", "settings": {}, "parts": [part] * count}
+        save_file(
+            {"u/x": torch.zeros(1)},
+            path,
+            metadata={"sinefield": json.dumps({"version": 3, "main": "u", "fields": {"u": network}})},
+        )
+        refused(path, "cannot be built")
+
+    def test_nesting_without_end(self, tmp_path: Path) -> None:
+        path = tmp_path / "f.safetensors"
+        network = Network.of(made()).to_json()
+        for _ in range(300):
+            network = {"architecture": "sum", "in_features": 2, "out_features": 1, "settings": {}, "parts": [network]}
+        header = {"version": 3, "main": "u", "fields": {"u": network}}
+        save_file({"u/x": torch.zeros(1)}, path, metadata={"sinefield": json.dumps(header)})
+        refused(path, "cannot be loaded")
 
 
 def described_of_version_1(field: nn.Module) -> dict[str, Any]:

@@ -8,7 +8,8 @@ of at most 64 KiB:
 ``version``   MUST be an integer; a reader MUST refuse one higher than it knows.
 ``fields``    MUST be an object of one or more networks by name, the main one first: ``architecture``, a name of
               :data:`sinefield.fields.NETWORKS`; ``in_features`` and ``out_features``, integers; ``settings``, an object
-              of numbers and strings; it MAY have ``axes``, names of its coordinates. A name MUST NOT hold ``/``.
+              of numbers and strings; it MAY have ``axes``, names of its coordinates; an assembly, a sum or a product,
+              MUST have ``parts``, a list of networks. A name MUST NOT hold ``/``.
 ``main``      MUST be the name of the main field, as JSON objects have no order.
 ``signal``    MAY be null; otherwise an object with ``kind``, the coordinate mapping and the value range. What is not
               text of it, such as a colour profile, is not in the header: ``signal/NAME`` MUST be a tensor of bytes.
@@ -236,7 +237,7 @@ def _read(path: str | Path, *, resuming: bool) -> tuple[dict[str, nn.Module], di
                 header["signal"] |= {name.removeprefix(_SIGNAL): _bytes_of(each) for name, each in told.items()}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a field file, or is damaged or cut short ({error}); {_AGAIN}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be loaded: {' '.join(str(error).split())}; {_AGAIN}") from error
     return fields, header, kept if resuming else {}
 

@@ -21,8 +21,9 @@ from sinefield.fields.chain import Affine, Chain
 from sinefield.fields.compose import Composite, Constant, Evaluate, Formula, Product, Readout, Sum
 from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.derivatives import WHOLE, Derivative, LaplacianAlong, Partial
-from sinefield.fields.field import NETWORKS, Field, Layered, Network, build
+from sinefield.fields.field import NETWORKS, Field, Layered, build
 from sinefield.fields.functional import Batched
+from sinefield.fields.network import Network
 from sinefield.fields.siren import Siren
 from sinefield.fields.tiled import TiledSiren
 from sinefield.kernels import reference

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from sinefield.fields.activations import activation
-from sinefield.fields.field import NETWORKS, Network, build
+from sinefield.fields.field import NETWORKS, build
+from sinefield.fields.network import Network
 from sinefield.fields.perceptron import Perceptron
 
 ENCODED = ("relu-nerf", "relu-fourier", "relu-rbf")

@@ -10,7 +10,8 @@ from sinefield.fields.activations import Activation, Pointwise, Sine, activation
 from sinefield.fields.chain import Affine, Chain, SquaredDistances
 from sinefield.fields.compose import Composite, Constant, Formula, Product, Readout, Sum
 from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
-from sinefield.fields.field import NETWORKS, Field, Network, build, evaluating, register
+from sinefield.fields.field import NETWORKS, Field, build, evaluating, register
+from sinefield.fields.network import Network
 from sinefield.fields.tiled import TiledSiren
 
 __all__ = [

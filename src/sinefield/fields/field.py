@@ -1,4 +1,4 @@
-"""Φ: what a field is, networks as values, and the registry that builds them by name.
+"""Φ: what a field is, and the registry that builds networks by name.
 
 Every network is an ``nn.Module`` with ``in_features``, ``out_features``, its ``architecture``, the JSON-able
 ``settings`` that rebuild it, and its :meth:`~Field.chain`.
@@ -6,11 +6,9 @@ Every network is an ``nn.Module`` with ``in_features``, ``out_features``, its ``
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, final, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +18,6 @@ from sinefield.fields.chain import Affine, Chain, Dropped, Link
 
 Setting = int | float | str
 """What a network's settings are: JSON-able."""
-
-_LAYER_LIMIT, _SIZE_LIMIT, _STRING_LIMIT = 4096, 65_536, 64  # what a file may ask for
 
 
 @runtime_checkable
@@ -50,109 +46,6 @@ def register(name: str) -> Callable[[Made], Made]:
         return make
 
     return add
-
-
-@final
-@dataclass(frozen=True)
-class Network:
-    """A network as a value, without its weights.
-
-    Args:
-        architecture: a key of :data:`NETWORKS`.
-        in_features: d.
-        out_features: c.
-        settings: of the architecture.
-        axes: names of the coordinates that it takes; None: they have none.
-    """
-
-    architecture: str
-    in_features: int
-    out_features: int
-    settings: Mapping[str, Setting]
-    axes: tuple[str, ...] | None = None
-
-    @classmethod
-    def of(cls, field: nn.Module) -> Network:
-        """Return what rebuilds a field.
-
-        Raises:
-            ValueError: the field is none that is built by name.
-        """
-        name, inputs, outputs, settings = (
-            getattr(field, each, None) for each in ("architecture", "in_features", "out_features", "settings")
-        )
-        if not isinstance(name, str) or name not in NETWORKS or not isinstance(settings, Mapping):
-            raise ValueError(
-                f"a {type(field).__name__} is no network that is built by name; use one of {', '.join(NETWORKS)}"
-            )
-        axes = getattr(field, "axes", None)
-        return cls(name, int(inputs or 0), int(outputs or 0), settings, None if axes is None else tuple(axes))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the network as JSON."""
-        return {
-            "architecture": self.architecture,
-            "in_features": self.in_features,
-            "out_features": self.out_features,
-            "settings": dict(self.settings),
-        } | ({} if self.axes is None else {"axes": list(self.axes)})
-
-    @classmethod
-    def from_json(cls, stored: Any) -> Network:
-        """Return the network that :meth:`to_json` stored.
-
-        Raises:
-            ValueError: it describes none that can be built here.
-        """
-        if not isinstance(stored, dict) or not isinstance(stored.get("settings"), dict):
-            raise ValueError("its header describes no network")
-        architecture, settings = stored.get("architecture"), stored["settings"]
-        layers = [stored.get("in_features"), stored.get("out_features"), settings.get("hidden_layers", 0)]
-        widths = [settings.get("hidden_features", 1), settings.get("frequencies", 0)]
-        if not isinstance(architecture, str) or architecture not in NETWORKS:
-            raise ValueError(
-                f"unknown network {reprlib.repr(architecture)}; this sinefield knows {', '.join(NETWORKS)}"
-            )
-        for names, sizes, limit in (
-            ("inputs, outputs and hidden layers", layers, _LAYER_LIMIT),
-            ("hidden features and frequencies", widths, _SIZE_LIMIT),
-        ):
-            if not all(type(each) is int and 0 <= each <= limit for each in sizes):
-                raise ValueError(f"{names} must be integers up to {limit}, got {reprlib.repr(sizes)}")
-        if not all(
-            type(each) in (int, float) or (type(each) is str and len(each) <= _STRING_LIMIT)
-            for each in settings.values()
-        ):
-            raise ValueError(
-                f"the settings of its network must be numbers or short strings, got {reprlib.repr(settings)}"
-            )
-        axes = stored.get("axes")
-        if axes is not None and not (isinstance(axes, list) and all(type(each) is str for each in axes)):
-            raise ValueError(f"the names of its axes must be strings, got {reprlib.repr(axes)}")
-        return cls(architecture, layers[0], layers[1], settings, None if axes is None else tuple(axes))
-
-    def build(self) -> nn.Module:
-        """Return the network, freshly initialised.
-
-        Raises:
-            ValueError: an unknown name, or a setting that this network does not have.
-        """
-        field = build(self.architecture, self.in_features, self.out_features, **self.settings)
-        if self.axes is not None:
-            field.axes = self.axes  # type: ignore[assignment]  # to a checker modules hold tensors and modules
-        return field
-
-    def blank(self) -> nn.Module:
-        """Return the network without memory for its weights.
-
-        Raises:
-            ValueError: it cannot be built.
-        """
-        with torch.device("meta"):
-            try:
-                return self.build()
-            except (RuntimeError, TypeError, OverflowError) as error:
-                raise ValueError(f"its network cannot be built ({error})") from error
 
 
 def build(name: str, in_features: int, out_features: int, **settings: Setting) -> nn.Module:

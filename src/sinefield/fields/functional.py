@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from sinefield.fields.chain import Chain
 from sinefield.fields.compose import Composite, Evaluate
 from sinefield.fields.derivatives import Derivative
-from sinefield.fields.field import Field, Network
+from sinefield.fields.field import Field
+from sinefield.fields.network import Network
 
 
 @final
