@@ -104,8 +104,10 @@ def describe(progress: Progress, left: float) -> str:
     parts = [f"pass {progress.passes:.1f}"]
     if progress.record is not None:
         parts.append(f"loss {progress.record.loss:.2e}")
-        if math.isfinite(progress.record.metrics.get("psnr", math.nan)):
-            parts.append(f"{progress.record.metrics['psnr']:.1f} dB")
+        reached = progress.record.metrics
+        if math.isfinite(reached.get("psnr", math.nan)):
+            parts.append(f"{reached['psnr']:.1f} dB")
+        parts += [f"{name} {reached[name]:.1e}" for name in ("residual", "error") if name in reached]
     if progress.fraction > 0.02:
         parts.append(f"{left:.0f} s left")
     return "  ".join(parts)
@@ -191,11 +193,7 @@ class Film:
         """
         if not self._frames:
             raise ValueError(f"cannot write {self._path}: nothing was fitted, so there is no frame")
-        frames = [*self._frames, *[self._frames[-1]] * 12]  # the end stays to be looked at
-        with replacing(self._path) as temporary:
-            write: Callable[[Path, Sequence[NDArray[np.uint8]]], None]
-            write = _write_gif if self._path.suffix.lower() == ".gif" else _write_mp4
-            write(temporary, frames)
+        write_animation(self._path, [*self._frames, *[self._frames[-1]] * 12])  # the end stays to be looked at
 
 
 def check_animation(path: Path) -> None:
@@ -208,6 +206,14 @@ def check_animation(path: Path) -> None:
         raise ValueError(f"cannot write the animation {path}: its ending must be one of {', '.join(ANIMATIONS)}")
     if path.suffix.lower() == ".mp4" and importlib.util.find_spec("av") is None:
         raise ValueError("animations as MP4 need PyAV; install it with: pip install 'sinefield[video]', or name a .gif")
+
+
+def write_animation(path: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
+    """Write frames ``(h, w, 3)`` as an animation, whole or not at all, in the format of its ending."""
+    with replacing(path) as temporary:
+        write: Callable[[Path, Sequence[NDArray[np.uint8]]], None]
+        write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4
+        write(temporary, frames)
 
 
 _FRAMES_A_SECOND = 12

@@ -84,6 +84,19 @@ QUANTITIES: dict[str, Quantity] = {
 }
 """Every quantity by name: Φ, ‖∇Φ‖ and ΔΦ of each output."""
 
+COMPLEX: dict[str, Quantity] = {
+    each.name: each
+    for each in (
+        Quantity("real", "real part", ("value",), lambda value: value[:, ::2], order=0, signed=True),
+        Quantity("imaginary", "imaginary part", ("value",), lambda value: value[:, 1::2], order=0, signed=True),
+        Quantity(
+            "modulus", "modulus", ("value",), lambda value: value[:, ::2].hypot(value[:, 1::2]), order=0, signed=False
+        ),
+        Quantity("phase", "phase", ("value",), lambda value: value[:, 1::2].atan2(value[:, ::2]), order=0, signed=True),
+    )
+}
+"""Quantities of complex fields besides, whose outputs are real and imaginary parts in turn."""
+
 
 def quantity_named(name: str) -> Quantity:
     """Return the quantity of a name.

@@ -75,9 +75,13 @@ REFUSED = [
     (["render", "field.png", "./field.png", "--force"], "it is the input field.png"),
     (["mesh", "field.ply", "field.ply"], "it is the input field.ply"),
     (["inspect", "field.png", "--figure", "field.png"], "it is the input field.png"),
+    (["solve", "poisson", "--figure", "photo.png", "-o", "photo.png"], "two outputs have this name"),
     # two outputs of one name
     ([*FIT, "--figure", "new.gif", "--animate", "new.gif"], "two outputs have this name"),
     # another kind than the ending
+    (["solve", "poisson", "-o", "other.png"], "its ending must be .safetensors"),
+    (["solve", "poisson", "--figure", "sound.wav"], "its ending must be one of .png"),
+    (["solve", "poisson", "--animate", "other.png"], "its ending must be one of .gif"),
     ([*FIT, "-o", "other.png"], "its ending must be .safetensors"),
     ([*FIT, "-o", "other.png", "--force"], "its ending must be .safetensors"),
     ([*FIT, "-o", "field"], "its ending must be .safetensors"),
@@ -99,6 +103,7 @@ REFUSED = [
     (["mesh", "ball.safetensors", "ball.ply"], SOURCE),
     (["inspect", "photo.safetensors", "--figure", "photo.png"], SOURCE),
     # the field of something else
+    (["solve", "poisson", "-o", "photo.safetensors"], "it holds the field of photo.png"),
     (["fit", "other.png", "-o", "photo.safetensors", *SMALL], "it holds the field of photo.png"),
     (["fit", "below/photo.png", *SMALL], "it holds the field of another photo.png"),
     (["fit", "sample:camera", "-o", "photo.safetensors", *SMALL], "it holds the field of photo.png"),
@@ -129,7 +134,9 @@ def test_no_file_is_lost(
 def test_every_option_of_a_path_is_tried() -> None:
     """An option of a path that is added to a command has to be tried above, or to be named here."""
     others = {"--resume", "--log"}  # an input, and a folder in which files with new names are made
-    for registered in application().registered_commands:
+    app = application()
+    groups = [each.typer_instance for each in app.registered_groups if each.typer_instance is not None]
+    for registered in [*app.registered_commands, *(one for each in groups for one in each.registered_commands)]:
         callback: Any = registered.callback
         tried = {each for arguments, _ in REFUSED if arguments[0] == callback.__name__ for each in arguments}
         for name, hint in get_type_hints(callback, include_extras=True).items():

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sinefield import __version__, kinds
-from sinefield.cli import options, outputs, report
-from sinefield.cli.panels import KindsCommand, expand
+from sinefield.cli import options, outputs, report, solving
+from sinefield.cli.panels import KindsCommand, of_kinds
 from sinefield.imports import pause_garbage_collection
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def render(
     loaded, header = checkpoint.read(field)
     outputs.check_source(header, field, output, force=force)
     signal = kinds.signal_from_json(header.get("signal") or {})
-    wanted = options.record_of(kinds.kind_named(signal.kind), "render", asked, field)
+    wanted = options.record_of(kinds.view_named(signal.kind), "render", asked, field)
     with report.warnings_told():
         told = signal.write(loaded.to(options.device_of(device)), output, **wanted.arguments())
     print(f"{output}: {told}")
@@ -315,10 +315,11 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    app.command(cls=KindsCommand)(expand(fit, "fit"))
-    app.command(cls=KindsCommand)(expand(render, "render"))
+    app.command(cls=KindsCommand)(of_kinds(fit, "fit"))
+    app.command(cls=KindsCommand)(of_kinds(render, "render"))
     for command in (mesh, compare, inspect, info):
         app.command()(command)
+    app.add_typer(solving.application(), name="solve")
     return app
 
 

@@ -155,7 +155,7 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def record_of(kind: kinds.Kind, stage: kinds.Stage, asked: Mapping[str, Any], subject: str | Path) -> Options:
+def record_of(kind: kinds.View, stage: kinds.Stage, asked: Mapping[str, Any], subject: str | Path) -> Options:
     """Return the options that were given as the record of a kind.
 
     Args:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sinefield.imports import pause_garbage_collection
+
+if TYPE_CHECKING:
+    from sinefield.io.source import Source
 
 
 def check_outputs(*paths: Path | None, inputs: Iterable[str | Path | None], figure: Path | None = None) -> None:
@@ -41,12 +44,12 @@ def check_outputs(*paths: Path | None, inputs: Iterable[str | Path | None], figu
         plots.check_format(figure)
 
 
-def check_field_file(path: Path, source: str, *, force: bool) -> None:
+def check_field_file(path: Path, source: str | Source, *, force: bool) -> None:
     """Refuse to replace, by the field of a source, a file that is none of it.
 
     Args:
         path: where the field goes.
-        source: what is fitted.
+        source: what is fitted, or what is told of it.
         force: replace the field of another source nevertheless.
 
     Raises:
@@ -55,20 +58,24 @@ def check_field_file(path: Path, source: str, *, force: bool) -> None:
     """
     if path.suffix.lower() != ".safetensors":  # a slip such as -o other.png must not replace another picture
         raise ValueError(f"cannot write the field {path}: its ending must be .safetensors")
-    there = source.startswith("sample:") or Path(source).exists()  # else who reads it tells that it is not
+    from sinefield.io.source import Source
+
+    there = (
+        isinstance(source, Source) or source.startswith("sample:") or Path(source).exists()
+    )  # else who reads it tells that it is not
     if force or not there or not path.exists():
         return
     from sinefield import checkpoint
-    from sinefield.io.source import Source
 
+    own = Source.of(source) if isinstance(source, str) else source
     try:
         held = Source.from_json(checkpoint.read_header(path).get("source"))
     except ValueError:
         what = "it holds no field"
     else:
-        if held is not None and held.is_same(Source.of(source)):
+        if held is not None and held.is_same(own):
             return
-        another = "" if held is None or held.name != Path(source).name else "another "
+        another = "" if held is None or held.name != own.name else "another "
         what = f"it holds the field of {another}{held.name}" if held else "it does not tell what it is the field of"
     raise FileExistsError(f"cannot write {path}: {what}; choose another name with -o, or replace it with --force")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
@@ -14,19 +14,19 @@ from typer.core import TyperCommand
 
 from sinefield import kinds
 from sinefield.cli.options import Asked, Network, Training
-from sinefield.kinds.options import is_given
+from sinefield.kinds.options import Option, is_given
 
 if TYPE_CHECKING:
     from rich.panel import Panel
 
 
-def expand(function: Callable[..., None], stage: kinds.Stage | None = None) -> Callable[..., None]:
+def expand(function: Callable[..., None], asked: Mapping[str, Option] | None = None) -> Callable[..., None]:
     """Return a command whose options are the fields of the records that a function takes.
 
     Args:
-        function: of arguments; of records, frozen dataclasses whose fields are annotated as options; and, where a stage
-            is given, of :data:`~sinefield.cli.options.Asked`, the options of kinds.
-        stage: which options of kinds there are; None: none.
+        function: of arguments; of records, frozen dataclasses whose fields are annotated as options; and
+            of :data:`~sinefield.cli.options.Asked`.
+        asked: the options that this one gets, by the names of their fields.
     """
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return", None)
@@ -34,7 +34,7 @@ def expand(function: Callable[..., None], stage: kinds.Stage | None = None) -> C
     members: dict[str, list[str]] = {}
     for name, hint in hints.items():
         if hint is Asked:
-            found = _of_kinds(stage or "fit")
+            found = [_of_option(*each) for each in (asked or {}).items()]
         elif is_dataclass(hint):
             found = _of_record(hint)
         else:
@@ -79,14 +79,19 @@ def _of_record(record: Any) -> list[inspect.Parameter]:
     return found
 
 
-def _of_kinds(stage: kinds.Stage) -> list[inspect.Parameter]:
-    """Return the options of all kinds as parameters."""
-    found = []
-    for name, each in kinds.declared(stage).items():
-        declared = typer.Option(*each.flag, metavar=each.metavar, min=each.least, help=each.help, hidden=True)
-        kind: Any = bool if each.kind is bool else (list[each.kind] if each.many else each.kind) | None  # type: ignore[name-defined]
-        found.append(_parameter(name, Annotated[kind, declared], False if each.kind is bool else None))
-    return found
+def _of_option(name: str, each: Option) -> inspect.Parameter:
+    """Return the field of a record of options as a parameter."""
+    declared = typer.Option(*each.flag, metavar=each.metavar, min=each.least, help=each.help)
+    kind: Any = bool if each.kind is bool else (list[each.kind] if each.many else each.kind) | None  # type: ignore[name-defined]
+    return _parameter(name, Annotated[kind, declared], False if each.kind is bool else None)
+
+
+def of_kinds(function: Callable[..., None], stage: kinds.Stage) -> Callable[..., None]:
+    """Return a command with the options of all kinds, which help shows in panels of their own."""
+    command = expand(function, kinds.declared(stage))
+    for name in kinds.declared(stage):
+        get_args(command.__annotations__[name])[1].hidden = True
+    return command
 
 
 class KindsCommand(TyperCommand):
@@ -99,7 +104,7 @@ class KindsCommand(TyperCommand):
         super().format_help(ctx, formatter)
         stage: kinds.Stage = "fit" if self.name == "fit" else "render"
         console = Console()
-        for kind in kinds.KINDS.values():
+        for kind in (kinds.KINDS if stage == "fit" else kinds.views()).values():
             console.print(_panel_of(kind, stage))
         for record in (Network, Training) if stage == "fit" else ():
             console.print(_panel(str(record.panel), _rows_of(record)))
@@ -122,7 +127,7 @@ def _type_name(kind: Any) -> str:
     return names.get(next(iter(get_args(kind)), kind), "TEXT")
 
 
-def _panel_of(kind: kinds.Kind, stage: kinds.Stage) -> Panel:
+def _panel_of(kind: kinds.View, stage: kinds.Stage) -> Panel:
     """Return what help tells of a kind."""
     rows = [
         (f"{', '.join(each.flag)} {each.metavar or _type_name(each.kind)}", each.help)
@@ -130,7 +135,7 @@ def _panel_of(kind: kinds.Kind, stage: kinds.Stage) -> Panel:
     ]
     example = kind.examples[0 if stage == "fit" else 1]
     below = [f"Example: {example}"]
-    if stage == "fit":
+    if isinstance(kind, kinds.Kind) and stage == "fit":
         below.append(f"Default budget: {kind.budget}.")
     return _panel(kind.title, rows, above=[f"{kind.about} (--kind {kind.name})"] if stage == "fit" else [], below=below)
 

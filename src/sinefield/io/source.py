@@ -1,4 +1,4 @@
-"""What a field was fitted to, as its file tells it: enough to know that file again."""
+"""What a field was fitted to, or solves, as its file tells it: enough to know that file or equation again."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ class Source:
         if str(source).startswith("sample:") and not path.exists():
             return cls(str(source), _digest(str(source).encode()), "")
         return cls(path.name, _digest(bytes(path.resolve())), _content_of(path))
+
+    @classmethod
+    def of_text(cls, name: str, text: str) -> Self:
+        """Return what is told of something that is no file, such as an equation, by a text that says all of it."""
+        return cls(name, _digest(text.encode()), "")
 
     def is_file(self, path: Path) -> bool:
         """Return whether an existing file is this one: it lies where this lay, or holds what this held."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sinefield.kinds import audio, image, shape, video, volume
-from sinefield.kinds.kind import Kind, Stage
+from sinefield.kinds import audio, equation, image, shape, video, volume
+from sinefield.kinds.kind import Kind, Stage, View
 from sinefield.kinds.options import Option
 from sinefield.kinds.recognition import recognise, refuse_not_read
 
@@ -22,6 +22,7 @@ __all__ = [
     "KINDS",
     "Kind",
     "Stage",
+    "View",
     "check_options",
     "declared",
     "flag_of",
@@ -29,6 +30,8 @@ __all__ = [
     "kind_of",
     "signal_from_json",
     "stem_of",
+    "view_named",
+    "views",
 ]
 
 KINDS: dict[str, Kind] = {
@@ -42,6 +45,20 @@ KINDS: dict[str, Kind] = {
     )
 }
 """Every kind by name; a file that is of no other is read as a picture, the first."""
+
+
+def views() -> dict[str, View]:
+    """Return all that can be looked at by name: the kinds of signal, and the solutions of equations."""
+    return {**KINDS, equation.VIEW.name: equation.VIEW}
+
+
+def view_named(name: str) -> View:
+    """Return how what is of a kind is looked at.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    return views()[name] if name in views() else kind_named(name)
 
 
 def kind_of(source: str | Path) -> str:
@@ -97,7 +114,7 @@ def declared(stage: Stage) -> dict[str, Option]:
         TypeError: two kinds have an option of one flag and different types, or of one name and different flags.
     """
     found: dict[str, Option] = {}
-    for kind in KINDS.values():
+    for kind in views().values():
         for name, each in kind.options(stage).declared().items():
             other = found.setdefault(name, each)
             if (other.flag, other.kind, other.many) != (each.flag, each.kind, each.many):
@@ -115,7 +132,7 @@ def flag_of(name: str, stage: Stage) -> str:
     return declared(stage)[name].flag[-1].lstrip("-")
 
 
-def check_options(kind: Kind, stage: Stage, names: Mapping[str, str], subject: str | Path) -> None:
+def check_options(kind: View, stage: Stage, names: Mapping[str, str], subject: str | Path) -> None:
     """Refuse options of other kinds.
 
     Args:
@@ -128,7 +145,7 @@ def check_options(kind: Kind, stage: Stage, names: Mapping[str, str], subject: s
         ValueError: an option is one of other kinds only.
     """
     for name, called in names.items():
-        others = [each.name for each in KINDS.values() if name in each.options(stage).declared()]
+        others = [each.name for each in views().values() if name in each.options(stage).declared()]
         if others and kind.name not in others:
             raise ValueError(
                 f"{called} is an option of kind {' and '.join(others)}, and {subject} is of kind {kind.name}"
@@ -145,7 +162,8 @@ def signal_from_json(stored: Mapping[str, Any]) -> Signal:
         ValueError: the kind is unknown to this version, or what is stored is not of that kind.
     """
     name = stored.get("kind")
-    for each in KINDS.values():
-        if isinstance(name, str) and name in (each.name, *each.former):
+    for each in views().values():
+        former = each.former if isinstance(each, Kind) else ()
+        if isinstance(name, str) and name in (each.name, *former):
             return each.signal_class().from_json(stored)
-    raise ValueError(f"this version cannot read a signal of kind {name!r} back; it knows: {', '.join(KINDS)}")
+    raise ValueError(f"this version cannot read a signal of kind {name!r} back; it knows: {', '.join(views())}")

@@ -1,4 +1,7 @@
-"""A kind of signal: what the command line, the problems, the signals and the figures know of it, in one record."""
+"""A kind of signal: what the command line, the problems, the signals and the figures know of it, in one record.
+
+What is solved for and not read from a file, as the solution of an equation, has the part of it that is for looking on.
+"""
 
 from __future__ import annotations
 
@@ -21,39 +24,77 @@ if TYPE_CHECKING:
 Stage = Literal["fit", "render"]
 
 
-@final
-@dataclass(frozen=True)
-class Kind:
-    """A kind of signal.
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """How what is of a kind is looked at.
 
     Args:
         name: in a word, such as ``"image"``.
         title: the plural that help shows, such as ``"Pictures"``.
         about: what it is, in a line.
-        endings: of the files that hold nothing else.
-        reader: what reads a file, as ``"module:attribute"``, imported when it is used; so are the next three.
-        problem: what makes the problem of a file, with the options of ``fit`` as keywords.
-        signal: the class of signal, whose ``write`` takes the options of ``render`` as keywords.
-        figure: what draws a solution; None: there is no figure.
-        fit: the options of fitting one.
+        signal: the class of signal, whose ``write`` takes the options of ``render`` as keywords; as
+            ``"module:attribute"``, imported when it is used.
+        figure: what draws a solution, likewise; None: there is no figure.
         render: the options of rendering one.
-        examples: a command line that fits one, and one that renders it.
-        budget: what ``fit`` does unless it is told otherwise, in words.
-        holds: whether a file that could be several things is of this kind; None: the endings say all.
-        former: names that it had in earlier field files.
+        examples: a command line that makes one, and one that renders it.
     """
 
     name: str
     title: str
     about: str
+    signal: str
+    figure: str | None
+    render: type[Options]
+    examples: tuple[str, str]
+
+    def options(self, stage: Stage) -> type[Options]:
+        """Return the record of options of a stage: those of fitting are none, where nothing is fitted."""
+        return self.render if stage == "render" else Options
+
+    def signal_class(self) -> type[Signal]:
+        """Return the class of signal."""
+        found: type[Signal] = imported(self.signal)
+        return found
+
+    def check_figure(self) -> None:
+        """Refuse to draw what has no figure.
+
+        Raises:
+            ValueError: there is none of this kind.
+        """
+        if self.figure is None:
+            raise ValueError(f"there is no figure of signals of kind {self.name!r}")
+
+    def figure_of(self, solution: Solution) -> Figure:
+        """Return the figure of a solution.
+
+        Raises:
+            ValueError: there is none of this kind.
+        """
+        self.check_figure()
+        found: Figure = imported(str(self.figure))(solution)
+        return found
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Kind(View):
+    """A kind of signal that is read from files.
+
+    Args:
+        endings: of the files that hold nothing else.
+        reader: what reads a file, as ``"module:attribute"``, imported when it is used; so is the next.
+        problem: what makes the problem of a file, with the options of ``fit`` as keywords.
+        fit: the options of fitting one.
+        budget: what ``fit`` does unless it is told otherwise, in words.
+        holds: whether a file that could be several things is of this kind; None: the endings say all.
+        former: names that it had in earlier field files.
+    """
+
     endings: tuple[str, ...]
     reader: str
     problem: str
-    signal: str
-    figure: str | None
     fit: type[Options]
-    render: type[Options]
-    examples: tuple[str, str]
     budget: str
     holds: Callable[[Path], bool] | None = None
     former: tuple[str, ...] = ()
@@ -87,30 +128,6 @@ class Kind:
                 raise ValueError(f"{error}; {other}") from error
             raise
         return replace(found, source=imported("sinefield.io.source:Source").of(source))
-
-    def signal_class(self) -> type[Signal]:
-        """Return the class of signal."""
-        found: type[Signal] = imported(self.signal)
-        return found
-
-    def check_figure(self) -> None:
-        """Refuse to draw what has no figure.
-
-        Raises:
-            ValueError: there is none of this kind.
-        """
-        if self.figure is None:
-            raise ValueError(f"there is no figure of signals of kind {self.name!r}")
-
-    def figure_of(self, solution: Solution) -> Figure:
-        """Return the figure of a solution.
-
-        Raises:
-            ValueError: there is none of this kind.
-        """
-        self.check_figure()
-        found: Figure = imported(str(self.figure))(solution)
-        return found
 
     def is_of(self, path: Path) -> bool:
         """Return whether a file holds a signal of this kind, by its ending, or its header where that is not enough."""

@@ -65,13 +65,14 @@ def option(
     return dataclasses.field(default=default, metadata={"option": declared})
 
 
+@dataclasses.dataclass(frozen=True)
 class Options:
-    """A record of options: a frozen dataclass derived from this, whose fields are made by :func:`option`."""
+    """A record of options, of none by itself: those of a frozen dataclass derived from this, made by :func:`option`."""
 
     @classmethod
     def declared(cls) -> dict[str, Option]:
         """Return the declaration of each field by its name."""
-        return {each.name: each.metadata["option"] for each in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        return {each.name: each.metadata["option"] for each in dataclasses.fields(cls)}
 
     @classmethod
     def parsed(cls, given: Mapping[str, Any]) -> Self:

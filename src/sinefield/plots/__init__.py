@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from sinefield.kinds import kind_named
+from sinefield.kinds import view_named
 from sinefield.plots.clips import clip_figure, volume_figure
+from sinefield.plots.equations import check_moving, equation_figure, equation_frames
 from sinefield.plots.large import large_picture_figure
 from sinefield.plots.layers import activations_figure
 from sinefield.plots.pictures import Panels, Sheet, Subject, comparison_figure, picture_figure
@@ -21,8 +22,11 @@ __all__ = [
     "Subject",
     "activations_figure",
     "check_format",
+    "check_moving",
     "clip_figure",
     "comparison_figure",
+    "equation_figure",
+    "equation_frames",
     "large_picture_figure",
     "picture_figure",
     "recording_figure",
@@ -42,4 +46,4 @@ def solution_figure(solution: Solution) -> Figure:
     signal = solution.problem.signal
     if signal is None:
         raise ValueError(f"there is no figure of the problem {solution.problem.name!r}; it is not one of a signal")
-    return kind_named(signal.kind).figure_of(solution)
+    return view_named(signal.kind).figure_of(solution)

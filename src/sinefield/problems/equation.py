@@ -100,6 +100,7 @@ def equation(
             }
         },
         accuracy=accuracy,
+        reference=exact,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,8 @@ def sample_grid(
     channels: int,
     read: Callable[[Jet], Tensor],
     needs: Iterable[Derivative | str] = ("value",),
-) -> NDArray[np.float32]:
+    precision: type[np.floating[Any]] = np.float32,
+) -> NDArray[Any]:
     """Return what is read of a field at every combination of coordinates, ``(len(axes[0]), …, k)``.
 
     What is too large for memory is mapped from a temporary file.
@@ -37,6 +39,7 @@ def sample_grid(
         channels: c, of the signal.
         read: what is read of the jet, ``(n, k)``.
         needs: the derivatives that it reads.
+        precision: of the result.
 
     Raises:
         ValueError: the field has other than d inputs or ``channels`` outputs, or the disk cannot hold the result.
@@ -47,19 +50,19 @@ def sample_grid(
         raise ValueError(
             f"the field has {inputs} coordinates and the signal {len(axes)}; give one fitted to this signal"
         )
-    found: NDArray[np.float32] | None = None
+    found: NDArray[Any] | None = None
     for number, block in enumerate(_blocks(shape)):
         some = [each[part] for each, part in zip(axes, block, strict=True)]
         points = torch.stack(torch.meshgrid(*some, indexing="ij"), dim=-1).flatten(0, -2)
         for u in jets_of(field, points, needs):  # one of them, as a block is no longer than a chunk
-            values = read(u).float().cpu().numpy()
+            values = read(u).cpu().numpy().astype(precision, copy=False)
             if u.value.shape[1] != channels:
                 raise ValueError(
                     f"the field has {u.value.shape[1]} outputs and the signal {channels} channels; give one fitted to "
                     "this signal"
                 )
             if found is None:
-                found = allocate("what is to be rendered", (*shape, values.shape[1]), np.float32)
+                found = allocate("what is to be rendered", (*shape, values.shape[1]), precision)
             found[block] = values.reshape(*(len(each) for each in some), -1)
         if number % _RELEASED == 0 and found is not None:
             release(found)

@@ -1,0 +1,11 @@
+"""The laws that ``sinefield solve`` knows: one record each. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from sinefield.laws import poisson
+from sinefield.laws.law import Law
+
+__all__ = ["LAWS", "Law"]
+
+LAWS: dict[str, Law] = {each.name: each for each in (poisson.LAW,)}
+"""Every law by name."""
