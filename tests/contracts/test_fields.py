@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from sinefield import kernels
 from sinefield.fields import compose, coordinates
+from sinefield.fields import expansion as expansions
 from sinefield.fields.activations import Sine, activation
 from sinefield.fields.chain import Affine, Chain
 from sinefield.fields.compose import Composite, Constant, Evaluate, Formula, Product, Readout, Sum
 from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.derivatives import WHOLE, Derivative, LaplacianAlong, Partial
+from sinefield.fields.expansion import Expansion
 from sinefield.fields.field import NETWORKS, Field, Layered, build
 from sinefield.fields.functional import Batched
 from sinefield.fields.network import Network
@@ -90,7 +92,28 @@ SETTINGS: dict[str, dict[str, int | float | str]] = {
 }
 
 
+# Two functions of each family, sine and cosine of one among them, away from their centres and branch cuts.
+TERMS: Mapping[str, list[list[float]]] = {
+    "powers": [
+        [-1.0, -1.5, 0.7, 1.3, 2 / 3, 0, 0, 0.4],
+        [-1.0, -1.5, 0.7, 1.3, 2 / 3, 0, 0, 1.4],
+        [-2, 0, 0, 2, 3, 1, 1, 0],
+    ],
+    **{f"bessel-{kind}": [[-1.0, -1.5, 0.7, 1.3, 2 / 3, 3, 0.4], [-2, 0, 0, 2, 2, 1, 0]] for kind in "jyik"},
+    "waves": [[2.0, -1, 0, 0, 0.1, 0.2, 0.5], [2.0, -1, 0.5, 0.7, 0.1, 0.2, 2]],
+}
+
+
+def expansion(family: str = "powers") -> Expansion:
+    field = Expansion.of(family, torch.tensor(TERMS[family], dtype=torch.float64), 2, 2)
+    with torch.no_grad():
+        field.weight.copy_(matrix(2, len(TERMS[family])))
+    return field
+
+
 def network(name: str) -> nn.Module:
+    if name == "expansion":
+        return expansion()
     torch.manual_seed(0)
     shape = {} if name == "constant" else {"hidden_features": 6, "hidden_layers": 1}
     return build(name, 0 if name == "constant" else DIMENSION, 2, **(shape | SETTINGS.get(name, {}))).double()
@@ -119,6 +142,9 @@ FIELDS: Mapping[str, Callable[[], nn.Module]] = {
     "periodic perceptron": lambda: Periodic(perceptron(4), (2.0, 3.0)).double(),
     "periodic module": lambda: Periodic(Readout(siren(4), matrix(2, 2)), (2.0, 3.0)).double(),
     "side by side": batched,
+    **{f"expansion in {family}": functools.partial(expansion, family) for family in TERMS},
+    "expansion in functions of the user": lambda: Expansion(formula(2), 2),
+    "expansion in a product": lambda: Product(formula(1), Sum(siren(), expansion("waves"))),
     "tiles in a product": lambda: Product(formula(1), network("tiled")),
     "composites within composites": lambda: Sum(
         Product(Restriction(siren(1, 1), (0,), 2), AffineMap(perceptron(), matrix(2, 2))),
@@ -296,7 +322,7 @@ def test_every_composite_is_judged() -> None:
     judged = set().union(*(all_within(make()) for make in FIELDS.values()))
     known = {
         each
-        for each in (vars(compose) | vars(coordinates)).values()
+        for each in (vars(compose) | vars(coordinates) | vars(expansions)).values()
         if isinstance(each, type) and issubclass(each, Composite)
     }
     assert known - {Composite} <= judged

@@ -12,6 +12,7 @@ from sinefield import Constraint
 from sinefield.domains import Box
 from sinefield.fields.compose import Formula, Product, Sum
 from sinefield.fields.coordinates import AffineMap, Periodic
+from sinefield.fields.expansion import Expansion
 from sinefield.fields.siren import Siren
 from sinefield.objective import Batch, Objective
 from sinefield.solvers.last_layer import is_linear, linearise_last_layer
@@ -101,6 +102,25 @@ def test_linear_equations_are_told_by_trying(residual: Callable[..., Tensor], li
     objective = Objective({"u": field}, [Constraint(SQUARE, residual)])
     assert is_linear(objective, samples(objective)) == linear
     assert all(torch.equal(*each) for each in zip(before, field.parameters(), strict=True))
+
+
+def test_functions_in_closed_form_are_one_more_block_of_columns() -> None:
+    """Each of their columns is the change of the residuals when its weight is raised by 1."""
+    torch.manual_seed(0)
+    terms = torch.tensor([[-1.0, -1, 0.7, 1.3, 2 / 3, 0, 0, 0.4], [-2, 0, 0, 2, -1, 0, 0, 0.3]], dtype=torch.float64)
+    closed = Expansion.of("powers", terms, 2)
+    bubble = Formula(lambda x: x[:, :1] * x[:, 1:], 2, 1)
+    objective = Objective({"u": Sum(network(layers=0), Product(bubble, closed))}, constraints())
+    batch = samples(objective)
+    found = linearise_last_layer(objective, batch)
+    assert [each.weight.shape[1] for each in found.maps] == [7, 2]
+    before = objective.residuals(batch)
+    for place in range(2):
+        with torch.no_grad():
+            closed.weight.zero_()[0, place] = 1.0
+        torch.testing.assert_close(found.jacobian[:, 8 + place], objective.residuals(batch) - before)
+    assert is_linear(objective, batch)
+    assert closed.weight.tolist() == [[0.0, 1.0]]
 
 
 def test_two_unknowns_have_columns_of_their_own() -> None:

@@ -10,6 +10,7 @@ from sinefield.fields.activations import Activation, Pointwise, Sine, activation
 from sinefield.fields.chain import Affine, Chain, SquaredDistances
 from sinefield.fields.compose import Composite, Constant, Formula, Product, Readout, Sum
 from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
+from sinefield.fields.expansion import Columns, Expansion
 from sinefield.fields.field import NETWORKS, Field, build, evaluating, register
 from sinefield.fields.network import Network
 from sinefield.fields.tiled import TiledSiren
@@ -20,8 +21,10 @@ __all__ = [
     "Affine",
     "AffineMap",
     "Chain",
+    "Columns",
     "Composite",
     "Constant",
+    "Expansion",
     "Field",
     "Formula",
     "Network",

@@ -20,6 +20,7 @@ from sinefield.domains import Samples
 from sinefield.fields.chain import Affine, Chain
 from sinefield.fields.compose import Composite, Evaluate
 from sinefield.fields.derivatives import Derivative, Partial
+from sinefield.fields.expansion import Expansion
 from sinefield.fields.field import Field
 from sinefield.linearisation import to_real_rows
 from sinefield.objective import Batch, Group, Objective
@@ -28,14 +29,14 @@ _LINEAR = 1e-10  # of the residuals: rounding; the mildest nonlinearity is far a
 _TOGETHER = 256  # columns that are computed at a time
 _PLAIN: Set[Derivative] = {"value", Partial(())}
 
-Answer = Callable[[Chain, Tensor, Set[Derivative]], Mapping[Derivative, Tensor]]
-"""Gives derivatives of a chain whose last map is looked for."""
+Answer = Callable[[Affine, nn.Module | Chain, Tensor, Set[Derivative]], Mapping[Derivative, Tensor]]
+"""Gives derivatives of a field whose last map is looked for, given that map and what it is the map of."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class _Leaf:
-    """A chain that was evaluated: its last map, the derivatives of its features ``(n, k, …)`` and its own."""
+    """A field that was evaluated: its last map, the derivatives of its features ``(n, k, …)`` and its own."""
 
     last: Affine
     features: Mapping[Derivative, Tensor]
@@ -44,7 +45,7 @@ class _Leaf:
 
 @final
 class _Through(Composite):
-    """A field whose chains with a last map that is looked for are answered by someone else."""
+    """A field whose parts with a last map that is looked for are answered by someone else."""
 
     def __init__(self, whole: nn.Module, answer: Answer) -> None:
         super().__init__()
@@ -58,25 +59,27 @@ class _Through(Composite):
         return [(self.whole, needs)]
 
     def derivatives(self, points: Tensor, needs: Set[Derivative], evaluate: Evaluate) -> dict[Derivative, Tensor]:  # noqa: ARG002 - it evaluates by itself
-        """Return the derivatives, those of the chains in question by the answer."""
+        """Return the derivatives, those of the parts in question by the answer."""
         return dict(self._evaluate(self.whole, points, needs))
 
     def _evaluate(self, part: nn.Module | Chain, points: Tensor, needs: Set[Derivative]) -> Mapping[Derivative, Tensor]:
+        if isinstance(part, Expansion):
+            return self.answer(part.last, part.columns, points, needs)
         if isinstance(part, Composite):
             return part.derivatives(points, needs, self._evaluate)
         chain = part if isinstance(part, Chain) else part.chain() if isinstance(part, Field) else None
         last = chain.links[-1] if chain is not None else None
         if chain is None or not isinstance(last, Affine) or not isinstance(last.weight, nn.Parameter):
             return kernels.evaluate(part, points, needs)
-        return self.answer(chain, points, needs)
+        return self.answer(last, Chain(chain.links[:-1]), points, needs)
 
 
-def _features(leaves: list[_Leaf], chain: Chain, points: Tensor, needs: Set[Derivative]) -> Mapping[Derivative, Tensor]:
-    """Return the derivatives of a chain, and note those of its features."""
-    last = chain.links[-1]
-    assert isinstance(last, Affine), "only chains that end in an affine map are answered"
+def _features(
+    leaves: list[_Leaf], last: Affine, before: nn.Module | Chain, points: Tensor, needs: Set[Derivative]
+) -> Mapping[Derivative, Tensor]:
+    """Return the derivatives of a last map of features, and note those of the features."""
     with torch.no_grad():
-        features = kernels.evaluate(Chain(chain.links[:-1]), points, needs)
+        features = kernels.evaluate(before, points, needs)
         values: dict[Derivative, Tensor] = {}
         for need, each in features.items():
             found = (each.movedim(1, -1) @ last.weight.mT).movedim(-1, 1)
@@ -148,7 +151,7 @@ def linearise_last_layer(objective: Objective, batch: Batch) -> LastLayer:
     """Return the residuals of an objective as a function of the last maps of its unknowns.
 
     Args:
-        objective: its unknowns are chains that end in affine maps, or are made of such.
+        objective: its unknowns are chains that end in affine maps, or expansions, or are made of such.
         batch: where.
 
     Raises:
@@ -191,7 +194,7 @@ def _residuals_of(
 ) -> Tensor:
     """Return the rows of a group for given derivatives of its chains, in the order that these are evaluated in."""
     left = iter(given)
-    stubs = {name: _Through(each, lambda _c, _p, _n: next(left)) for name, each in objective.unknowns.items()}
+    stubs = {name: _Through(each, lambda *_asked: next(left)) for name, each in objective.unknowns.items()}
     found = objective.evaluate_group(group, stubs, block)
     return torch.cat([(scale * to_real_rows(each)).flatten() for scale, each in zip(scales, found, strict=True)])
 

@@ -290,14 +290,15 @@ def _groups_by_order(objective: Objective) -> tuple[list[int], list[int]]:
 
 
 def _used_columns(linear: LastLayer, count: int) -> Tensor:
-    """Return the columns of the first features of each output, and of the biases."""
+    """Return the columns of the first features of each output, of the biases, and all of expansions, without biases."""
     used, start = [], 0
     for each in linear.maps:
         outputs, features = each.weight.shape
         wide = features + (each.bias is not None)
         for output in range(outputs):
             begin = start + output * wide
-            used += [*range(begin, begin + min(count, features)), *range(begin + features, begin + wide)]
+            some = features if each.bias is None else min(count, features)
+            used += [*range(begin, begin + some), *range(begin + features, begin + wide)]
         start += outputs * wide
     return torch.tensor(used)
 
