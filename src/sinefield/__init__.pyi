@@ -11,8 +11,11 @@ from .constraint import Constraint as Constraint
 from .cost import estimate as estimate
 from .domains import Ball as Ball
 from .domains import Box as Box
+from .domains import Difference as Difference
 from .domains import Grid as Grid
 from .domains import PointCloud as PointCloud
+from .domains import Polygon as Polygon
+from .domains import SpaceTime as SpaceTime
 from .fields import Siren as Siren
 from .fields import build as build
 from .jet import Jet as Jet

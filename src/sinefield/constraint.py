@@ -90,7 +90,7 @@ class Constraint:
         Raises:
             ValueError: a parameter names neither, or both.
         """
-        known = _target_names(self.domain)
+        known = self.domain.target_names
         both = known & unknowns.keys()
         if both:
             raise ValueError(
@@ -197,10 +197,6 @@ class BoundConstraint:
             fraction: the part of the budget that is used.
         """
         return self.constraint.weight_at(fraction) * self.constraint.norm.loss(self.residual(jets, targets))
-
-
-def _target_names(domain: Domain) -> frozenset[str]:
-    return domain.target_names if isinstance(domain, FiniteDomain) else frozenset()
 
 
 def _drops(field: nn.Module) -> bool:

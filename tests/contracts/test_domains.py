@@ -19,7 +19,18 @@ import torch
 from torch import Tensor
 
 from sinefield import domains
-from sinefield.domains import Ball, Box, BoxBoundary, ContinuousDomain, Domain, FiniteDomain, Grid, PointCloud, Samples
+from sinefield.domains import (
+    Ball,
+    Box,
+    BoxBoundary,
+    ContinuousDomain,
+    Domain,
+    FiniteDomain,
+    Grid,
+    PointCloud,
+    Polygon,
+    Samples,
+)
 
 MODULES = [importlib.import_module(f"sinefield.domains.{each.name}") for each in pkgutil.iter_modules(domains.__path__)]
 CLASSES: list[type[Domain]] = [
@@ -32,6 +43,7 @@ CLASSES: list[type[Domain]] = [
     and not inspect.isabstract(each)
 ]
 COUNT = 200
+MANY = 20_000
 NAMES = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
@@ -92,17 +104,50 @@ def judge_finite(domain: FiniteDomain) -> None:
 def judge_continuous(domain: ContinuousDomain) -> None:
     generator = seeded(1)
     first, second = domain.draw(COUNT, generator), domain.draw(COUNT, generator)
-    judge_samples(domain, first, COUNT, frozenset())
+    judge_samples(domain, first, COUNT, domain.target_names)
     assert first.points.dtype == torch.float32
     assert torch.equal(domain.draw(COUNT, seeded(1)).points, first.points)
     assert not torch.equal(second.points, first.points)
     double = domain.draw(COUNT, seeded(1), dtype=torch.float64)
-    judge_samples(domain, double, COUNT, frozenset())
+    judge_samples(domain, double, COUNT, domain.target_names)
     assert double.points.dtype == torch.float64
     assert not torch.equal(double.points, double.points.float().double()), "points were rounded to single precision"
+    if "normal" in domain.target_names:
+        judge_normals(first)
+        judge_normals(double)
+    if isinstance(getattr(domain, "boundary", None), ContinuousDomain):
+        judge_region(domain)
     # Twice as many points reach about as far: the distribution does not depend on the precision.
     for one, other in zip(first.points.aminmax(dim=0), double.points.float().aminmax(dim=0), strict=True):
         assert bool(((one - other).abs() <= 0.2 * (first.points.amax(0) - first.points.amin(0))).all())
+
+
+def judge_normals(samples: Samples) -> None:
+    normal = samples.targets["normal"]
+    assert normal.shape == samples.points.shape
+    assert normal.dtype == samples.points.dtype
+    torch.testing.assert_close(normal.norm(dim=1), torch.ones(len(normal), dtype=normal.dtype))
+
+
+def judge_region(domain: Any) -> None:
+    """Check the inside of a region, and by the divergence theorem the boundary around it, ∮ x·n = d |Ω|."""
+    points = domain.draw(COUNT, seeded(1), torch.float64).points
+    assert bool(domain.contains(points).all())
+    box, boundary = domain.bounding_box, domain.boundary
+    assert bool(box.contains(points).all())
+    size = max(high - low for low, high in zip(box.lower, box.upper, strict=True))
+    edge = boundary.draw(MANY, seeded(2), torch.float64)
+    normal = edge.targets["normal"]
+    judge_normals(edge)
+    assert bool(domain.contains(edge.points - 1e-5 * size * normal).all()), (
+        "normals point inwards, or at the wrong place"
+    )
+    assert not bool(domain.contains(edge.points + 1e-5 * size * normal).any())
+    if hasattr(domain, "measure"):
+        around = torch.tensor([box.lower, box.upper], dtype=torch.float64).mean(0)
+        flux = boundary.measure * ((edge.points - around) * normal).sum(1)
+        error = float(flux.std()) / MANY**0.5 + 1e-9 * size**domain.dimension
+        assert abs(float(flux.mean()) - domain.dimension * domain.measure) < 5 * error
 
 
 def rename(domain: Domain, axes: tuple[str, ...] | None) -> Any:
@@ -164,6 +209,14 @@ class Broken(ContinuousDomain):
         return Samples(self.function(count, generator, dtype))
 
 
+class BrokenTargets(Broken):
+    """Carries normals that it does not tell of."""
+
+    def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
+        points = self.function(count, generator, dtype)
+        return Samples(points, {"normal": torch.ones_like(points)})
+
+
 def uniform(count: int, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
     return torch.rand(count, 2, generator=generator, dtype=dtype)
 
@@ -177,6 +230,7 @@ def broken_draws() -> Iterator[tuple[str, Broken]]:
     yield "rounded points", Broken(lambda n, g, dtype: uniform(n, g, torch.float32).to(dtype))
     yield "double precision", Broken(lambda n, g, dtype: uniform(n, g, torch.float64))
     yield "infinite points", Broken(lambda n, g, dtype: uniform(n, g, dtype) / 0)
+    yield "a target that is not told", BrokenTargets(uniform)
     yield "another box", Broken(lambda n, g, dtype: uniform(n, g, dtype) * (2 if dtype == torch.float64 else 1))
 
 
@@ -218,6 +272,32 @@ def test_lost_names_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr("sinefield.domains.ball.check_axes", lambda axes, dimension, what: axes)
         with pytest.raises(pytest.fail.Exception):
             judge(Ball([0, 0], 1))
+
+
+@pytest.mark.parametrize("kind", [Ball, Box, Polygon], ids=lambda kind: kind.__name__)
+def test_normals_that_are_wrong_are_seen(kind: type[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    region = Polygon([(0, 0), (3, 0), (0, 2)]) if kind is Polygon else kind([0, 0], [1, 2] if kind is Box else 1)
+    judge(region)
+    boundary = type(region.boundary)
+    draw = boundary.draw
+
+    def turned(self: Any, *arguments: Any) -> Samples:
+        drawn = draw(self, *arguments)
+        return Samples(drawn.points, {"normal": -drawn.targets["normal"]})
+
+    def long(self: Any, *arguments: Any) -> Samples:
+        drawn = draw(self, *arguments)
+        return Samples(drawn.points, {"normal": 2 * drawn.targets["normal"]})
+
+    for fault in (turned, long):
+        with monkeypatch.context() as patch:
+            patch.setattr(boundary, "draw", fault)
+            with pytest.raises(AssertionError):
+                judge(region)
+    with monkeypatch.context() as patch:
+        patch.setattr(boundary, "measure", 1.05 * region.boundary.measure)
+        with pytest.raises(AssertionError):
+            judge(region)
 
 
 def test_a_class_without_an_example_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

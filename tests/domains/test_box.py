@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -76,3 +77,23 @@ def test_axes_have_names(axes: str | list[str] | tuple[str, ...]) -> None:
 def test_names_that_do_not_fit_are_refused(axes: str, told: str) -> None:
     with pytest.raises(ValueError, match=f"the box needs 2 different names for its axes, got {told}; give one letter"):
         Box([0, 0], [1, 2], axes=axes)
+
+
+@pytest.mark.parametrize(("axis", "side", "at"), [("t", "lower", 0.1), (0, "upper", 1.0), ("x", "upper", 2.3)])
+def test_faces_are_exact_in_double_precision(axis: int | str, side: Literal["lower", "upper"], at: float) -> None:
+    box = Box([0.1, -3.0], [1.0, 2.3], axes="tx")
+    drawn = box.face(axis, side).draw(COUNT, torch.Generator().manual_seed(0), torch.float64)
+    place = 0 if axis in (0, "t") else 1
+    assert bool((drawn.points[:, place] == at).all())  # 0.1 and not its neighbour in single precision
+    other = 1 - place
+    assert distance(drawn.points[:, other], uniform(box.lower[other], box.upper[other])) < CRITICAL
+    expected = torch.zeros(2, dtype=torch.float64)
+    expected[place] = -1.0 if side == "lower" else 1.0
+    assert bool((drawn.targets["normal"] == expected).all())
+
+
+@pytest.mark.parametrize(("axis", "side"), [("y", "lower"), (2, "lower"), (-1, "lower"), ("x", "left")])
+def test_faces_that_do_not_exist_are_refused(axis: int | str, side: Any) -> None:
+    with pytest.raises(ValueError, match="one of its 2 axes") as told:
+        Box([0, 0], [1, 1], axes="tx").face(axis, side)
+    assert "\n" not in str(told.value)

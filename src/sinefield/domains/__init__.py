@@ -1,7 +1,8 @@
 """Domains Ω, one a file: where the points of a constraint come from, and the targets a(x) they carry."""
 
 from sinefield.domains.ball import Ball, Sphere
-from sinefield.domains.box import Box, BoxBoundary
+from sinefield.domains.box import Box, BoxBoundary, BoxFace
+from sinefield.domains.difference import Difference, DifferenceBoundary
 from sinefield.domains.domain import (
     ContinuousDomain,
     Domain,
@@ -11,19 +12,31 @@ from sinefield.domains.domain import (
 )
 from sinefield.domains.grid import Grid
 from sinefield.domains.point_cloud import PointCloud
+from sinefield.domains.polygon import Polygon, PolygonBoundary
+from sinefield.domains.region import Region
 from sinefield.domains.side_by_side import SideBySide
+from sinefield.domains.space_time import Instant, SpaceTime, Walls
 
 __all__ = [
     "Ball",
     "Box",
     "BoxBoundary",
+    "BoxFace",
     "ContinuousDomain",
+    "Difference",
+    "DifferenceBoundary",
     "Domain",
     "FiniteDomain",
     "Grid",
+    "Instant",
     "Lookup",
     "PointCloud",
+    "Polygon",
+    "PolygonBoundary",
+    "Region",
     "Samples",
     "SideBySide",
+    "SpaceTime",
     "Sphere",
+    "Walls",
 ]

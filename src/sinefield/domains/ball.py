@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
+from torch import Tensor
 
+from sinefield.domains.box import Box
 from sinefield.domains.domain import ContinuousDomain, Samples, check_axes
 
 
@@ -54,6 +56,23 @@ class Ball(ContinuousDomain):
         """∂Ω, the sphere around the ball."""
         return Sphere(self)
 
+    @property
+    def measure(self) -> float:
+        """The volume π^(d/2) r^d / Γ(d/2 + 1): a length, an area, a volume."""
+        half = self.dimension / 2
+        return float(math.pi**half / math.gamma(half + 1) * self.radius**self.dimension)
+
+    @property
+    def bounding_box(self) -> Box:
+        """The smallest box around the ball."""
+        return Box(
+            [each - self.radius for each in self.centre], [each + self.radius for each in self.centre], self.axes
+        )
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Return which of the points ``(n, d)`` are in the ball, ``(n,)``."""
+        return (points - points.new_tensor(self.centre)).square().sum(1).sqrt() <= self.radius
+
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution in the ball; see :meth:`ContinuousDomain.draw`."""
         centre = torch.tensor(self.centre, dtype=dtype)
@@ -66,7 +85,7 @@ class Ball(ContinuousDomain):
 @final
 @dataclass(frozen=True, eq=False)
 class Sphere(ContinuousDomain):
-    """The sphere ‖x − centre‖ = radius around a ball.
+    """The sphere ‖x − centre‖ = radius around a ball, with the target ``normal``, the outward unit normal ``(n, d)``.
 
     Args:
         ball: the ball; see :attr:`Ball.boundary`.
@@ -88,8 +107,19 @@ class Sphere(ContinuousDomain):
         """The names of the axes of the ball."""
         return self.ball.axes
 
+    @property
+    def target_names(self) -> frozenset[str]:
+        """The target ``normal``."""
+        return frozenset({"normal"})
+
+    @property
+    def measure(self) -> float:
+        """The surface d |ball| / r: the number 2 of ends, a length, an area."""
+        return self.dimension * self.ball.measure / self.ball.radius
+
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution on the sphere; see :meth:`ContinuousDomain.draw`."""
         normal = torch.randn(count, self.dimension, generator=generator, dtype=dtype)
         directions = normal / normal.norm(dim=1, keepdim=True)
-        return Samples(torch.tensor(self.ball.centre, dtype=dtype) + self.ball.radius * directions)
+        points = torch.tensor(self.ball.centre, dtype=dtype) + self.ball.radius * directions
+        return Samples(points, {"normal": directions})

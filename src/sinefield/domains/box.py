@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import torch
+from torch import Tensor
 
 from sinefield.domains.domain import ContinuousDomain, Samples, check_axes
 
@@ -57,6 +58,39 @@ class Box(ContinuousDomain):
         """∂Ω, the faces of the box."""
         return BoxBoundary(self)
 
+    def face(self, axis: int | str, side: Literal["lower", "upper"]) -> BoxFace:
+        """Return one of the faces of the box, as ``box.face("t", "lower")`` for the beginning of a space-time.
+
+        Args:
+            axis: the axis that the face is perpendicular to, by its name or its place.
+            side: which of the two faces.
+
+        Raises:
+            ValueError: there is no such axis or side.
+        """
+        place = tuple(self.axes or ()).index(axis) if axis in (self.axes or ()) else axis
+        if not isinstance(place, int) or not 0 <= place < self.dimension or side not in ("lower", "upper"):
+            names = ", ".join(self.axes or ()) or "no names"
+            raise ValueError(
+                f"a face of the box is at the 'lower' or 'upper' end of one of its {self.dimension} axes ({names}), "
+                f"got axis {axis!r} and side {side!r}"
+            )
+        return BoxFace(self, place, side)
+
+    @property
+    def measure(self) -> float:
+        """The product of the sides: a length, an area, a volume."""
+        return math.prod(float(high - low) for low, high in zip(self.lower, self.upper, strict=True))
+
+    @property
+    def bounding_box(self) -> Box:
+        """The box itself."""
+        return self
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Return which of the points ``(n, d)`` are in the box, ``(n,)``."""
+        return ((points >= points.new_tensor(self.lower)) & (points <= points.new_tensor(self.upper))).all(1)
+
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution in the box; see :meth:`ContinuousDomain.draw`."""
         lower, upper = torch.tensor([self.lower, self.upper], dtype=dtype)
@@ -67,6 +101,8 @@ class Box(ContinuousDomain):
 @dataclass(frozen=True, eq=False)
 class BoxBoundary(ContinuousDomain):
     """The faces of a box, each with a share of the points in proportion to its area.
+
+    Samples carry the target ``normal``, the outward unit normal ``(n, d)``.
 
     Args:
         box: the box; see :attr:`Box.boundary`.
@@ -89,6 +125,18 @@ class BoxBoundary(ContinuousDomain):
         """The names of the axes of the box."""
         return self.box.axes
 
+    @property
+    def target_names(self) -> frozenset[str]:
+        """The target ``normal``."""
+        return frozenset({"normal"})
+
+    @property
+    def measure(self) -> float:
+        """The area of all faces: the number 2 of ends, a length, an area."""
+        return sum(
+            2 * self.box.measure / (high - low) for low, high in zip(self.box.lower, self.box.upper, strict=True)
+        )
+
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution on the faces; see :meth:`ContinuousDomain.draw`."""
         bounds = torch.tensor([self.box.lower, self.box.upper], dtype=dtype)
@@ -98,4 +146,54 @@ class BoxBoundary(ContinuousDomain):
         face = torch.randint(0, 2, (count,), generator=generator)
         points = self.box.draw(count, generator, dtype).points
         points[torch.arange(count), axis] = bounds[face, axis]
-        return Samples(points)
+        normal = torch.zeros_like(points)
+        normal[torch.arange(count), axis] = 2.0 * face.to(dtype) - 1
+        return Samples(points, {"normal": normal})
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BoxFace(ContinuousDomain):
+    """One face of a box, with the target ``normal``, the outward unit normal ``(n, d)``.
+
+    Args:
+        box: the box; see :meth:`Box.face`.
+        axis: place of the axis that the face is perpendicular to.
+        side: which of the two.
+
+    >>> start = Box([0, 0], [1, 2], axes="tx").face("t", "lower")
+    >>> start.draw(2, torch.Generator().manual_seed(0)).targets["normal"].tolist()
+    [[-1.0, 0.0], [-1.0, 0.0]]
+    """
+
+    box: Box
+    axis: int
+    side: Literal["lower", "upper"]
+
+    @property
+    def dimension(self) -> int:
+        """d, the dimension of the space the face lies in."""
+        return self.box.dimension
+
+    @property
+    def axes(self) -> Sequence[str] | None:
+        """The names of the axes of the box."""
+        return self.box.axes
+
+    @property
+    def target_names(self) -> frozenset[str]:
+        """The target ``normal``."""
+        return frozenset({"normal"})
+
+    @property
+    def at(self) -> float:
+        """The coordinate along the axis that all points of the face have."""
+        return (self.box.lower if self.side == "lower" else self.box.upper)[self.axis]
+
+    def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
+        """Return points from the uniform distribution on the face; see :meth:`ContinuousDomain.draw`."""
+        points = self.box.draw(count, generator, dtype).points
+        points[:, self.axis] = self.at
+        normal = torch.zeros_like(points)
+        normal[:, self.axis] = -1.0 if self.side == "lower" else 1.0
+        return Samples(points, {"normal": normal})

@@ -76,7 +76,11 @@ class FiniteDomain(ABC):
 
 @dataclass(frozen=True, eq=False)
 class ContinuousDomain(ABC):
-    """A domain of infinitely many points, drawn from the uniform distribution; its a(x) is a formula, not a target."""
+    """A domain of infinitely many points, drawn from the uniform distribution.
+
+    Its a(x) is a formula of the points, not a target; but what belongs to the domain is one, as the outward unit normal
+    of a boundary, ``(n, d)``, which residuals bind by the name ``normal``.
+    """
 
     @property
     @abstractmethod
@@ -87,6 +91,11 @@ class ContinuousDomain(ABC):
     def axes(self) -> Sequence[str] | None:
         """The names of the axes, a tuple of d strings; None where they have none."""
         return None
+
+    @property
+    def target_names(self) -> frozenset[str]:
+        """The names of the targets a(x) that samples carry: none, or ``normal`` of a boundary."""
+        return frozenset()
 
     @property
     def granule(self) -> int:

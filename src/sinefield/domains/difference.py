@@ -1,0 +1,205 @@
+"""Differences: a region without some others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, final
+
+import torch
+from torch import Tensor
+
+from sinefield.domains.ball import Ball, Sphere
+from sinefield.domains.box import Box, BoxBoundary
+from sinefield.domains.domain import ContinuousDomain, Samples
+from sinefield.domains.polygon import Polygon, PolygonBoundary
+
+Simple = Box | Ball | Polygon
+"""The regions that differences are made of."""
+
+ROUNDS: Final = 1000
+"""How often as many points as are wanted are drawn at most, before there are enough that are left."""
+
+_TRIED = 4096  # points that tell whether regions meet, and whether anything is left
+_STEP = 1e-6  # of the size of the whole: how far to each side of a boundary it is looked
+
+
+@final
+@dataclass(frozen=True, eq=False, init=False)
+class Difference(ContinuousDomain):
+    """The points of a region that are in none of some others: whole − (removed_1 ∪ removed_2 ∪ …).
+
+    Points are drawn in the whole, those in what was removed are left out; that is given up, with an error, after
+    :data:`ROUNDS` times as many points as were wanted.
+
+    Args:
+        whole: a box, a ball or a polygon, which the names of the axes are from.
+        *removed: boxes, balls or polygons of the same dimension; each meets the whole.
+
+    Raises:
+        ValueError: nothing is removed, dimensions or names of axes differ, a region is of another kind, a removed one
+            does not meet the whole, or nothing is left.
+
+    >>> ring = Difference(Ball([0, 0], 2), Ball([0, 0], 1))
+    >>> radii = ring.draw(100, torch.Generator().manual_seed(0)).points.norm(dim=1)
+    >>> bool(((radii >= 1) & (radii <= 2)).all())
+    True
+    """
+
+    whole: Simple
+    removed: Sequence[Simple]
+
+    def __init__(self, whole: Simple | Difference, *removed: Simple) -> None:
+        first, before = (whole.whole, whole.removed) if isinstance(whole, Difference) else (whole, ())
+        object.__setattr__(self, "whole", first)
+        object.__setattr__(self, "removed", (*before, *removed))
+        self._check()
+
+    def _check(self) -> None:
+        kinds = [type(each).__name__ for each in (self.whole, *self.removed) if not isinstance(each, Simple)]
+        if kinds or not self.removed:
+            raise ValueError(
+                "a difference is of a box, ball or polygon and one or more others of these, got "
+                f"{len(self.removed)} removed" + (f" and a {kinds[0]}" if kinds else "")
+            )
+        for number, each in enumerate(self.removed, 1):
+            if each.dimension != self.dimension or each.axes not in (None, self.axes):
+                raise ValueError(
+                    f"what is removed has the {self.dimension} axes of the whole ({self.axes or 'no names'}), got "
+                    f"{each.dimension} ({each.axes or 'no names'}) in region {number} that is removed"
+                )
+            points = each.draw(_TRIED, torch.Generator().manual_seed(0), torch.float64).points
+            if not bool(self.whole.contains(points).any()):
+                raise ValueError(f"region {number} that is removed does not meet the whole; leave it out or move it")
+        points = self.whole.draw(_TRIED, torch.Generator().manual_seed(0), torch.float64).points
+        if not bool(self.contains(points).any()):
+            raise ValueError(
+                f"a difference needs a part that is left, got none of {_TRIED} points in {type(self.whole).__name__} "
+                f"without {len(self.removed)} others; make the whole larger or remove less"
+            )
+
+    @property
+    def dimension(self) -> int:
+        """d, the dimension of the points."""
+        return self.whole.dimension
+
+    @property
+    def axes(self) -> Sequence[str] | None:
+        """The names of the axes of the whole."""
+        return self.whole.axes
+
+    @property
+    def boundary(self) -> DifferenceBoundary:
+        """∂Ω, the parts of the boundaries of all regions that points are left beside."""
+        return DifferenceBoundary(self)
+
+    @property
+    def bounding_box(self) -> Box:
+        """The box around the whole."""
+        return self.whole.bounding_box
+
+    def contains(self, points: Tensor) -> Tensor:
+        """Return which of the points ``(n, d)`` are in the whole and in nothing that was removed, ``(n,)``."""
+        found = self.whole.contains(points)
+        for each in self.removed:
+            found = found & ~each.contains(points)
+        return found
+
+    def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
+        """Return points from the uniform distribution in what is left; see :meth:`ContinuousDomain.draw`."""
+
+        def left() -> Iterator[Samples]:
+            while True:
+                points = self.whole.draw(count, generator, torch.float64).points
+                yield Samples(points[self.contains(points)])
+
+        return _first(left(), count, dtype)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DifferenceBoundary(ContinuousDomain):
+    """The boundary of a difference, with the target ``normal``, the outward unit normal ``(n, d)``.
+
+    Points are drawn on the boundaries of all regions, in proportion to their size; those are kept that have the
+    difference on one side only. Where several boundaries coincide, the first of the regions gives the points.
+
+    Args:
+        difference: the difference; see :attr:`Difference.boundary`.
+
+    >>> edge = Difference(Ball([0, 0], 2), Ball([0, 0], 1)).boundary
+    >>> drawn = edge.draw(100, torch.Generator().manual_seed(0))
+    >>> sorted({round(float(each)) for each in (drawn.points * drawn.targets["normal"]).sum(1)})
+    [-1, 2]
+    """
+
+    difference: Difference
+
+    @property
+    def dimension(self) -> int:
+        """d, the dimension of the space the boundary lies in."""
+        return self.difference.dimension
+
+    @property
+    def axes(self) -> Sequence[str] | None:
+        """The names of the axes of the difference."""
+        return self.difference.axes
+
+    @property
+    def target_names(self) -> frozenset[str]:
+        """The target ``normal``."""
+        return frozenset({"normal"})
+
+    def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
+        """Return points from the uniform distribution on the boundary; see :meth:`ContinuousDomain.draw`."""
+        regions = (self.difference.whole, *self.difference.removed)
+        boundaries: list[BoxBoundary | Sphere | PolygonBoundary] = [each.boundary for each in regions]
+        sizes = torch.tensor([each.measure for each in boundaries], dtype=torch.float64)
+
+        def left() -> Iterator[Samples]:
+            while True:
+                chosen = torch.multinomial(sizes, count, replacement=True, generator=generator)
+                parts = [
+                    self._kept(number, each.draw(int((chosen == number).sum()), generator, torch.float64))
+                    for number, each in enumerate(boundaries)
+                ]
+                points = torch.cat([each.points for each in parts])
+                normal = torch.cat([each.targets["normal"] for each in parts])
+                mixed = torch.randperm(len(points), generator=generator)  # so that any first points are from all parts
+                yield Samples(points[mixed], {"normal": normal[mixed]})
+
+        return _first(left(), count, dtype)
+
+    def _kept(self, number: int, drawn: Samples) -> Samples:
+        """Return those of the points on the boundary of one region that have the difference on one side only."""
+        points, normal = drawn.points, drawn.targets["normal"] * (1 if number == 0 else -1)
+        box = self.difference.bounding_box
+        step = _STEP * max(high - low for low, high in zip(box.lower, box.upper, strict=True))
+        inner, outer = points - step * normal, points + step * normal
+        kept = self.difference.contains(inner) & ~self.difference.contains(outer)
+        for each in (self.difference.whole, *self.difference.removed)[:number]:
+            kept &= each.contains(inner) == each.contains(outer)  # else its own boundary is here, and gave the point
+        return Samples(points[kept], {"normal": normal[kept]})
+
+
+def _first(draws: Iterator[Samples], count: int, dtype: torch.dtype) -> Samples:
+    """Return the first samples of several draws together.
+
+    Raises:
+        ValueError: there are too few in :data:`ROUNDS` draws.
+    """
+    parts: list[Samples] = []
+    found = 0
+    for _, each in zip(range(ROUNDS), draws, strict=False):
+        parts.append(each)
+        found += len(each.points)
+        if found >= count:
+            break
+    else:
+        raise ValueError(
+            f"a difference leaves too little of its whole: {found} of {ROUNDS * count} points, {count} are needed; "
+            "give a smaller whole around what is left"
+        )
+    targets = {name: torch.cat([each.targets[name] for each in parts]) for name in parts[0].targets}
+    together = Samples(torch.cat([each.points for each in parts]), targets).rows(0, count)
+    return Samples(together.points.to(dtype), {name: each.to(dtype) for name, each in together.targets.items()})
