@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sinefield import kernels
 from sinefield.fields.activations import Sine, activation
 from sinefield.fields.chain import Affine, Chain
-from sinefield.fields.compose import Product, Readout
+from sinefield.fields.compose import Formula, Product, Readout
 from sinefield.fields.coordinates import AffineMap, Restriction
 from sinefield.fields.derivatives import Derivative, LaplacianAlong, Partial
 from sinefield.fields.field import Layered
@@ -444,3 +444,11 @@ def test_points_of_a_chain(shape: tuple[int, ...]) -> None:
 def test_points_of_another_dimension_are_refused() -> None:
     with pytest.raises(ValueError, match=r"the field takes points of 2 coordinates, but those of the domain have 3"):
         _ = jet(Siren(2, 1, 8, 1), torch.zeros(5, 3)).value
+
+
+def test_the_jet_at_other_points_counts_as_read() -> None:
+    """A residual that depends on more than its own point: u(x) = u(x + 1)."""
+    field = Formula(torch.sin, 1, 1)
+    u = jet(field, torch.tensor([[0.0], [1.0]]))
+    torch.testing.assert_close(u.at(u.points + 1).value, torch.sin(u.points + 1))
+    assert u.read == {"value"}

@@ -111,6 +111,15 @@ class Jet(Derivatives):
             raise ValueError(f"there is no axis {axis!r}; these points have {', '.join(self._names)}")
         return self._names.index(axis)
 
+    def at(self, points: Tensor) -> Jet:
+        """Return the jet of the same field at other points, for residuals that depend on more than one point.
+
+        Args:
+            points: where, ``(k, d)``, in the coordinates of the domain; the residual's rows are still those of its own.
+        """
+        self.read.add("value")  # so that the field is seen to be read
+        return Jet(self.field, points, axes=self._names)
+
     def d(self, *axes: str | int) -> Tensor:
         """Return one derivative; see :meth:`Derivatives.d`. It is zero along an axis that the field does not take."""
         found = self._axes(axes)
