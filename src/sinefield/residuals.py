@@ -14,7 +14,7 @@ from sinefield.constraint import looked_for, moved
 from sinefield.domains import ContinuousDomain, Domain, FiniteDomain, Samples
 from sinefield.jet import Jet, jet
 from sinefield.linearisation import to_real_rows
-from sinefield.objective import Group, Objective
+from sinefield.objective import Batch, Group, Objective
 
 _PROBES = 6  # plane waves that the size of terms is estimated by
 
@@ -34,6 +34,16 @@ def draw_samples(domain: Domain, count: int, generator: torch.Generator) -> Samp
             some = torch.randperm(domain.size, generator=generator)[:count].sort().values
             found = domain.at(some)
             return Samples(found.points.double(), found.targets)
+
+
+def named_residuals(objective: Objective, batch: Batch) -> dict[str, Tensor]:
+    """Return the residuals r of an objective, as :meth:`Objective.residuals` stacks them, by name of the constraint."""
+    found: dict[str, Tensor] = {}
+    for group, samples in zip(objective.groups, batch.samples, strict=True):
+        values = objective.evaluate_group(group, objective.unknowns, objective.moved(samples))
+        for member, value, scale in zip(group.members, values, objective.scales(group, values, batch), strict=True):
+            found[member.constraint.name] = (scale * to_real_rows(value)).flatten()
+    return found
 
 
 @final

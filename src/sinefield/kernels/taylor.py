@@ -21,7 +21,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 import torch
 from torch import Tensor
@@ -43,8 +43,20 @@ def supports(chain: Chain) -> bool:  # noqa: ARG001 - every kernel says which ch
     return True
 
 
-def evaluate(chain: Chain, points: Tensor, needs: Set[Derivative]) -> dict[Derivative, Tensor]:
-    """Return the derivatives ``needs`` of a chain at ``points``; see :mod:`sinefield.kernels` for shapes."""
+def evaluate(
+    chain: Chain,
+    points: Tensor,
+    needs: Set[Derivative],
+    affine: Callable[[Affine, Series], Series] | None = None,
+) -> dict[Derivative, Tensor]:
+    """Return the derivatives ``needs`` of a chain at ``points``; see :mod:`sinefield.kernels` for shapes.
+
+    Args:
+        chain: which.
+        points: where.
+        needs: which derivatives.
+        affine: what is done at affine maps, to look at the rows there; None: :func:`push_affine`.
+    """
     dimension = points.shape[-1]
     keys = rows_for(needs, dimension)
     identity = torch.eye(dimension, dtype=points.dtype, device=points.device)
@@ -52,7 +64,10 @@ def evaluate(chain: Chain, points: Tensor, needs: Set[Derivative]) -> dict[Deriv
     series = {(): points, **series}
     order = highest_order(needs)
     for link in chain.links:
-        series = _push(link, series, keys, order)
+        if affine is not None and isinstance(link, Affine):
+            series = affine(link, series)
+        else:
+            series = _push(link, series, keys, order)
     return assembled(series, needs, dimension)
 
 
@@ -153,7 +168,7 @@ def _partitions(axes: Axes) -> Sequence[tuple[int, tuple[Axes, ...]]]:
 def _push(link: Link, series: Series, keys: Sequence[Key], order: int) -> Series:
     match link:
         case Affine():
-            return _push_affine(link, series)
+            return push_affine(link, series)
         case Dropped():
             mask = link(torch.ones_like(series[()]))
             return {key: mask * row for key, row in series.items()}
@@ -167,7 +182,7 @@ def _push(link: Link, series: Series, keys: Sequence[Key], order: int) -> Series
     return pushed
 
 
-def _push_affine(link: Affine, series: Series) -> Series:
+def push_affine(link: Affine, series: Series) -> Series:
     """Return W v + b and W v_α, as one matrix product."""
     if len(series) == 1:
         return {(): link(series[()])}

@@ -8,15 +8,29 @@ from typing import Any
 from sinefield import kinds
 from sinefield.problem import Problem
 from sinefield.problems.audio import audio
+from sinefield.problems.burgers import burgers
 from sinefield.problems.equation import equation
 from sinefield.problems.image import image
 from sinefield.problems.inverse_helmholtz import inverse_helmholtz
+from sinefield.problems.march import march
 from sinefield.problems.poisson import poisson
 from sinefield.problems.shape import shape
 from sinefield.problems.video import video
 from sinefield.problems.volume import volume
 
-__all__ = ["audio", "equation", "image", "inverse_helmholtz", "of", "poisson", "shape", "video", "volume"]
+__all__ = [
+    "audio",
+    "burgers",
+    "equation",
+    "image",
+    "inverse_helmholtz",
+    "march",
+    "of",
+    "poisson",
+    "shape",
+    "video",
+    "volume",
+]
 
 
 def of(source: str | Path, kind: str | None = None, **options: Any) -> Problem:

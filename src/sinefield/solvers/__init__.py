@@ -1,6 +1,7 @@
 """Solvers, one a file: values with ``init`` and ``step``, and schedules of their rates."""
 
 from sinefield.solvers.adam import Adam
+from sinefield.solvers.gauss_newton import GaussNewton
 from sinefield.solvers.least_squares import LeastSquares
 from sinefield.solvers.muon import Muon, orthogonalise
 from sinefield.solvers.schedule import Constant, Cosine, Schedule
@@ -16,6 +17,7 @@ __all__ = [
     "Clipped",
     "Constant",
     "Cosine",
+    "GaussNewton",
     "LeastSquares",
     "Muon",
     "Schedule",
