@@ -57,6 +57,7 @@ ARROWS: dict[str, set[str]] = {
     "jet_views": {"fields"},
     "jet": {"fields", "jet_views", "kernels"},
     "domains": set(),
+    "conditions": {"domains", "fields"},
     "norms": set(),
     "constraint": {"domains", "fields", "jet", "jet_views", "norms"},
     "problem": {"constraint"},

@@ -1,4 +1,5 @@
 from . import checkpoint as checkpoint
+from . import conditions as conditions
 from . import fields as fields
 from . import geometry as geometry
 from . import metrics as metrics

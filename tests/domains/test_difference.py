@@ -112,3 +112,15 @@ def test_draws_end_where_next_to_nothing_is_left() -> None:
     assert bool((thin.draw(64, torch.Generator().manual_seed(0)).points[:, 1] >= 0.9979).all())
     with pytest.raises(ValueError, match="leaves too little of its whole: 0 of 1000 points, 1 are needed"):
         Difference(Box([0, 0], [1, 1]), Box([0, 0], [1, 0.9995])).draw(1, torch.Generator().manual_seed(4))
+
+
+def test_boundaries_have_parts() -> None:
+    whole, hole = Box([0, 0], [2, 2]), Ball([0, 0], 1)
+    difference = Difference(whole, hole)
+    arc = difference.boundary_of(hole).draw(500, torch.Generator().manual_seed(0), torch.float64)
+    torch.testing.assert_close(arc.points.norm(dim=1), torch.ones(500, dtype=torch.float64))
+    torch.testing.assert_close(arc.targets["normal"], -arc.points)
+    rest = difference.boundary_of(whole).draw(500, torch.Generator().manual_seed(0), torch.float64).points
+    assert bool((rest.norm(dim=1) >= 1).all())
+    with pytest.raises(ValueError, match="give the object that the difference was made of"):
+        difference.boundary_of(Ball([0, 0], 1))

@@ -139,3 +139,34 @@ def test_bad_polygons_are_refused_in_a_line(vertices: Any, holes: Any, message: 
     with pytest.raises(ValueError, match=message) as told:
         Polygon(vertices, holes)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("corners", [ELL, ELL[::-1]])
+def test_sides_are_numbered_as_corners_are(corners: list[tuple[float, float]]) -> None:
+    polygon = Polygon(corners, axes="xy")
+    for number, (start, stop) in enumerate(zip(corners, corners[1:] + corners[:1], strict=True)):
+        side = polygon.sides(number)
+        drawn = side.draw(50, torch.Generator().manual_seed(0), torch.float64)
+        line = shapely.LineString([start, stop])
+        assert side.measure == pytest.approx(line.length)
+        assert shapely.distance(line, shapely.points(drawn.points.numpy())).max() < 1e-14
+        assert bool(polygon.contains(drawn.points - 1e-6 * drawn.targets["normal"]).all())
+    both = sum(math.dist(corners[each], corners[each + 1]) for each in (0, 3))
+    assert polygon.sides(0, 3).measure == pytest.approx(both)
+    assert polygon.sides(2).axes == ("x", "y")
+
+
+def test_rings_are_the_polygon_and_its_holes() -> None:
+    polygon = Polygon(SQUARE, [HOLE, [(0.2, 0.2), (0.4, 0.2), (0.2, 0.4)]])
+    assert polygon.ring(0).measure == 16
+    assert polygon.ring(1).measure == pytest.approx(shapely.Polygon(HOLE).length)
+    points = polygon.ring(2).draw(50, torch.Generator().manual_seed(0)).points
+    assert bool((points < 0.41).all())
+
+
+@pytest.mark.parametrize("numbers", [(), (0, 0), (6,), (-1,)])
+def test_sides_that_do_not_exist_are_refused(numbers: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="sides of the polygon are one or more different ones of 0 to 5, got"):
+        Polygon(ELL).sides(*numbers)
+    with pytest.raises(ValueError, match="1 to 0 are its holes, got 1"):
+        Polygon(ELL).ring(1)

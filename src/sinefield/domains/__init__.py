@@ -13,12 +13,13 @@ from sinefield.domains.domain import (
 from sinefield.domains.grid import Grid
 from sinefield.domains.point_cloud import PointCloud
 from sinefield.domains.polygon import Polygon, PolygonBoundary
-from sinefield.domains.region import Region
+from sinefield.domains.region import Boundary, Region
 from sinefield.domains.side_by_side import SideBySide
 from sinefield.domains.space_time import Instant, SpaceTime, Walls
 
 __all__ = [
     "Ball",
+    "Boundary",
     "Box",
     "BoxBoundary",
     "BoxFace",

@@ -73,6 +73,11 @@ class Ball(ContinuousDomain):
         """Return which of the points ``(n, d)`` are in the ball, ``(n,)``."""
         return (points - points.new_tensor(self.centre)).square().sum(1).sqrt() <= self.radius
 
+    def level(self, points: Tensor, within: Box) -> Tensor:  # noqa: ARG002 - it has no parts to leave out
+        """Return (r² − ‖x − c‖²)/(r² + ‖x − c‖²), positive inside; see :class:`sinefield.domains.Region`."""
+        squares = (points - points.new_tensor(self.centre)).square().sum(1)
+        return (self.radius**2 - squares) / (self.radius**2 + squares)
+
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution in the ball; see :meth:`ContinuousDomain.draw`."""
         centre = torch.tensor(self.centre, dtype=dtype)
@@ -111,6 +116,10 @@ class Sphere(ContinuousDomain):
     def target_names(self) -> frozenset[str]:
         """The target ``normal``."""
         return frozenset({"normal"})
+
+    def vanishing(self, points: Tensor) -> Tensor:
+        """Return 1 − ‖x − c‖²/r², ``(n,)``, which is 0 on the sphere and 1 in the middle."""
+        return 1 - (points - points.new_tensor(self.ball.centre)).square().sum(1) / self.ball.radius**2
 
     @property
     def measure(self) -> float:

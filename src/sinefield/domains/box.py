@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal, final
 
 import torch
 from torch import Tensor
 
 from sinefield.domains.domain import ContinuousDomain, Samples, check_axes
+from sinefield.domains.rvachev import both
 
 
 @final
@@ -91,6 +93,17 @@ class Box(ContinuousDomain):
         """Return which of the points ``(n, d)`` are in the box, ``(n,)``."""
         return ((points >= points.new_tensor(self.lower)) & (points <= points.new_tensor(self.upper))).all(1)
 
+    def level(self, points: Tensor, within: Box) -> Tensor:
+        """Return a function that is positive inside and negative outside; see :class:`sinefield.domains.Region`."""
+        size = max(high - low for low, high in zip(within.lower, within.upper, strict=True))
+        faces = [
+            (points[:, axis] - at) * (sign / size)
+            for sign, own, others in ((1, self.lower, within.lower), (-1, self.upper, within.upper))
+            for axis, (at, other) in enumerate(zip(own, others, strict=True))
+            if sign * (at - other) > 1e-12 * size
+        ]
+        return reduce(both, faces) if faces else torch.ones_like(points[:, 0])
+
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution in the box; see :meth:`ContinuousDomain.draw`."""
         lower, upper = torch.tensor([self.lower, self.upper], dtype=dtype)
@@ -129,6 +142,11 @@ class BoxBoundary(ContinuousDomain):
     def target_names(self) -> frozenset[str]:
         """The target ``normal``."""
         return frozenset({"normal"})
+
+    def vanishing(self, points: Tensor) -> Tensor:
+        """Return Π 4 (x_i − l_i)(u_i − x_i)/(u_i − l_i)², ``(n,)``, which is 0 on the faces and 1 in the middle."""
+        lower, upper = points.new_tensor(self.box.lower), points.new_tensor(self.box.upper)
+        return (4 * (points - lower) * (upper - points) / (upper - lower).square()).prod(1)
 
     @property
     def measure(self) -> float:
@@ -189,6 +207,11 @@ class BoxFace(ContinuousDomain):
     def at(self) -> float:
         """The coordinate along the axis that all points of the face have."""
         return (self.box.lower if self.side == "lower" else self.box.upper)[self.axis]
+
+    def vanishing(self, points: Tensor) -> Tensor:
+        """Return the distance from the face in lengths of the box, ``(n,)``."""
+        length = self.box.upper[self.axis] - self.box.lower[self.axis]
+        return (points[:, self.axis] - self.at) / (length if self.side == "lower" else -length)
 
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution on the face; see :meth:`ContinuousDomain.draw`."""

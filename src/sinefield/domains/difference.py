@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final, final
 
 import torch
@@ -13,6 +14,7 @@ from sinefield.domains.ball import Ball, Sphere
 from sinefield.domains.box import Box, BoxBoundary
 from sinefield.domains.domain import ContinuousDomain, Samples
 from sinefield.domains.polygon import Polygon, PolygonBoundary
+from sinefield.domains.rvachev import both
 
 Simple = Box | Ball | Polygon
 """The regions that differences are made of."""
@@ -93,6 +95,23 @@ class Difference(ContinuousDomain):
         """∂Ω, the parts of the boundaries of all regions that points are left beside."""
         return DifferenceBoundary(self)
 
+    def boundary_of(self, region: Simple) -> DifferenceBoundary:
+        """Return the part of the boundary that is that of one region, the whole or one that was removed.
+
+        Args:
+            region: that region itself. Normals point out of the difference, and so into what was removed.
+
+        Raises:
+            ValueError: the difference is not made of it.
+        """
+        for number, each in enumerate((self.whole, *self.removed)):
+            if each is region:
+                return DifferenceBoundary(self, number)
+        raise ValueError(
+            f"a part of the boundary is that of the whole or of one of {len(self.removed)} removed regions, got "
+            f"another {type(region).__name__}; give the object that the difference was made of"
+        )
+
     @property
     def bounding_box(self) -> Box:
         """The box around the whole."""
@@ -104,6 +123,10 @@ class Difference(ContinuousDomain):
         for each in self.removed:
             found = found & ~each.contains(points)
         return found
+
+    def level(self, points: Tensor, within: Box) -> Tensor:
+        """Return a function that is positive inside and negative outside; see :class:`sinefield.domains.Region`."""
+        return reduce(both, [-each.level(points, within) for each in self.removed], self.whole.level(points, within))
 
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution in what is left; see :meth:`ContinuousDomain.draw`."""
@@ -126,6 +149,8 @@ class DifferenceBoundary(ContinuousDomain):
 
     Args:
         difference: the difference; see :attr:`Difference.boundary`.
+        only: which region the points are on the boundary of, 0 for the whole; None: all. See
+            :meth:`Difference.boundary_of`.
 
     >>> edge = Difference(Ball([0, 0], 2), Ball([0, 0], 1)).boundary
     >>> drawn = edge.draw(100, torch.Generator().manual_seed(0))
@@ -134,6 +159,7 @@ class DifferenceBoundary(ContinuousDomain):
     """
 
     difference: Difference
+    only: int | None = None
 
     @property
     def dimension(self) -> int:
@@ -150,18 +176,34 @@ class DifferenceBoundary(ContinuousDomain):
         """The target ``normal``."""
         return frozenset({"normal"})
 
+    def vanishing(self, points: Tensor) -> Tensor:
+        """Return a function that is 0 on the boundary and positive inside, ``(n,)``.
+
+        It is the product of that of the whole and of one for each removed region, positive outside of it.
+        """
+        box = self.difference.bounding_box
+        factors = [
+            self.difference.whole.boundary.vanishing(points) if number == 0 else -each.level(points, box)
+            for number, each in enumerate((self.difference.whole, *self.difference.removed))
+            if self.only in (None, number)
+        ]
+        return torch.stack(factors).prod(0)
+
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution on the boundary; see :meth:`ContinuousDomain.draw`."""
         regions = (self.difference.whole, *self.difference.removed)
         boundaries: list[BoxBoundary | Sphere | PolygonBoundary] = [each.boundary for each in regions]
         sizes = torch.tensor([each.measure for each in boundaries], dtype=torch.float64)
+        if self.only is not None:
+            sizes[[number != self.only for number in range(len(sizes))]] = 0.0
 
         def left() -> Iterator[Samples]:
             while True:
                 chosen = torch.multinomial(sizes, count, replacement=True, generator=generator)
                 parts = [
-                    self._kept(number, each.draw(int((chosen == number).sum()), generator, torch.float64))
+                    self._kept(number, each.draw(some, generator, torch.float64))
                     for number, each in enumerate(boundaries)
+                    if (some := int((chosen == number).sum()))
                 ]
                 points = torch.cat([each.points for each in parts])
                 normal = torch.cat([each.targets["normal"] for each in parts])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, final
 
 import torch
@@ -13,9 +13,12 @@ from torch import Tensor
 
 from sinefield.domains.box import Box
 from sinefield.domains.domain import ContinuousDomain, Samples, check_axes
+from sinefield.domains.rvachev import ConvexWithPockets, both, region_within, some_edges
 
 if TYPE_CHECKING:
     import shapely
+
+_TRIED = 1024  # points that tell how large a function is
 
 Corners = Sequence[Sequence[float]]
 """Coordinates of the corners of a ring one after the other, ``(n, 2)``."""
@@ -69,6 +72,33 @@ class Polygon(ContinuousDomain):
         """∂Ω, the edges of the polygon and of its holes."""
         return PolygonBoundary(self)
 
+    def sides(self, *numbers: int) -> PolygonBoundary:
+        """Return some of the edges: edge k from corner k to the next, counted on from the polygon to its holes.
+
+        Args:
+            *numbers: which, from 0.
+
+        Raises:
+            ValueError: none is named, one is twice, or there is no such edge.
+        """
+        count = sum(map(len, self.rings))
+        if not numbers or len(set(numbers)) < len(numbers) or not all(0 <= each < count for each in numbers):
+            raise ValueError(
+                f"sides of the polygon are one or more different ones of 0 to {count - 1}, got {numbers or 'none'}"
+            )
+        return PolygonBoundary(self, numbers)
+
+    def ring(self, number: int) -> PolygonBoundary:
+        """Return the edges around the polygon, for 0, or those of one of its holes, counted from 1.
+
+        Raises:
+            ValueError: there is no such hole.
+        """
+        if not 0 <= number <= len(self.holes):
+            raise ValueError(f"ring 0 is around the polygon, 1 to {len(self.holes)} are its holes, got {number}")
+        before = sum(map(len, self.rings[:number]))
+        return self.sides(*range(before, before + len(self.rings[number])))
+
     @property
     def measure(self) -> float:
         """The area."""
@@ -114,6 +144,45 @@ class Polygon(ContinuousDomain):
         return torch.from_numpy(shapely.intersects_xy(self.geometry, x.numpy(), y.numpy())).to(points.device)
 
     @cached_property
+    def _regions(self) -> Sequence[ConvexWithPockets]:
+        """The regions within the polygon's own ring and within each hole, of points as :meth:`_unit` has them."""
+        outer, *holes = (self._unit(each) for each in self.rings)
+        return [region_within(outer), *(region_within(each.flip(0)) for each in holes)]
+
+    def _unit(self, points: Tensor) -> Tensor:
+        """Return points in coordinates in which the polygon has a size of 1."""
+        left, low, right, high = self.geometry.bounds
+        unit: Tensor = (points - points.new_tensor([left, low])) / max(right - left, high - low)
+        return unit
+
+    def level(self, points: Tensor, within: Box) -> Tensor:  # noqa: ARG002 - it has no parts to leave out
+        """Return a function that is positive inside and negative outside; see :class:`sinefield.domains.Region`."""
+        outer, *holes = (each.level(self._unit(points)) for each in self._regions)
+        return reduce(both, [-each for each in holes], outer)
+
+    def vanishing_on(self, edges: Tensor | None, points: Tensor) -> Tensor:
+        """Return a function that is positive inside and 0 on some edges, ``(n,)``; see :class:`PolygonBoundary`.
+
+        Args:
+            edges: which, ``(k, 2, 2)``; None: all.
+            points: where, ``(n, 2)``.
+        """
+        unit = self._unit(points)
+        if edges is None:
+            return self._product(unit) / self._largest
+        return some_edges(unit, self._unit(edges), self._unit(torch.cat(list(self.rings))))
+
+    def _product(self, unit: Tensor) -> Tensor:
+        outer, *holes = self._regions
+        return torch.stack([*outer.factors(unit), *(each.outside(unit) for each in holes)]).prod(0)
+
+    @cached_property
+    def _largest(self) -> float:
+        """About the largest value of the product, which makes it a function of order 1."""
+        points = self.draw(_TRIED, torch.Generator().manual_seed(0), torch.float64).points
+        return float(self._product(self._unit(points)).max())
+
+    @cached_property
     def _triangles(self) -> Tensor:
         """The polygon as triangles, ``(k, 3, 2)``: Delaunay's, of the corners alone, with the edges kept."""
         import shapely
@@ -141,6 +210,7 @@ class PolygonBoundary(ContinuousDomain):
 
     Args:
         polygon: the polygon; see :attr:`Polygon.boundary`.
+        chosen: the edges that belong to it; None: all. See :meth:`Polygon.sides` and :meth:`Polygon.ring`.
 
     >>> edges = Polygon([(0, 0), (1, 0), (0, 1)]).boundary
     >>> normal = edges.draw(100, torch.Generator().manual_seed(0)).targets["normal"]
@@ -149,6 +219,7 @@ class PolygonBoundary(ContinuousDomain):
     """
 
     polygon: Polygon
+    chosen: Sequence[int] | None = None
 
     @property
     def dimension(self) -> int:
@@ -165,15 +236,31 @@ class PolygonBoundary(ContinuousDomain):
         """The target ``normal``."""
         return frozenset({"normal"})
 
+    def vanishing(self, points: Tensor) -> Tensor:
+        """Return a function that is 0 on the edges and positive inside, ``(n,)``.
+
+        It is the product of one factor for each side of the convex hull, for each pocket between hull and polygon and
+        for each hole: analytic inside and on the edges, in corners of less than half a turn too. In those of more, a
+        function that is 0 on both edges alone cannot be: there its second derivatives grow as 1/r.
+        """
+        return self.polygon.vanishing_on(None if self.chosen is None else self.edges, points)
+
     @property
     def measure(self) -> float:
-        """The length of all edges."""
-        return float(self.polygon.geometry.length)
+        """The length of the edges."""
+        return float((self.edges[:, 1] - self.edges[:, 0]).norm(dim=1).sum())
 
     @cached_property
     def edges(self) -> Tensor:
-        """The beginning and the end of each edge, ``(k, 2, 2)``, Ω to the left."""
-        return torch.cat([torch.stack([ring, ring.roll(-1, 0)], 1) for ring in self.polygon.rings])
+        """The beginning and the end of each edge, ``(k, 2, 2)``, Ω to the left, in the order of the corners."""
+        parts = []
+        for given, ring in zip((self.polygon.vertices, *self.polygon.holes), self.polygon.rings, strict=True):
+            first = torch.tensor(given, dtype=torch.float64)
+            turned = not torch.equal(first, ring)
+            edges = torch.stack([first, first.roll(-1, 0)], 1)
+            parts.append(edges.flip(1) if turned else edges)
+        every = torch.cat(parts)
+        return every if self.chosen is None else every[list(self.chosen)]
 
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution on the edges; see :meth:`ContinuousDomain.draw`."""

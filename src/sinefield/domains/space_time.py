@@ -124,6 +124,11 @@ class Instant(ContinuousDomain):
         """The target ``normal``."""
         return frozenset({"normal"})
 
+    def vanishing(self, points: Tensor) -> Tensor:
+        """Return the time since this instant, or until it, in durations, ``(n,)``."""
+        start, stop = self.space_time.times
+        return (points[:, 0] - self.time) / (stop - start if self.time == start else start - stop)
+
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution in space; see :meth:`ContinuousDomain.draw`."""
         points = self.space_time.space.draw(count, generator, dtype).points
@@ -162,6 +167,10 @@ class Walls(ContinuousDomain):
     def target_names(self) -> frozenset[str]:
         """The target ``normal``."""
         return frozenset({"normal"})
+
+    def vanishing(self, points: Tensor) -> Tensor:
+        """Return the function of space that is 0 on its boundary and positive inside, ``(n,)``."""
+        return self.space_time.space.boundary.vanishing(points[:, 1:])
 
     def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
         """Return points from the uniform distribution on the walls; see :meth:`ContinuousDomain.draw`."""

@@ -1,0 +1,97 @@
+"""Conditions that hold by construction.
+
+A field u = g + φ Ψ, where φ vanishes on a boundary and nowhere else, has the values g there whatever the network Ψ is:
+nothing is left to fit, and there is no row of it in a least-squares problem.
+
+Source: Sukumar & Srivastava, "Exact imposition of boundary conditions with distance functions in physics-informed deep
+neural networks", 2022, sections 4 and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from sinefield.domains.region import Boundary
+from sinefield.fields.compose import Formula, Product, Sum
+
+
+def vanishing_on(*boundaries: Boundary, order: int = 1) -> Formula:
+    """Return a field φ that is 0 on boundaries, positive in the region between them, and smooth.
+
+    It has no unit and is of order 1: a polynomial of boxes and balls, products of Rvachev's functions of polygons,
+    holes and differences. Beside corners of more than half a turn no such function is smooth, and neither is what it
+    multiplies: there a condition that is a constraint keeps more digits.
+
+    Args:
+        *boundaries: boundaries of boxes, balls, polygons and differences, faces of boxes; beginning, end and walls of
+            space-time.
+        order: how often it is 0: 2 leaves the first derivative across the boundary as it is too, as for a velocity at
+            the beginning.
+
+    Raises:
+        ValueError: there are none, they differ in dimension, or the order is not positive.
+
+    >>> from sinefield.domains import Box
+    >>> vanishing_on(Box([0], [2]).boundary)(torch.tensor([[0.0], [1.0], [1.5], [2.0]])).flatten().tolist()
+    [0.0, 1.0, 0.75, 0.0]
+    """
+    dimensions = {each.dimension for each in boundaries}
+    if len(dimensions) != 1 or order < 1:
+        raise ValueError(
+            f"a function vanishes on boundaries of one dimension, to an order of 1 or more, got {len(boundaries)} "
+            f"boundaries of dimensions {sorted(dimensions)} and order {order}"
+        )
+    return Formula(partial(_product, boundaries, order), dimensions.pop(), 1)
+
+
+def _product(boundaries: Sequence[Boundary], order: int, points: Tensor) -> Tensor:
+    return torch.stack([each.vanishing(points) for each in boundaries]).prod(0).pow(order).unsqueeze(1)
+
+
+def built_in(
+    value: Callable[[Tensor], Tensor] | float, *vanishing: nn.Module, outputs: int = 1
+) -> Callable[[nn.Module], nn.Module]:
+    """Return what makes u = g + φ_1 φ_2 … Ψ of a network Ψ, as ``around`` of :func:`sinefield.problems.equation`.
+
+    Args:
+        value: g, from points ``(n, d)`` to values ``(n, c)``, defined everywhere, that has the values of the conditions
+            on the boundaries; or a number. With an initial velocity v, its derivative by time is v at the beginning.
+        *vanishing: φ_1, φ_2, …, as from :func:`vanishing_on`.
+        outputs: c.
+
+    Raises:
+        ValueError: nothing vanishes, so that nothing would be built in.
+
+    A wave on a string that is at rest at its ends, from a pluck and a velocity:
+
+    >>> import math
+    >>> from sinefield.domains import Box, SpaceTime
+    >>> string = SpaceTime(Box([0], [1]), (0, 2))
+    >>> pluck = lambda p: torch.sin(math.pi * p[:, 1:]) * (1 + 3 * p[:, :1])
+    >>> around = built_in(pluck, vanishing_on(string.walls), vanishing_on(string.start, order=2))
+    >>> from sinefield import Siren, jet
+    >>> u = jet(around(Siren(2, 1)), torch.tensor([[0.0, 0.5]]), axes="tx")
+    >>> u.value.item(), u.d("t").item()
+    (1.0, 3.0)
+    """
+    if not vanishing:
+        raise ValueError(
+            "a condition is built in by a function that vanishes where it holds; give vanishing_on(boundary)"
+        )
+    inputs = {int(getattr(each, "in_features", 0)) for each in vanishing}
+    given = Formula(value if callable(value) else partial(_constant, value, outputs), max(inputs), outputs)
+    return partial(_around, given, vanishing)
+
+
+def _constant(value: float, outputs: int, points: Tensor) -> Tensor:
+    return points.new_full((len(points), outputs), value)
+
+
+def _around(given: nn.Module, vanishing: Sequence[nn.Module], network: nn.Module) -> nn.Module:
+    for each in reversed(vanishing):
+        network = Product(each, network)
+    return Sum(given, network)
