@@ -7,6 +7,8 @@ computed once for all of them.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +28,8 @@ from sinefield.linearisation import to_real_rows
 from sinefield.objective import Batch, Group, Objective
 
 _LINEAR = 1e-10  # of the residuals: rounding; the mildest nonlinearity is far above
-_TOGETHER = 256  # columns that are computed at a time
+_TOGETHER = 2**19  # entries of a block of features: of the size of a cache
+_LEAST = 64  # points of a block
 _PLAIN: Set[Derivative] = {"value", Partial(())}
 
 Answer = Callable[[Affine, nn.Module | Chain, Tensor, Set[Derivative]], Mapping[Derivative, Tensor]]
@@ -157,32 +160,55 @@ def linearise_last_layer(objective: Objective, batch: Batch) -> LastLayer:
     Raises:
         ValueError: no unknown ends in an affine map with parameters.
     """
-    residuals: list[Tensor] = []
-    evaluated: list[tuple[list[_Leaf], Callable[..., Tensor], int]] = []
-    maps: dict[int, Affine] = {}
-    rows: dict[str, int] = {}
-    for group, samples in zip(objective.groups, batch.samples, strict=True):
-        block = objective.moved(samples)
-        leaves: list[_Leaf] = []
-        recorded = {name: _Through(each, partial(_features, leaves)) for name, each in objective.unknowns.items()}
-        with torch.no_grad():
-            found = objective.evaluate_group(group, recorded, block)
-            scales = objective.scales(group, found, batch)
-        maps |= {id(each.last.weight): each.last for each in leaves}
-        parts = [(scale * to_real_rows(each)).flatten() for scale, each in zip(scales, found, strict=True)]
-        rows |= {each.constraint.name: len(part) for each, part in zip(group.members, parts, strict=True)}
-        residuals += parts
-        evaluated.append((leaves, partial(_residuals_of, objective, group, block, scales), sum(map(len, parts))))
+    maps, shapes = _maps_and_shapes(objective, batch)
     if not maps:
         raise ValueError(
             "least squares needs an unknown that ends in an affine map with parameters, such as a Siren without a "
             "final activation"
         )
-    jacobian = [
-        torch.cat([_columns(apply, leaves, each, height) for each in maps.values()], 1)
-        for leaves, apply, height in evaluated
-    ]
-    return LastLayer(list(maps.values()), torch.cat(residuals), torch.cat(jacobian), rows)
+    counts = {name: len(samples.points) * width for (name, width), samples in shapes}
+    residuals = maps[0].weight.new_zeros(sum(counts.values()))
+    jacobian = maps[0].weight.new_zeros(len(residuals), sum(map(_size, maps)))
+    places = dict(zip(counts, itertools.accumulate((0, *counts.values())), strict=False))
+    together = max(_LEAST, _TOGETHER // max(each.weight.shape[1] for each in maps))
+    for group, samples in zip(objective.groups, batch.samples, strict=True):
+        count, granule = len(samples.points), group.domain.granule
+        for start in range(0, count, max(granule, together // granule * granule)):
+            block = objective.moved(samples.rows(start, start + max(granule, together // granule * granule)))
+            leaves, parts, scales = _evaluated(objective, group, block, batch)
+            share = (len(block.points) / count) ** 0.5  # norms are averages over all points
+            starts = [places[each.constraint.name] + start * part.shape[1] for each, part in zip(group.members, parts)]
+            for first, part in zip(starts, parts, strict=True):
+                residuals[first : first + part.numel()] = share * part.flatten()
+            rows = [jacobian[first : first + part.numel()].unflatten(0, part.shape) for first, part in zip(starts, parts)]
+            _fill(rows, maps, leaves, partial(_residuals_of, objective, group, block, [share * each for each in scales]))
+    return LastLayer(maps, residuals, jacobian, counts)
+
+
+def _maps_and_shapes(
+    objective: Objective, batch: Batch
+) -> tuple[list[Affine], list[tuple[tuple[str, int], Samples]]]:
+    """Return the last maps that residuals depend on; and of each constraint its name, its values at a point, samples."""
+    maps: dict[int, Affine] = {}
+    shapes = []
+    for group, samples in zip(objective.groups, batch.samples, strict=True):
+        leaves, parts, _ = _evaluated(objective, group, objective.moved(samples.rows(0, group.domain.granule)), batch)
+        maps |= {id(each.last.weight): each.last for each in leaves}
+        pairs = zip(group.members, parts, strict=True)
+        shapes += [((each.constraint.name, part.shape[1]), samples) for each, part in pairs]
+    return list(maps.values()), shapes
+
+
+@torch.no_grad()
+def _evaluated(
+    objective: Objective, group: Group, block: Samples, batch: Batch
+) -> tuple[list[_Leaf], list[Tensor], list[Tensor]]:
+    """Return the chains of a group that were evaluated, the rows ``(n, k)`` of its constraints and their scales."""
+    leaves: list[_Leaf] = []
+    recorded = {name: _Through(each, partial(_features, leaves)) for name, each in objective.unknowns.items()}
+    found = objective.evaluate_group(group, recorded, block)
+    scales = objective.scales(group, found, batch)
+    return leaves, [scale * to_real_rows(each) for scale, each in zip(scales, found, strict=True)], scales
 
 
 def _residuals_of(
@@ -191,53 +217,58 @@ def _residuals_of(
     block: Samples,
     scales: Sequence[Tensor],
     given: Sequence[Mapping[Derivative, Tensor]],
-) -> Tensor:
-    """Return the rows of a group for given derivatives of its chains, in the order that these are evaluated in."""
+) -> tuple[Tensor, ...]:
+    """Return the rows ``(n, k)`` of each constraint of a group for given derivatives of its chains, in their order."""
     left = iter(given)
     stubs = {name: _Through(each, lambda *_asked: next(left)) for name, each in objective.unknowns.items()}
     found = objective.evaluate_group(group, stubs, block)
-    return torch.cat([(scale * to_real_rows(each)).flatten() for scale, each in zip(scales, found, strict=True)])
+    return tuple(scale * to_real_rows(each) for scale, each in zip(scales, found, strict=True))
 
 
-def _columns(apply: Callable[..., Tensor], leaves: Sequence[_Leaf], last: Affine, height: int) -> Tensor:
-    """Return the columns ``(height, c (k + 1))`` of a last map; zeros where it was not evaluated."""
-    primal = [dict(each.values) for each in leaves]
-    own = [each.last.weight is last.weight for each in leaves]
-    if not any(own):
-        return last.weight.new_zeros(height, last.weight.numel() + (0 if last.bias is None else last.out_features))
-    columns = []
-    for output in range(last.out_features):
-        unit = torch.zeros(last.out_features).to(last.weight)
-        unit[output] = 1.0
+def _fill(
+    rows: Sequence[Tensor], maps: Sequence[Affine], leaves: Sequence[_Leaf], apply: Callable[..., Sequence[Tensor]]
+) -> None:
+    """Set the rows ``(n, k, p)`` of each constraint of a group in the Jacobian, which are 0 so far.
 
-        def of_column(features: Sequence[Mapping[Derivative, Tensor]], unit: Tensor = unit) -> Tensor:
-            tangents = [
-                {
-                    need: _in_output(features[place][need], unit) if mine else torch.zeros_like(each)
-                    for need, each in primal[place].items()
-                }
-                for place, mine in enumerate(own)
-            ]
-            found: Tensor = torch.func.jvp(apply, (primal,), (tangents,))[1]
-            return found
-
-        stacked = [
-            {need: _with_bias(each, need, last).movedim(1, 0) for need, each in leaf.features.items()} if mine else {}
-            for leaf, mine in zip(leaves, own, strict=True)
-        ]
-        mapped = torch.func.vmap(of_column, chunk_size=_TOGETHER)(stacked)
-        columns.append(mapped.mT)
-    return torch.cat(columns, 1)
+    A residual is a function of the derivatives of its chains at its own point, r(x, Φ, ∂_αΦ, …). So the column of
+    feature j is Σ_α ∂r/∂(∂_αΦ) ∂_αφ_j: the factors, one for each derivative and output, are the same for all features.
+    """
+    starts = dict(zip((id(each.weight) for each in maps), itertools.accumulate((0, *map(_size, maps))), strict=False))
+    with torch.enable_grad():
+        given = [{need: each.clone().requires_grad_() for need, each in leaf.values.items()} for leaf in leaves]
+        found = apply(given)
+        keys = [(place, need) for place, one in enumerate(given) for need in one]
+        inputs = [given[place][need] for place, need in keys]
+        for table, residual in zip(rows, found, strict=True):
+            for entry in range(residual.shape[1] if residual.requires_grad else 0):
+                total = residual[:, entry].sum()  # whose derivatives at a point are those of its own residual
+                factors = torch.autograd.grad(total, inputs, retain_graph=True, allow_unused=True)
+                for (place, need), factor in zip(keys, factors, strict=True):
+                    if factor is not None:
+                        first = starts[id(leaves[place].last.weight)]
+                        _add(table[:, entry, first:], leaves[place], need, factor)
 
 
-def _with_bias(features: Tensor, need: Derivative, last: Affine) -> Tensor:
-    """Return derivatives of features with that of the constant 1 after them, if the map has a bias."""
-    if last.bias is None:
-        return features
-    constant = torch.full_like(features[:, :1], 1.0 if need in _PLAIN else 0.0)
-    return torch.cat([features, constant], 1)
+@torch.no_grad()
+def _add(rows: Tensor, leaf: _Leaf, need: Derivative, factor: Tensor) -> None:
+    """Add to the columns of a last map what one derivative, of all outputs, gives them."""
+    features = leaf.features[need].flatten(2) if leaf.features[need].ndim > 2 else leaf.features[need].unsqueeze(2)
+    factor = factor.flatten(2) if factor.ndim > 2 else factor.unsqueeze(2)
+    for output in range(factor.shape[1]):
+        first = output * _width(leaf.last)
+        stop = first + features.shape[1]
+        for component in range(factor.shape[2]):
+            each = factor[:, output, component]
+            if bool(each.any()):
+                rows[:, first:stop].addcmul_(each[:, None], features[..., component])
+                if leaf.last.bias is not None and need in _PLAIN:
+                    rows[:, stop] += each
 
 
-def _in_output(feature: Tensor, unit: Tensor) -> Tensor:
-    """Return derivatives ``(n, …)`` of one feature as those ``(n, c, …)`` of a field whose other outputs are 0."""
-    return feature.unsqueeze(1) * unit.view(-1, *[1] * (feature.ndim - 1))
+def _width(last: Affine) -> int:
+    """Return how many columns each output of a last map has."""
+    return last.weight.shape[1] + (last.bias is not None)
+
+
+def _size(last: Affine) -> int:
+    return last.out_features * _width(last)
