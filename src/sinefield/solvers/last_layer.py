@@ -180,14 +180,16 @@ def linearise_last_layer(objective: Objective, batch: Batch) -> LastLayer:
             starts = [places[each.constraint.name] + start * part.shape[1] for each, part in zip(group.members, parts)]
             for first, part in zip(starts, parts, strict=True):
                 residuals[first : first + part.numel()] = share * part.flatten()
-            rows = [jacobian[first : first + part.numel()].unflatten(0, part.shape) for first, part in zip(starts, parts)]
-            _fill(rows, maps, leaves, partial(_residuals_of, objective, group, block, [share * each for each in scales]))
+            rows = [
+                jacobian[first : first + part.numel()].unflatten(0, part.shape) for first, part in zip(starts, parts)
+            ]
+            _fill(
+                rows, maps, leaves, partial(_residuals_of, objective, group, block, [share * each for each in scales])
+            )
     return LastLayer(maps, residuals, jacobian, counts)
 
 
-def _maps_and_shapes(
-    objective: Objective, batch: Batch
-) -> tuple[list[Affine], list[tuple[tuple[str, int], Samples]]]:
+def _maps_and_shapes(objective: Objective, batch: Batch) -> tuple[list[Affine], list[tuple[tuple[str, int], Samples]]]:
     """Return the last maps that residuals depend on; and of each constraint its name, its values at a point, samples."""
     maps: dict[int, Affine] = {}
     shapes = []
