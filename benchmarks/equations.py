@@ -28,6 +28,8 @@ from torch import Tensor
 
 import machine
 from sinefield import Box, Constraint, PointCloud, problems, solve
+from sinefield.domains import Ball, ContinuousDomain, Samples
+from sinefield.jet import Jet
 from sinefield.problem import Problem
 
 Doubles = NDArray[np.float64]
@@ -60,7 +62,7 @@ class Square:
         parts = zip(factors, self.terms, strict=True)
         return sum(factor * a * sine(m * PI * x) * sine(n * PI * y) for factor, (a, m, n) in parts)
 
-    def problem(self, features: int) -> Problem:
+    def problem(self, features: int | None) -> Problem:
         """Return the problem."""
         box = Box([self.lower] * 2, [self.upper] * 2)
 
@@ -88,7 +90,6 @@ SQUARES = {
     "Helmholtz, k = 1, sin πx sin 4πy": Square(-1, 1, 1.0, ((1.0, 1, 4),)),
     "Helmholtz, k = 4π (DeepXDE's)": Square(0, 1, (4 * PI) ** 2, ((1.0, 4, 4),)),
 }
-FEATURES = {"Poisson, four scales": 3600}
 
 
 def on_line(axis: int, at: float, bounds: tuple[float, float], count: int = 400) -> PointCloud:
@@ -98,7 +99,7 @@ def on_line(axis: int, at: float, bounds: tuple[float, float], count: int = 400)
     return PointCloud(torch.stack([fixed, along] if axis == 0 else [along, fixed], 1), axes="tx")
 
 
-def wave(features: int) -> Problem:
+def wave(features: int | None) -> Problem:
     """Return PINNacle's Wave1d-C: u_tt = 4 u_xx from rest, u = sin πx cos 2πt + ½ sin 4πx cos 8πt."""
 
     def exact(p: Tensor) -> Tensor:
@@ -120,7 +121,7 @@ def wave(features: int) -> Problem:
     )
 
 
-def convection(features: int) -> Problem:
+def convection(features: int | None) -> Problem:
     """Return u_t + 40 u_x = 0 from sin x, periodic: u = sin(x − 40 t); Rathore et al., arXiv 2402.01868."""
 
     def exact(p: Tensor) -> Tensor:
@@ -137,7 +138,115 @@ def convection(features: int) -> Problem:
     )
 
 
-def five_dimensions(features: int) -> Problem:
+def multiscale_heat(features: int | None) -> Problem:
+    """Return PINNacle's Heat2d-MS: u_t = u_xx/(500π)² + u_yy/π² from sin 20πx sin πy, 0 at the walls."""
+    a, b = 1 / (500 * PI) ** 2, 1 / PI**2
+
+    def exact(p: Tensor) -> Tensor:
+        x, y, t = p[:, :1], p[:, 1:2], p[:, 2:]
+        return torch.sin(20 * PI * x) * torch.sin(PI * y) * torch.exp(-(a * (20 * PI) ** 2 + b * PI**2) * t)
+
+    def face(axis: int, at: float, count: int = 6000) -> PointCloud:
+        points = torch.rand(count, 3, generator=torch.Generator().manual_seed(axis), dtype=torch.float64)
+        points[:, 2] *= 5
+        points[:, axis] = at
+        return PointCloud(points, axes="xyt")
+
+    walls = [face(axis, at) for axis in (0, 1) for at in (0.0, 1.0)]
+    return problems.equation(
+        [
+            Constraint(
+                Box([0, 0, 0], [1, 1, 5], axes="xyt"),
+                lambda u: u.d("t") - a * u.d("xx") - b * u.d("yy"),
+                name="heat",
+            ),
+            Constraint(face(2, 0.0), lambda u: u.value - exact(u.points), name="start"),
+            *(Constraint(each, lambda u: u.value, name=f"wall {n}") for n, each in enumerate(walls)),
+        ],
+        exact=exact,
+        features=features,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class BallInTime(ContinuousDomain):
+    """A ball, or its surface, times the time from 0 to 1, or its start.
+
+    Args:
+        space: the ball, or its boundary.
+        start: whether time is 0 throughout.
+    """
+
+    space: ContinuousDomain
+    start: bool = False
+
+    @property
+    def dimension(self) -> int:
+        """d, that of space and one more."""
+        return self.space.dimension + 1
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The names of the axes."""
+        return (*(f"x{axis}" for axis in range(self.space.dimension)), "t")
+
+    def draw(self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Samples:
+        """Return points from the uniform distribution."""
+        space = self.space.draw(count, generator, dtype).points
+        time = torch.rand(count, 1, generator=generator, dtype=dtype)
+        return Samples(torch.cat([space, 0 * time if self.start else time], 1))
+
+
+def five_dimensional_heat(features: int | None) -> Problem:
+    """Return PINNacle's HeatND: u_t = Δu/5 − |x|² u/5 in a ball, flux and start given: u = e^(|x|²/2 + t)."""
+    ball = Ball([0.0] * 5, 1.0)
+    axes = [f"x{axis}" for axis in range(5)]
+
+    def exact(p: Tensor) -> Tensor:
+        return torch.exp(p[:, :5].square().sum(1, keepdim=True) / 2 + p[:, 5:])
+
+    def source(p: Tensor) -> Tensor:
+        return p[:, :5].square().sum(1, keepdim=True) / 5 * exact(p)
+
+    def flux(u: Jet) -> Tensor:
+        return sum((u.d(each) * u.points[:, n : n + 1] for n, each in enumerate(axes)), start=-exact(u.points))
+
+    return problems.equation(
+        [
+            Constraint(
+                BallInTime(ball), lambda u: u.laplacian_along(*axes) / 5 - source(u.points) - u.d("t"), name="heat"
+            ),
+            Constraint(BallInTime(ball.boundary), flux, name="flux"),
+            Constraint(BallInTime(ball, start=True), lambda u: u.value - exact(u.points), name="start"),
+        ],
+        exact=exact,
+        features=features,
+    )
+
+
+def reaction(features: int | None) -> Problem:
+    """Return u_t = 5 u (1 − u) from a bump, periodic in x; Rathore et al., arXiv 2402.01868."""
+
+    def bump(x: Tensor) -> Tensor:
+        return torch.exp(-((x - PI) ** 2) / (2 * (PI / 4) ** 2))
+
+    def exact(p: Tensor) -> Tensor:
+        h, growth = bump(p[:, 1:]), torch.exp(5 * p[:, :1])
+        return h * growth / (h * growth + 1 - h)
+
+    return problems.equation(
+        [
+            Constraint(
+                Box([0, 0], [1, 2 * PI], axes="tx"), lambda u: u.d("t") - 5 * u.value * (1 - u.value), name="reaction"
+            ),
+            Constraint(on_line(0, 0.0, (0.0, 2 * PI)), lambda u: u.value - bump(u.points[:, 1:]), name="start"),
+        ],
+        exact=exact,
+        features=features,
+    )
+
+
+def five_dimensions(features: int | None) -> Problem:
     """Return PINNacle's Poisson in five dimensions: u = Σ sin(π x_i / 2)."""
 
     def exact(p: Tensor) -> Tensor:
@@ -154,10 +263,13 @@ def five_dimensions(features: int) -> Problem:
     )
 
 
-OTHERS: Mapping[str, Callable[[int], Problem]] = {
+OTHERS: Mapping[str, Callable[[int | None], Problem]] = {
     "Wave1d-C of PINNacle": wave,
     "convection, β = 40": convection,
+    "Heat2d-MS of PINNacle": multiscale_heat,
     "Poisson in five dimensions": five_dimensions,
+    "HeatND of PINNacle, five dimensions": five_dimensional_heat,
+    "reaction, ρ = 5": reaction,
 }
 
 
@@ -199,7 +311,7 @@ def relative(found: Doubles, truth: Doubles) -> float:
     return float(np.linalg.norm(found - truth) / np.linalg.norm(truth))
 
 
-def ours(make: Callable[[int], Problem], features: int, seed: int) -> dict[str, float]:
+def ours(make: Callable[[int | None], Problem], features: int | None, seed: int) -> dict[str, float]:
     """Return the error, the worst residual and the seconds of everything."""
     start = time.perf_counter()
     solution = solve(make(features), seed=seed)
@@ -229,9 +341,12 @@ def main() -> None:
     options = parser.parse_args()
     seeds = 1 if options.smoke else options.seeds
     rows: list[dict[str, Any]] = []
-    made: Mapping[str, Callable[[int], Problem]] = {**{name: each.problem for name, each in SQUARES.items()}, **OTHERS}
+    made: Mapping[str, Callable[[int | None], Problem]] = {
+        **{name: each.problem for name, each in SQUARES.items()},
+        **OTHERS,
+    }
     for name, make in made.items():
-        features = 60 if options.smoke else FEATURES.get(name, 1600)
+        features = 60 if options.smoke else None
         runs = [ours(make, features, seed) for seed in range(seeds)]
         row: dict[str, Any] = {"problem": name, "features": features, **machine.spreads(runs)}
         if name in SQUARES:

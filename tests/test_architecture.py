@@ -66,7 +66,7 @@ ARROWS: dict[str, set[str]] = {
     "linearisation": {"domains", "factors"},
     "objective": {"constraint", "domains", "fields", "jet", "kernels", "linearisation"},
     "residuals": {"constraint", "domains", "jet", "linearisation", "objective"},
-    "solvers": {"domains", "fields", "kernels", "linearisation", "objective", "residuals", "sampler"},
+    "solvers": {"constraint", "domains", "fields", "kernels", "linearisation", "objective", "residuals", "sampler"},
     "recipe": {"solvers"},
     "history": set(),
     "snapshot": {"domains", "history", "problem"},

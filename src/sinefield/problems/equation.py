@@ -23,6 +23,7 @@ from sinefield.sampler import generator_of
 from sinefield.solvers.least_squares import LeastSquares
 
 _HELD_OUT = 4096  # points of each domain that residuals are measured at
+_FIRST, _MOST = 400, 4800  # features of a network that is given as many as it takes
 _PURPOSE = 77  # apart from those of the solver: its points are others
 
 
@@ -34,7 +35,7 @@ def equation(
     unknowns: Mapping[str, nn.Module] | None = None,
     exact: Callable[[Tensor], Tensor] | None = None,
     accuracy: float = 1e-6,
-    features: int = 1600,
+    features: int | None = None,
     around: Callable[[nn.Module], nn.Module] | None = None,
 ) -> Problem:
     """Return the problem of an equation with its boundary and initial conditions.
@@ -55,7 +56,8 @@ def equation(
         exact: the solution in closed form where it is known, from points ``(n, d)`` to ``(n, c)``, complex where the
             field is; its error is measured.
         accuracy: relative residual that every constraint must hold to.
-        features: of the sine layer.
+        features: of the sine layer, at most; None: as many as it takes, up to 4,800 for all outputs together, which is
+            half a minute and two GiB.
         around: makes the field of the network, to build conditions in: ``lambda u: Sum(g, Product(d, u))``.
 
     Raises:
@@ -79,7 +81,9 @@ def equation(
             f"an equation has constraints on domains of one dimension, got {len(constraints)} constraints of "
             f"dimensions {sorted(dimensions)}"
         )
-    build = partial(_network, dimensions.pop(), 2 * outputs if complex else outputs, features, around)
+    solver = LeastSquares(most=0 if features else _MOST)
+    width = 2 * outputs if complex else outputs
+    build = partial(_network, dimensions.pop(), width, features or _FIRST, around)
     if "u" in (unknowns or {}):
         raise ValueError("a further unknown has the name 'u', which is that of the main field; give it another name")
     builders = {"u": build, **{name: partial(_copied, each) for name, each in (unknowns or {}).items()}}
@@ -93,9 +97,9 @@ def equation(
         omega=1.0,
         tuning={
             "fast": {
-                "solver": LeastSquares(),
+                "solver": solver,
                 "batch": None,  # a step draws points of its own
-                "passes": LeastSquares().steps,
+                "passes": solver.steps,
                 "first_omega": 1.0,
             }
         },

@@ -8,7 +8,6 @@ computed once for all of them.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
@@ -177,11 +176,15 @@ def linearise_last_layer(objective: Objective, batch: Batch) -> LastLayer:
             block = objective.moved(samples.rows(start, start + max(granule, together // granule * granule)))
             leaves, parts, scales = _evaluated(objective, group, block, batch)
             share = (len(block.points) / count) ** 0.5  # norms are averages over all points
-            starts = [places[each.constraint.name] + start * part.shape[1] for each, part in zip(group.members, parts)]
+            starts = [
+                places[each.constraint.name] + start * part.shape[1]
+                for each, part in zip(group.members, parts, strict=True)
+            ]
             for first, part in zip(starts, parts, strict=True):
                 residuals[first : first + part.numel()] = share * part.flatten()
             rows = [
-                jacobian[first : first + part.numel()].unflatten(0, part.shape) for first, part in zip(starts, parts)
+                jacobian[first : first + part.numel()].unflatten(0, part.shape)
+                for first, part in zip(starts, parts, strict=True)
             ]
             _fill(
                 rows, maps, leaves, partial(_residuals_of, objective, group, block, [share * each for each in scales])
@@ -190,7 +193,7 @@ def linearise_last_layer(objective: Objective, batch: Batch) -> LastLayer:
 
 
 def _maps_and_shapes(objective: Objective, batch: Batch) -> tuple[list[Affine], list[tuple[tuple[str, int], Samples]]]:
-    """Return the last maps that residuals depend on; and of each constraint its name, its values at a point, samples."""
+    """Return the last maps that residuals depend on; and each constraint's name, width and samples."""
     maps: dict[int, Affine] = {}
     shapes = []
     for group, samples in zip(objective.groups, batch.samples, strict=True):

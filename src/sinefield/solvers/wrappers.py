@@ -182,10 +182,9 @@ class BestSoFar(Solver):
             mean = float(own["total"]) / self.every
             if mean < float(own["least"]):
                 own["least"].fill_(mean)
-                for name in objective.parameters:
-                    own[f"best/{name}"].copy_(own[f"begun/{name}"])
-            for name, each in objective.parameters.items():
-                own[f"begun/{name}"].copy_(each.detach())
+                own.values |= {f"best/{name}": own[f"begun/{name}"] for name in objective.parameters}
+            # Not in place: a solver may give a network other features.
+            own.values |= {f"begun/{name}": each for name, each in copy_parameters(objective).items()}
             own["total"].zero_()
             own["steps"].zero_()
         return losses
