@@ -160,13 +160,13 @@ class _Search:
             trials.insert(0, Trial(tuple(widths), features, tuple(centres)))
         for each in trials:
             yield from self.attempt(each.scaled(1.0))
-            if self.residual <= plan.enough:
+            if self.residual <= plan.enough and features < plan.most:
                 return
 
     def refine(self) -> Attempts:
         for factor in (2**0.5, 2**-0.5):
             before = math.inf
-            while self.residual < before and self.residual > self.plan.enough:
+            while self.residual < before and self.residual > _NEAR * self.plan.tolerance:
                 before = self.residual
                 yield from self.attempt(self.best.scaled(factor))
 

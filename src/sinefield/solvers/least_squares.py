@@ -107,7 +107,7 @@ class LeastSquares(Solver):
 
     @torch.no_grad()
     def step(self, objective: Objective, batch: Batch, state: Tensors, rate: float) -> Mapping[str, Tensor]:  # noqa: ARG002 - all is solved at once
-        """Return the squares of the relative residuals by constraint, after solving for one more bandwidth."""
+        """Return the squares of the relative residuals by constraint, the best after solving for one more bandwidth."""
         trial = self._next(objective, state)
         if trial is not None:
             points = _Points(objective, self, int(state["seed"]))
@@ -121,8 +121,8 @@ class LeastSquares(Solver):
             state["centres"][number] = torch.tensor(trial.centres, dtype=torch.float64)
             state["features"][number], state["residuals"][number] = trial.features, found.worst
             state["steps"].add_(1)
-            state["terms"].copy_(torch.tensor(list(found.relative.values()), dtype=torch.float64) ** 2)
             if better or not number:
+                state["terms"].copy_(torch.tensor(list(found.relative.values()), dtype=torch.float64) ** 2)
                 state.values |= {f"best/{name}": each.detach().clone() for name, each in objective.parameters.items()}
             self._put_back(objective, state)
         state["done"].fill_(self._next(objective, state) is None)
