@@ -136,25 +136,6 @@ class Jet(Derivatives):
         own = sorted(self._taken.index(each) for each in self._axes(axes) if each in self._taken)
         return self._get(LaplacianAlong(tuple(own))) if own else torch.zeros_like(self.value)
 
-    def shifted(self, **by: float) -> Jet:
-        """Return the jet of the same field at points moved along named axes, for conditions that tie points to others.
-
-        A field of period 2 in x has ``u.value − u.shifted(x=2).value`` = 0 on the face of the least x, and as much of
-        its derivative by x; a Bloch wave has a factor before it, an odd symmetry a sign.
-
-        Args:
-            **by: how far to move along each axis, by its name.
-
-        Raises:
-            ValueError: there is no such axis.
-        """
-        offset = torch.zeros_like(self.points)
-        for axis, distance in by.items():
-            offset[..., self._axis(axis)] = distance
-        moved = Jet(self.field, self.points + offset, axes=self._names)
-        moved.read = self.read  # a residual that reads it reads of this field
-        return moved
-
     def _named(self, text: str) -> Sequence[str]:
         return [text] if self._names is not None and text in self._names else list(text)
 
