@@ -20,6 +20,9 @@ from sinefield.cli.commands import application
 SMALL = ["--width", "16", "--depth", "1", "--passes", "1", "--device", "cpu"]
 
 
+BLEND = ["blend", "other.png", "photo.png", "--mask", "mask.png", *SMALL]
+
+
 def picture(path: Path, seed: int) -> None:
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (16, 16), dtype=np.uint8)).save(path)
 
@@ -39,6 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture(folder / "photo.png", 0)
     picture(folder / "other.png", 1)
     picture(folder / "edited.png", 2)
+    Image.fromarray(np.pad(np.full((8, 8), 255, np.uint8), 4)).save(folder / "mask.png")
     (folder / "below").mkdir()
     picture(folder / "below" / "photo.png", 3)
     soundfile.write(folder / "sound.wav", np.sin(np.arange(400) / 7) / 2, 8000)
@@ -56,12 +60,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "copy.png").write_bytes((folder / "photo.png").read_bytes())
     for ending in ("png", "wav", "npy", "ply"):
         os.link(folder / "photo.safetensors", folder / f"field.{ending}")
+    done = run(folder, *BLEND, "-o", "blended.safetensors")
+    assert done.returncode == 0, done.stderr
     (folder / "weights.safetensors").write_bytes(b"weights of something else")
     sinefield.checkpoint.save(folder / "older.safetensors", sinefield.build("siren", 2, 1, hidden_features=8))
     return folder
 
 
 FIT = ["fit", "photo.png", *SMALL]
+MADE = ["-o", "made.safetensors", *SMALL]
 SOURCE = "was fitted to it"
 REFUSED = [
     # what is read
@@ -76,7 +83,14 @@ REFUSED = [
     (["mesh", "field.ply", "field.ply"], "it is the input field.ply"),
     (["inspect", "field.png", "--figure", "field.png"], "it is the input field.png"),
     (["solve", "poisson", "--figure", "photo.png", "-o", "photo.png"], "two outputs have this name"),
+    *(
+        ([*BLEND, *MADE, option, each], f"it is the input {each}")
+        for option in ("--picture", "--figure")
+        for each in ("photo.png", "other.png", "mask.png")
+    ),
+    ([*BLEND, *MADE, "--picture", "symbolic.png", "--force"], "it is the input photo.png"),
     # two outputs of one name
+    ([*BLEND, *MADE, "--picture", "new.png", "--figure", "new.png"], "two outputs have this name"),
     ([*FIT, "--figure", "new.gif", "--animate", "new.gif"], "two outputs have this name"),
     # another kind than the ending
     (["solve", "poisson", "-o", "other.png"], "its ending must be .safetensors"),
@@ -84,6 +98,8 @@ REFUSED = [
     (["solve", "poisson", "--animate", "other.png"], "its ending must be one of .gif"),
     ([*FIT, "-o", "other.png"], "its ending must be .safetensors"),
     ([*FIT, "-o", "other.png", "--force"], "its ending must be .safetensors"),
+    ([*BLEND, "-o", "edited.png"], "its ending must be .safetensors"),
+    ([*BLEND, *MADE, "--picture", "sound.wav"], "its ending must be one of .png"),
     ([*FIT, "-o", "field"], "its ending must be .safetensors"),
     ([*FIT, "--figure", "sound.wav"], "its ending must be one of .png"),
     ([*FIT, "--animate", "other.png"], "its ending must be one of .gif"),
@@ -102,12 +118,15 @@ REFUSED = [
     (["render", "scan.safetensors", "scan.npy"], SOURCE),
     (["mesh", "ball.safetensors", "ball.ply"], SOURCE),
     (["inspect", "photo.safetensors", "--figure", "photo.png"], SOURCE),
+    (["render", "blended.safetensors", "photo.png"], SOURCE),
     # the field of something else
     (["solve", "poisson", "-o", "photo.safetensors"], "it holds the field of photo.png"),
     (["fit", "other.png", "-o", "photo.safetensors", *SMALL], "it holds the field of photo.png"),
     (["fit", "below/photo.png", *SMALL], "it holds the field of another photo.png"),
     (["fit", "sample:camera", "-o", "photo.safetensors", *SMALL], "it holds the field of photo.png"),
     ([*FIT, "-o", "weights.safetensors"], "it holds no field"),
+    ([*BLEND, "-o", "photo.safetensors"], "it holds a field of photo.png itself"),
+    ([*BLEND, "-o", "ball.safetensors"], "it holds the field of ball.ply"),
     ([*FIT, "-o", "older.safetensors"], "it does not tell what it is the field of"),
 ]
 

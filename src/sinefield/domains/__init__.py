@@ -11,6 +11,7 @@ from sinefield.domains.domain import (
     Samples,
 )
 from sinefield.domains.grid import Grid
+from sinefield.domains.patches import Patches
 from sinefield.domains.point_cloud import PointCloud
 from sinefield.domains.polygon import Polygon, PolygonBoundary
 from sinefield.domains.region import Boundary, Region
@@ -31,6 +32,7 @@ __all__ = [
     "Grid",
     "Instant",
     "Lookup",
+    "Patches",
     "PointCloud",
     "Polygon",
     "PolygonBoundary",

@@ -9,6 +9,7 @@ from sinefield import kinds
 from sinefield.problem import Problem
 from sinefield.problems.audio import audio
 from sinefield.problems.burgers import burgers
+from sinefield.problems.blend import blend
 from sinefield.problems.equation import equation
 from sinefield.problems.image import image
 from sinefield.problems.inverse_helmholtz import inverse_helmholtz
@@ -20,6 +21,7 @@ from sinefield.problems.volume import volume
 
 __all__ = [
     "audio",
+    "blend",
     "burgers",
     "equation",
     "image",
