@@ -8,8 +8,8 @@ from typing import Any
 from sinefield import kinds
 from sinefield.problem import Problem
 from sinefield.problems.audio import audio
-from sinefield.problems.burgers import burgers
 from sinefield.problems.blend import blend
+from sinefield.problems.burgers import burgers
 from sinefield.problems.equation import equation
 from sinefield.problems.image import image
 from sinefield.problems.inverse_helmholtz import inverse_helmholtz
