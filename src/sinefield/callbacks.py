@@ -222,8 +222,9 @@ _FRAMES_A_SECOND = 12
 def _write_gif(path: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
     from PIL import Image
 
-    # One palette for all frames, taken from the last, so that colours do not flicker.
-    palette = Image.fromarray(frames[-1]).quantize(128)
+    # One palette for all frames, so that colours do not flicker.
+    some = np.concatenate([frames[0], frames[len(frames) // 3], frames[-1]])
+    palette = Image.fromarray(some).quantize(192)
     images = [Image.fromarray(each).quantize(palette=palette, dither=Image.Dither.NONE) for each in frames]
     images[0].save(path, save_all=True, append_images=images[1:], duration=1000 // _FRAMES_A_SECOND, loop=0)
 

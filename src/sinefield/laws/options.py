@@ -31,7 +31,7 @@ def accuracy() -> Any:
 
 def domain(example: str) -> Any:
     """Return the option ``--domain`` of a law whose domains are such."""
-    return option("--domain", str, f"Where: {example}.", metavar="BOUNDS")
+    return option("--domain", str, f"Where: {example}", metavar="BOUNDS")
 
 
 def until() -> Any:

@@ -18,7 +18,9 @@ class PoissonOptions(Options):
     source: str | None = options.expression("--source", "f of Δu + κ u = f. (default: 0, Laplace's equation)")
     boundary: str | None = options.expression("--boundary", "u on the boundary. (default: 0)")
     shift: float | None = option("--shift", float, "κ, as k² of Helmholtz's equation. (default: 0)")
-    domain: str | None = options.domain("square, disc, l-shape, or bounds as 0,1,0,1. (default: square, 0,1,0,1)")
+    domain: str | None = options.domain(
+        "square, disc, l-shape, bounds as 0,1,0,1, or POLYGON ((0 0, 1 0, 0 1, 0 0)); default square"
+    )
     exact: str | None = options.exact()
     features: int | None = options.features()
     accuracy: float | None = options.accuracy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
 import matplotlib as mpl
@@ -46,7 +47,7 @@ def equation_figure(solution: Solution) -> Figure:
         for place, (title, quantity, values) in zip(axes, panels, strict=False):
             _draw(figure, place, signal, title, quantity, values)
         _draw_convergence(axes[-1], solution)
-        figure.suptitle(solution.verdict, fontsize=9, color=INK)
+        figure.suptitle(textwrap.fill(solution.verdict, 50 * (len(panels) + 1)), fontsize=9, color=INK)
     return figure
 
 
@@ -91,7 +92,8 @@ def _moments(field: nn.Module, signal: EquationSignal) -> Iterator[Figure]:
         if len(signal.names) == 2
         else [signal.sample(field, cuts=(f"t={place:.17g}",)) for place in places]
     )
-    limits = min(float(np.nanmin(each)) for each in rows), max(float(np.nanmax(each)) for each in rows)
+    ends = min(float(np.nanmin(each)) for each in rows), max(float(np.nanmax(each)) for each in rows)
+    limits = signal.scale(QUANTITIES["value"], *ends)
     for place, values in zip(places, rows, strict=True):
         yield _moment(signal, values, limits, f"t = {place:.3g}")
 

@@ -11,6 +11,7 @@ from sinefield.problems.audio import audio
 from sinefield.problems.blend import blend
 from sinefield.problems.burgers import burgers
 from sinefield.problems.equation import equation
+from sinefield.problems.heat import heat
 from sinefield.problems.image import image
 from sinefield.problems.inverse_helmholtz import inverse_helmholtz
 from sinefield.problems.march import march
@@ -24,6 +25,7 @@ __all__ = [
     "blend",
     "burgers",
     "equation",
+    "heat",
     "image",
     "inverse_helmholtz",
     "march",

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sinefield.domains import Ball, Box, ContinuousDomain
+from sinefield.domains import Ball, Difference, Polygon, Region, SpaceTime
 from sinefield.io import image as pictures
 from sinefield.io.files import replacing
 from sinefield.quantities import COMPLEX, QUANTITIES, Quantity
@@ -25,6 +25,7 @@ Doubles = NDArray[np.float64]
 _LONGEST = 512  # samples along the longer side, unless it is told otherwise
 _MOST = 2**28  # samples that are written
 _NUMBERS = (".npy", ".csv")
+_ROUNDING = 1e-3  # of the largest value: what is smaller has no sign of its own in a picture
 
 
 @final
@@ -53,7 +54,7 @@ class EquationSignal(Signal):
     kind: ClassVar[str] = "equation"
 
     @classmethod
-    def of(cls, domain: ContinuousDomain, outputs: int = 1, *, complex: bool = False) -> EquationSignal:  # noqa: A002 - the word for what it is
+    def of(cls, domain: Region | SpaceTime, outputs: int = 1, *, complex: bool = False) -> EquationSignal:  # noqa: A002 - the word for what it is
         """Return how a field on a domain is read back.
 
         Args:
@@ -64,9 +65,12 @@ class EquationSignal(Signal):
         >>> EquationSignal.of(Ball([0.0, 1.0], 2.0)).upper
         (2.0, 3.0)
         """
-        names = tuple(domain.axes or "xyz"[: domain.dimension] or ())
-        lower, upper = bounds_of(domain)
-        return cls(names, lower, upper, outputs, complex)
+        import shapely
+
+        names, box = tuple(domain.axes or "xyz"[: domain.dimension]), domain.bounding_box
+        outline = _outline_of(domain.space if isinstance(domain, SpaceTime) else domain)
+        region = None if outline is None else shapely.to_wkb(outline)
+        return cls(names, tuple(map(float, box.lower)), tuple(map(float, box.upper)), outputs, complex, region)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -274,11 +278,14 @@ class EquationSignal(Signal):
 
     @staticmethod
     def scale(quantity: Quantity, least: float, most: float) -> tuple[float, float]:
-        """Return the ends of the colours for values from ``least`` to ``most``."""
+        """Return the ends of the colours for values from ``least`` to ``most``: around 0 where both signs are there."""
         if quantity.name == "phase":
             return -math.pi, math.pi
-        largest = max(-least, most) or 1.0
-        return (-largest, largest) if quantity.signed and least < 0 < most else (min(least, 0.0), max(most, 0.0) or 1.0)
+        largest = max(-least, most)
+        low, high = (each if abs(each) > _ROUNDING * largest else 0.0 for each in (min(least, 0.0), max(most, 0.0)))
+        if low < 0 < high:
+            return -largest, largest
+        return (low, high) if low < high else (0.0, 1.0)
 
 
 def colours_of(quantity: Quantity, values: Doubles, low: float, high: float) -> NDArray[np.float32]:
@@ -311,12 +318,22 @@ def _polygon_of(region: bytes) -> Any | None:
     return found if found.geom_type in ("Polygon", "MultiPolygon") and found.is_valid else None
 
 
-def bounds_of(domain: ContinuousDomain) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the least and the greatest coordinates of a domain; of one without bounds of its own by drawing points."""
-    match domain:
-        case Box():
-            return tuple(map(float, domain.lower)), tuple(map(float, domain.upper))
+def _outline_of(region: Region) -> Any | None:
+    """Return the outline of a region of the plane as shapely has it; None: a box, or no region of the plane."""
+    import shapely
+
+    if region.dimension != 2:
+        return None
+    match region:
         case Ball():
-            return tuple(x - domain.radius for x in domain.centre), tuple(x + domain.radius for x in domain.centre)
-    points = domain.draw(4096, torch.Generator().manual_seed(0), torch.float64).points
-    return tuple(points.min(0).values.tolist()), tuple(points.max(0).values.tolist())
+            return shapely.Point(region.centre).buffer(region.radius, quad_segs=64)
+        case Polygon():
+            return region.geometry
+        case Difference():
+            box = region.whole.bounding_box
+            whole = _outline_of(region.whole) or shapely.box(*box.lower, *box.upper)
+            for each in region.removed:
+                inner = each.bounding_box
+                whole = whole.difference(_outline_of(each) or shapely.box(*inner.lower, *inner.upper))
+            return whole
+    return None
