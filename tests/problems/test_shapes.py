@@ -282,9 +282,9 @@ def test_a_disc_of_other_conductivity() -> None:
             Constraint(disc.boundary, lambda u, v: u.value - v.value, name="continuity"),
             Constraint(disc.boundary, lambda u, v, normal: flux(u, normal) - k * flux(v, normal), name="flux"),
         ],
-        unknowns={"v": Siren(2, 1, hidden_features=80, hidden_layers=0)},
+        unknowns={"v": Siren(2, 1, hidden_features=90, hidden_layers=0)},
         exact=exact,
-        features=80,
+        features=90,
         around=lambda network: Sum(network, harmonics_around_a_hole(3)),
     )
     solution = solve(problem)

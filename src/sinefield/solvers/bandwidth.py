@@ -147,7 +147,8 @@ class _Search:
         least = max((high for _, high in told), default=0.0)
         highest = max(highest_bandwidth(features, plan.dimension), least)
         none = (0.0,) * plan.dimension
-        trials = [Trial((each,) * plan.dimension, features, none) for each in _powers_of_two(highest) if each >= least]
+        balls = [Trial((each,) * plan.dimension, features, none) for each in _powers_of_two(highest)]
+        trials = [each for each in balls if each.bandwidths[0] >= least]
         if told:
             others = _UNKNOWN if None in plan.known else _UNKNOWN[:1]
             trials = [*(Trial(self.told(other), features, none) for other in others), *trials]
@@ -162,6 +163,8 @@ class _Search:
             yield from self.attempt(each.scaled(1.0))
             if self.residual <= plan.enough and features < plan.most:
                 return
+        if self.residual > _SEEN:  # what right sides tell is misleading where lines leave the domain and meet a pole
+            yield from self.attempt(*(each for each in balls if each.bandwidths[0] < least))
 
     def refine(self) -> Attempts:
         for factor in (2**0.5, 2**-0.5):
