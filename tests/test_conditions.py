@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sinefield import Siren, jet
-from sinefield.conditions import built_in, vanishing_on
+from sinefield.conditions import built_in, periodic, vanishing_on
 from sinefield.domains import Ball, Boundary, Box, Difference, Polygon, Region, SpaceTime
 
 
@@ -191,3 +191,11 @@ def test_what_cannot_vanish_is_refused_in_a_line() -> None:
         vanishing_on(line.boundary, order=0)
     with pytest.raises(ValueError, match="give vanishing_on"):
         built_in(0.0)
+
+
+@pytest.mark.parametrize("periods", [(), (None,), (0.0, 1.0), (-1.0,), (math.inf,), (math.nan,)])
+def test_periods_that_are_none_are_refused(periods: tuple[float | None, ...]) -> None:
+    with pytest.raises(ValueError, match="a period is a positive number for some of the axes"):
+        periodic(*periods)
+    with pytest.raises(ValueError, match="a field of 2 coordinates needs 2 periods, None where there is none, got"):
+        periodic(1.0)(Siren(2, 1, hidden_features=8))

@@ -9,6 +9,7 @@ neural networks", 2022, sections 4 and 5.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -85,6 +86,47 @@ def built_in(
     inputs = {int(getattr(each, "in_features", 0)) for each in vanishing}
     given = Formula(value if callable(value) else partial(_constant, value, outputs), max(inputs), outputs)
     return partial(_around, given, vanishing)
+
+
+def periodic(*periods: float | None) -> Callable[[nn.Module], nn.Module]:
+    """Return what makes a network periodic by construction, as ``around`` of :func:`sinefield.problems.equation`.
+
+    Of Φ(x) = Σ_j c_j sin(w_j·x + b_j) only frequencies w_ji = 2πk/T_i with integers k are drawn, so that there is
+    nothing to be fitted at the ends. That is so where the frequencies are placed by
+    :class:`~sinefield.solvers.least_squares.LeastSquares`.
+
+    Args:
+        *periods: T_i, for each axis; None along axes without a period, as time.
+
+    Raises:
+        ValueError: none is given, or one is not positive.
+
+    >>> from sinefield import Siren
+    >>> periodic(None, 2.0)(Siren(2, 1)).periods
+    (None, 2.0)
+    """
+    if not any(each is not None for each in periods) or not all(
+        each is None or 0 < each < math.inf for each in periods
+    ):
+        raise ValueError(
+            f"a period is a positive number for some of the axes, None for others, got {periods or 'none'}"
+        )
+    return partial(_with_periods, periods)
+
+
+def _with_periods(periods: tuple[float | None, ...], network: nn.Module) -> nn.Module:
+    """Return the network with its periods.
+
+    Raises:
+        ValueError: it has another number of inputs.
+    """
+    inputs = getattr(network, "in_features", len(periods))
+    if inputs != len(periods):
+        raise ValueError(
+            f"a field of {inputs} coordinates needs {inputs} periods, None where there is none, got {periods}"
+        )
+    network.periods = periods  # type: ignore[assignment]
+    return network
 
 
 def _constant(value: float, outputs: int, points: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sinefield import Constraint, Siren, problems, solve
-from sinefield.conditions import built_in, vanishing_on
+from sinefield.conditions import built_in, periodic, vanishing_on
 from sinefield.domains import Ball, Box, Difference, Polygon, SpaceTime
 from sinefield.fields import Expansion, Sum
 from sinefield.jet import Jet
@@ -236,6 +236,29 @@ def test_a_periodic_solution() -> None:
         features=80,
     )
     solved(solve(problem), 1e-10)
+
+
+def test_a_period_that_is_built_in() -> None:
+    """u_t + 2 u_x = 0 from e^(½ sin x), nothing said at the ends: u = e^(½ sin(x − 2t)), of the period 2π everywhere."""
+    circle = SpaceTime(Box([0.0], [2 * math.pi]), (0.0, 0.5))
+
+    def exact(x: Tensor) -> Tensor:
+        return torch.exp(0.5 * torch.sin(column(x, 1) - 2 * column(x, 0)))
+
+    problem = problems.equation(
+        [
+            Constraint(circle, lambda u: u.d("t") + 2 * u.d("x"), name="convection"),
+            Constraint(circle.start, lambda u: u.value - exact(u.points), name="start"),
+        ],
+        exact=exact,
+        features=200,
+        around=periodic(None, 2 * math.pi),
+    )
+    solution = solve(problem)
+    solved(solution, 1e-6)
+    points = circle.draw(50, torch.Generator().manual_seed(0), torch.float64).points
+    later = points + torch.tensor([0.0, 2 * math.pi])
+    torch.testing.assert_close(solution.field(later), solution.field(points), rtol=0, atol=1e-9)
 
 
 def test_two_layers_of_other_conductivity() -> None:

@@ -5,7 +5,8 @@
 with h half the sides of the box around the points that Φ is evaluated at, R the bandwidths and C centres, 0
 unless the frequencies are known to be a band. A network with an
 attribute ``extent``, two rows of least and greatest coordinates, is placed in that box: one behind a window is. One
-whose first weights ask for no gradient stays as it is.
+whose first weights ask for no gradient stays as it is. One with an attribute ``periods``, one or None for each
+axis, has frequencies of these periods alone; see :func:`sinefield.conditions.periodic`.
 """
 
 from __future__ import annotations
@@ -80,6 +81,10 @@ class SineLayer:
             torch.tensor(bandwidths, dtype=torch.float64) * radii * directions / directions.norm(dim=1, keepdim=True)
         )
         frequencies = (signs * torch.tensor(centres, dtype=torch.float64) + within) / half
+        for axis, period in enumerate(getattr(self.network, "periods", ())):
+            if period is not None:
+                step = 2 * math.pi / period
+                frequencies[:, axis] = (frequencies[:, axis] / step).round() * step
         self.first.weight.copy_(frequencies / self.omega)
         assert self.first.bias is not None, "sine layers have phases"
         self.first.bias.copy_((phases - frequencies @ centre) / self.omega)
