@@ -21,6 +21,8 @@ from sinefield.fields import Network, Product, Sum
 from sinefield.fields.activations import activation
 from sinefield.fields.field import NETWORKS, build
 from sinefield.fields.siren import Siren
+from sinefield.fields.slabs import Slabs
+from sinefield.fields.stretched import Stretched
 from sinefield.jet import jet
 
 SMALL: dict[str, int | float | str] = {"hidden_features": 8, "hidden_layers": 1}
@@ -676,6 +678,9 @@ class TestSeveralFields:
             checkpoint.save(path, fields)
 
 
+PART = Network.of(build("siren", 2, 1, **SMALL)).to_json()
+
+
 class TestAssemblies:
     """Sums and products of networks are stored with what they are made of."""
 
@@ -684,6 +689,15 @@ class TestAssemblies:
         field = Sum(made().double(), Product(made("tanh").double(), build("constant", 0, 1, value=2.0).double()))
         checkpoint.save(path, field)
         return field
+
+    def test_slabs_and_stretched_coordinates_come_back(self, tmp_path: Path) -> None:
+        path = tmp_path / "f.safetensors"
+        torch.manual_seed(0)
+        parts = [Stretched(made().double(), 1, 0.25, 0.1, (-1.0, 1.0)) for _ in range(2)]
+        field = Slabs(parts, [0.0, 0.5, 1.0])
+        checkpoint.save(path, field)
+        points = torch.rand(9, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        assert torch.equal(one(path)(points), field(points))
 
     def test_they_come_back(self, tmp_path: Path) -> None:
         path = tmp_path / "f.safetensors"
@@ -700,6 +714,8 @@ class TestAssemblies:
             ({"architecture": "sum", "settings": {}, "parts": 3}, "a sum is made of others"),
             ({"architecture": "siren", "settings": SMALL, "parts": [{}]}, "a siren is made of no others"),
             ({"architecture": "product", "settings": {}, "parts": [{}]}, "its header describes no network"),
+            ({"architecture": "slabs", "settings": {"axis": 0}, "parts": [PART]}, "1 slabs have 2 rising edges"),
+            ({"architecture": "stretched", "settings": {"axis": 0}, "parts": [PART]}, "cannot be built of these"),
         ],
     )
     def test_what_is_refused(self, tmp_path: Path, network: dict[str, Any], told: str) -> None:

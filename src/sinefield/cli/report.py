@@ -64,9 +64,12 @@ def progress_shown(*, quiet: bool) -> Iterator[list[Observer]]:
 
 def result_of(solution: Solution) -> dict[str, Any]:
     """Return what a fit reached and how, as JSON."""
+    from sinefield.fields import Network
+
     field = solution.field
+    network = Network.of(field)
     return {
-        "network": {"architecture": field.architecture, **field.settings},  # type: ignore[dict-item]
+        "network": {"architecture": network.architecture, **network.settings},
         "parameters": sum(each.numel() for each in field.parameters() if each.requires_grad),
         "metrics": dict(solution.metrics),
         "seconds": solution.seconds,

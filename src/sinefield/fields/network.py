@@ -12,6 +12,8 @@ from torch import nn
 
 from sinefield.fields.compose import Product, Sum
 from sinefield.fields.field import NETWORKS, Setting, build
+from sinefield.fields.slabs import Slabs
+from sinefield.fields.stretched import Stretched
 
 _LAYER_LIMIT, _SIZE_LIMIT, _STRING_LIMIT = 4096, 65_536, 64  # what a file may ask for
 
@@ -22,17 +24,49 @@ class Assembly:
     """A kind of field made of others, which a file can hold.
 
     Args:
-        kind: its class, which is called with the parts.
+        kind: its class.
         parts: of such a field, in order.
+        settings: of such a field.
+        make: the field of its parts and settings.
     """
 
-    kind: Callable[..., nn.Module]
+    kind: type[nn.Module]
     parts: Callable[[Any], Sequence[nn.Module]]
+    settings: Callable[[Any], Mapping[str, Setting]]
+    make: Callable[..., nn.Module]
+
+
+def _make_slabs(*parts: nn.Module, axis: int, **edges: float) -> nn.Module:
+    return Slabs(parts, [edges[f"edge_{number}"] for number in range(len(edges))], axis)
+
+
+def _make_stretched(
+    part: nn.Module, *, axis: int, centre: float, width: float, lower: float, upper: float
+) -> nn.Module:
+    return Stretched(part, axis, centre, width, (lower, upper))
 
 
 ASSEMBLIES: dict[str, Assembly] = {
-    "sum": Assembly(Sum, lambda field: tuple(field.terms)),
-    "product": Assembly(Product, lambda field: (field.first, field.second)),
+    "sum": Assembly(Sum, lambda field: tuple(field.terms), lambda _: {}, Sum),
+    "product": Assembly(Product, lambda field: (field.first, field.second), lambda _: {}, Product),
+    "slabs": Assembly(
+        Slabs,
+        lambda field: tuple(field.fields),
+        lambda field: {"axis": field.axis} | {f"edge_{k}": each for k, each in enumerate(field.edges.tolist())},
+        _make_slabs,
+    ),
+    "stretched": Assembly(
+        Stretched,
+        lambda field: (field.field,),
+        lambda field: {
+            "axis": field.axis,
+            "centre": field.centre,
+            "width": field.width,
+            "lower": field.bounds[0],
+            "upper": field.bounds[1],
+        },
+        _make_stretched,
+    ),
 }
 """Every kind of field made of others by name."""
 
@@ -71,7 +105,9 @@ class Network:
         for assembly, each in ASSEMBLIES.items():
             if type(field) is each.kind:
                 made_of = tuple(map(cls.of, each.parts(field)))
-                return cls(assembly, int(inputs or 0), int(outputs or 0), {}, _axes_of(field), made_of)
+                return cls(
+                    assembly, int(inputs or 0), int(outputs or 0), each.settings(field), _axes_of(field), made_of
+                )
         if not isinstance(name, str) or name not in NETWORKS or not isinstance(settings, Mapping):
             raise ValueError(
                 f"a {type(field).__name__} is no network that is built by name; use one of {', '.join(NETWORKS)}"
@@ -136,7 +172,11 @@ class Network:
             ValueError: an unknown name, or a setting that this network does not have.
         """
         if self.parts:
-            field = ASSEMBLIES[self.architecture].kind(*(each.build() for each in self.parts))
+            made_of = [each.build() for each in self.parts]
+            try:
+                field = ASSEMBLIES[self.architecture].make(*made_of, **self.settings)
+            except (TypeError, KeyError, ArithmeticError) as error:
+                raise ValueError(f"a {self.architecture} cannot be built of these settings ({error!r})") from error
         else:
             field = build(self.architecture, self.in_features, self.out_features, **self.settings)
         if self.axes is not None:

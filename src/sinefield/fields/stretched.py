@@ -50,7 +50,7 @@ class Stretched(Composite):
                 f"a coordinate is stretched by a width > 0 between rising bounds, got {width} and {bounds}"
             )
         self.in_features, self.out_features = sizes_of(field)
-        self.field, self.axis, self.centre, self.width = field, axis, centre, width
+        self.field, self.axis, self.centre, self.width, self.bounds = field, axis, centre, width, bounds
         lower, upper = (math.asinh((each - centre) / width) for each in bounds)
         self.factor = (bounds[1] - bounds[0]) / (upper - lower)
         self.shift = bounds[0] - self.factor * lower

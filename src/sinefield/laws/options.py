@@ -23,9 +23,9 @@ def features() -> Any:
     return option("--features", int, "Sines of the field. (default: 1600)", least=10)
 
 
-def accuracy() -> Any:
+def accuracy(default: float = 1e-6) -> Any:
     """Return the option ``--accuracy``."""
-    about = "Relative residual of every constraint that counts as solved. (default: 1e-6)"
+    about = f"Relative residual of every constraint that counts as solved. (default: {default:g})"
     return option("--accuracy", float, about, parse=_positive)
 
 
@@ -49,21 +49,6 @@ def points_of(texts: Any) -> tuple[tuple[float, ...], ...]:
     ((0.0, 0.0), (0.2, -0.1, 0.05))
     """
     return tuple(numbers_of(each, ",", [2, 3], float, "--source", "0.1,-0.2") for each in texts)
-
-
-def bounds_of(text: str) -> tuple[float, ...]:
-    """Return the least and the greatest coordinate along each axis in turn.
-
-    Raises:
-        ValueError: something else than an even number of numbers with commas between, each second one the larger.
-
-    >>> bounds_of("0,1,-1,1")
-    (0.0, 1.0, -1.0, 1.0)
-    """
-    found: tuple[float, ...] = numbers_of(text, ",", [2, 4, 6], float, "--domain", "0,1,0,1")
-    if not all(-math.inf < low < high < math.inf for low, high in zip(found[::2], found[1::2], strict=True)):
-        raise ValueError(f"--domain is the least and the greatest coordinate of each axis, as 0,1,0,1; got {text!r}")
-    return found
 
 
 def _positive(value: float) -> float:

@@ -33,6 +33,7 @@ from sinefield.problem import Problem
 from sinefield.problems.equation import equation
 from sinefield.problems.march import Start, march
 from sinefield.sampler import CONTINUOUS_PASS
+from sinefield.signals.equation import EquationSignal
 from sinefield.solvers.gauss_newton import GaussNewton
 
 VISCOSITY = 0.01 / math.pi
@@ -73,7 +74,8 @@ def burgers(
             f"{features}"
         )
     within = [0.0, *(each for each in edges if 0 < each < end), end]
-    return march(functools.partial(_slab, viscosity, features, accuracy), within, _start)
+    posed = march(functools.partial(_slab, viscosity, features, accuracy), within, _start)
+    return dataclasses.replace(posed, signal=EquationSignal(("t", "x"), (0.0, -1.0), (end, 1.0)))
 
 
 def exact(points: Tensor, viscosity: float = VISCOSITY) -> Tensor:
