@@ -21,6 +21,8 @@ from sinefield.problem import Problem
 from sinefield.residuals import draw_samples, relative_residuals
 from sinefield.sampler import generator_of
 from sinefield.solvers.least_squares import LeastSquares
+from sinefield.solvers.separable import constants_of
+from sinefield.solvers.variable_projection import VariableProjection
 
 _HELD_OUT = 4096  # points of each domain that residuals are measured at
 _FIRST, _MOST = 400, 4800  # features of a network that is given as many as it takes
@@ -33,6 +35,7 @@ def equation(
     *,
     complex: bool = False,  # noqa: A002 - the word for what it is
     unknowns: Mapping[str, nn.Module] | None = None,
+    measured: Sequence[str] = (),
     exact: Callable[[Tensor], Tensor] | None = None,
     accuracy: float = 1e-6,
     features: int | None = None,
@@ -52,7 +55,11 @@ def equation(
         complex: whether the field is complex: its outputs are real and imaginary parts in turn, read as ``u.complex``.
         unknowns: further fields to look for, by the names that residuals bind them by, such as the field of a second
             material, ``{"v": Siren(2, 1, hidden_features=800, hidden_layers=0)}``; copies of them are solved for, which
-            ``solution.fields`` holds. With them, residuals name the main field ``u``.
+            ``solution.fields`` holds. With them, residuals name the main field ``u``. Numbers are ``Constant()``,
+            and coefficients that vary are networks; both are found by
+            :class:`sinefield.solvers.VariableProjection`.
+        measured: names of the constraints whose targets are measured with noise; they are fitted in the sense of least
+            squares, all others hold to ``accuracy``.
         exact: the solution in closed form where it is known, from points ``(n, d)`` to ``(n, c)``, complex where the
             field is; its error is measured.
         accuracy: relative residual that every constraint must hold to.
@@ -81,19 +88,21 @@ def equation(
             f"an equation has constraints on domains of one dimension, got {len(constraints)} constraints of "
             f"dimensions {sorted(dimensions)}"
         )
-    solver = LeastSquares(most=0 if features else _MOST)
     width = 2 * outputs if complex else outputs
     build = partial(_network, dimensions.pop(), width, features or _FIRST, around)
     if "u" in (unknowns or {}):
         raise ValueError("a further unknown has the name 'u', which is that of the main field; give it another name")
     builders = {"u": build, **{name: partial(_copied, each) for name, each in (unknowns or {}).items()}}
     built = {name: each(1.0) for name, each in builders.items()}
-    groups = Objective(built, constraints).groups  # what cannot be used is refused here, not in solve
+    objective = Objective(built, constraints)  # what cannot be used is refused here, not in solve
+    varies = measured or constants_of(objective)
+    projection = VariableProjection(measured=tuple(measured)) if varies else None
+    solver = projection or LeastSquares(most=0 if features else _MOST)
     return Problem(
         "equation",
         constraints,
         builders,
-        measure=partial(_measure, groups, exact),
+        measure=partial(_measure, objective.groups, exact, constraints, projection),
         omega=1.0,
         tuning={
             "fast": {
@@ -122,15 +131,30 @@ def _copied(field: nn.Module, _omega: float) -> nn.Module:
 def _measure(
     groups: Sequence[Group],
     exact: Callable[[Tensor], Tensor] | None,
+    constraints: Sequence[Constraint],
+    projection: VariableProjection | None,
     fields: Mapping[str, nn.Module],
-    count: int | None,  # noqa: ARG001 - residuals are drawn, not sampled
+    count: int | None,
 ) -> dict[str, float]:
-    """Return the relative residual of each constraint at points held out, and the relative error where it is known."""
+    """Return the relative residual of each constraint at points held out, and the relative error where it is known.
+
+    Coefficients, standard errors and the noise of measured constraints come with the last of all measurements.
+    """
     samples = [
         draw_samples(group.domain, _HELD_OUT, generator_of(_PURPOSE, place)) for place, group in enumerate(groups)
     ]
     found = relative_residuals(groups, fields, samples)
-    reached = {f"residual_{name}": each for name, each in found.relative.items()} | {"residual": found.worst}
+    measured = () if projection is None else projection.measured
+    held = {name: each for name, each in found.relative.items() if name not in measured} or found.relative
+    reached = {f"residual_{name}": each for name, each in held.items()} | {"residual": max(held.values())}
+    if projection is not None and count is None:
+        estimates = projection.estimates(Objective(fields, constraints))
+        reached |= {f"noise_{name}": each for name, each in estimates.noise.items()}
+        for name, values in estimates.values.items():
+            unknown = name.removesuffix(".theta")
+            for place, (value, error) in enumerate(zip(values, estimates.standard_errors[name], strict=True)):
+                label = unknown if len(values) == 1 else f"{unknown}[{place}]"
+                reached |= {label: float(value), f"{label}_standard_error": float(error)}
     if exact is not None:
         widest = max((each.points for group, each in zip(groups, samples, strict=True) if group.reads["u"]), key=len)
         with torch.no_grad():

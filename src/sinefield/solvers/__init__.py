@@ -8,6 +8,7 @@ from sinefield.solvers.schedule import Constant, Cosine, Schedule
 from sinefield.solvers.soap import Soap
 from sinefield.solvers.solver import Solver, State, Tensors
 from sinefield.solvers.torch_optimiser import TorchOptimiser
+from sinefield.solvers.variable_projection import VariableProjection
 from sinefield.solvers.wrappers import Averaged, BestSoFar, Clipped
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "State",
     "Tensors",
     "TorchOptimiser",
+    "VariableProjection",
     "orthogonalise",
 ]
