@@ -239,7 +239,7 @@ def test_a_periodic_solution() -> None:
 
 
 def test_a_period_that_is_built_in() -> None:
-    """u_t + 2 u_x = 0 from e^(½ sin x), nothing said at the ends: u = e^(½ sin(x − 2t)), of the period 2π everywhere."""
+    """u_t + 2 u_x = 0 from e^(½ sin x), nothing said at the ends: u = e^(½ sin(x − 2t)), periodic."""
     circle = SpaceTime(Box([0.0], [2 * math.pi]), (0.0, 0.5))
 
     def exact(x: Tensor) -> Tensor:
@@ -257,7 +257,7 @@ def test_a_period_that_is_built_in() -> None:
     solution = solve(problem)
     solved(solution, 1e-6)
     points = circle.draw(50, torch.Generator().manual_seed(0), torch.float64).points
-    later = points + torch.tensor([0.0, 2 * math.pi])
+    later = points + torch.tensor([0.0, 2 * math.pi], dtype=torch.float64)
     torch.testing.assert_close(solution.field(later), solution.field(points), rtol=0, atol=1e-9)
 
 
