@@ -66,7 +66,7 @@ def test_what_a_file_lacks_is_named_beside_what_it_holds(tmp_path: Path, ending:
     ):
         read(path)
     path = write(tmp_path / f"b{ending}", source=SOURCES, receivers=RECEIVERS, data=PRESSURES)
-    with pytest.raises(ValueError, match="the file does not tell wavenumber; give wavenumber="):
+    with pytest.raises(ValueError, match="the file does not tell wavenumber; give --wavenumber"):
         read(path)
     path = write(tmp_path / f"c{ending}", source=SOURCES, receivers=RECEIVERS, data=PRESSURES, freq=3.0)
     with pytest.raises(ValueError, match="does not tell the speed of its frequency"):

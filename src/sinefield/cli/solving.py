@@ -118,12 +118,11 @@ def command_of(law: Law) -> Callable[..., None]:
 
     else:
 
-        def solve(  # type: ignore[misc]  # one of two
-            data: Annotated[str, typer.Argument(metavar="DATA", help=law.data)],
-            general: Solving,
-            asked: options.Asked,
-        ) -> None:
+        def solve(data: str, general: Solving, asked: options.Asked) -> None:  # type: ignore[misc]  # one of two
             _solve(law, data, general, asked)
+
+        # Written out as an annotation it would be a text, which is read where there is no law.
+        solve.__annotations__["data"] = Annotated[str, typer.Argument(metavar="DATA", help=law.data)]
 
     solve.__doc__ = f"{law.about}\n\nExample: {law.example}"
     return expand(solve, law.options.declared())

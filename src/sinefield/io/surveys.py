@@ -161,7 +161,8 @@ def _wavenumber(found: Mapping[str, Any]) -> NDArray[Any]:
         return 2 * np.pi * np.ravel(found["frequency"]) / np.ravel(found["speed"])
     missing = "the speed of its frequency" if found["frequency"] is not None else "wavenumber"
     raise ValueError(
-        f"the file does not tell {missing}; give wavenumber=, radians per unit of length in the surroundings"
+        f"the file does not tell {missing}; give --wavenumber, in Python wavenumber=, in radians per unit of length "
+        "in the surroundings"
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sinefield.laws import burgers, heat, poisson
+from sinefield.laws import burgers, heat, inverse_helmholtz, poisson
 from sinefield.laws.law import Law
 
 __all__ = ["LAWS", "Law"]
 
-LAWS: dict[str, Law] = {each.name: each for each in (poisson.LAW, heat.LAW, burgers.LAW)}
+LAWS: dict[str, Law] = {each.name: each for each in (poisson.LAW, heat.LAW, burgers.LAW, inverse_helmholtz.LAW)}
 """Every law by name."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +34,12 @@ from sinefield.io.surveys import Survey, read
 from sinefield.jet import Jet
 from sinefield.problem import Problem
 from sinefield.problems.helmholtz_differences import Differences
+from sinefield.problems.inverse_helmholtz_network import Bounds, pose_by_network, scaled
+from sinefield.signals.equation import EquationSignal
 from sinefield.solvers import TorchOptimiser
+
+FORMS = ("adjoint", "network")
+"""How u is found: by finite differences, or as a network."""
 
 _MARGIN = 0.25  # wavelengths around sources and receivers that the rectangle has where none is given
 _FINER = 1.5  # times the resolution, with which the answer is judged
@@ -45,9 +51,9 @@ def inverse_helmholtz(
     survey: Survey | str | Path,
     wavenumber: float | Sequence[float] | None = None,
     *,
-    lower: Sequence[float] | None = None,
-    upper: Sequence[float] | None = None,
-    conjugate: bool | None = None,
+    form: str = "adjoint",
+    domain: Sequence[float] | None = None,
+    time_sign: int | None = None,
     amplitudes: bool = True,
     variation: float = 0.02,
     detail: float = 8.0,
@@ -65,10 +71,11 @@ def inverse_helmholtz(
     Args:
         survey: sources, receivers and complex pressures, or a file of them; see :func:`sinefield.io.surveys.read`.
         wavenumber: k in the surroundings, for each frequency, where a file does not tell it.
-        lower: least coordinates of the rectangle in which the slowness is looked for; None: a quarter of a wavelength
-            around all sources and receivers.
-        upper: greatest ones.
-        conjugate: whether pressures follow e^(+iωt), so that their conjugates are fitted; None: as fits the
+        form: ``"adjoint"``, or ``"network"``: as published, u is a network too, of one frequency, and its equation a
+            constraint; see :mod:`sinefield.problems.inverse_helmholtz_network`. It is far slower, and less exact.
+        domain: the rectangle in which the slowness is looked for, as (least x, greatest x, least y, greatest y); None:
+            a quarter of a wavelength around all sources and receivers.
+        time_sign: −1: pressures follow e^(−iωt), 1: e^(+iωt), so that their conjugates are fitted; None: as fits the
             surroundings alone better, which is told.
         amplitudes: whether each source has an unknown complex amplitude; False: all are 1.
         variation: weight of the variation; more for noisy pressures.
@@ -80,8 +87,8 @@ def inverse_helmholtz(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: sources or receivers outside of the rectangle, a setting that is not positive, or what
-            :func:`sinefield.io.surveys.read` raises.
+        ValueError: sources or receivers outside of the rectangle, a setting that is not positive or is unknown, or
+            what :func:`sinefield.io.surveys.read` raises.
     """
     if not isinstance(survey, Survey):
         survey = read(survey, wavenumber)
@@ -90,34 +97,31 @@ def inverse_helmholtz(
     for name, value in (("variation", variation), ("detail", detail), ("resolution", resolution)):
         if not (value > 0 and math.isfinite(value)):
             raise ValueError(f"{name} must be a positive number, got {value!r}")
-    bounds = _rectangle(survey, lower, upper)
+    if form not in FORMS or time_sign not in (None, -1, 1):
+        raise ValueError(f"form is one of {', '.join(FORMS)}, time_sign -1 or 1; got {form!r} and {time_sign!r}")
+    bounds = _rectangle(survey, domain)
     order = np.argsort(survey.wavenumbers)
     grids = [_differences(survey, int(each), bounds, resolution) for each in order]
     pressures = [torch.from_numpy(survey.pressures[each]) for each in order]
-    if conjugate is None:
-        conjugate = _choose_sign(grids, pressures, amplitudes=amplitudes)
-    if conjugate:
+    if time_sign is None:
+        time_sign = _choose_sign(grids, pressures, amplitudes=amplitudes)
+    if time_sign == 1:
         pressures = [each.conj().resolve_conj() for each in pressures]
     names = ["pressures"] if len(grids) == 1 else [f"pressures_{grid.wavenumber:g}" for grid in grids]
-    constraints = [
-        _pressures(name, survey, grid, each, amplitudes=amplitudes)
-        for name, grid, each in zip(names, grids, pressures, strict=True)
-    ]
-    finest = grids[-1]
-    constraints.append(
-        Constraint(
-            PointCloud(finest.nodes, axes="xy"),
-            lambda m: (m.gradient.square().sum(1, keepdim=True) / finest.wavenumber**2 + _ROUNDING**2) ** 0.25,
-            name="variation",
-            weight=variation,
-        )
-    )
     finer = [_differences(survey, int(each), bounds, _FINER * resolution) for each in order]
-    return Problem(
+    network = partial(_network, bounds, hidden_features, hidden_layers)
+    posed = Problem(
         "inverse-helmholtz",
-        constraints,
-        {"m": partial(_network, bounds, hidden_features, hidden_layers)},
-        measure=partial(_measure, names, grids, finer, pressures, amplitudes, conjugate),
+        [
+            *(
+                _pressures(name, survey, grid, each, amplitudes=amplitudes)
+                for name, grid, each in zip(names, grids, pressures, strict=True)
+            ),
+            _variation(grids[-1], variation),
+        ],
+        {"m": network},
+        signal=EquationSignal(("x", "y"), bounds[0], bounds[1]),
+        measure=partial(_measure, names, grids, finer, pressures, amplitudes, time_sign),
         omega=detail,
         accuracy=accuracy,
         tuning={
@@ -130,17 +134,22 @@ def inverse_helmholtz(
             }
         },
     )
+    if form == "adjoint":
+        return posed
+    if len(grids) > 1:
+        raise ValueError(f"the form 'network' takes pressures of one frequency, got {len(grids)}; leave out the others")
+    unknowns, constraints = pose_by_network(
+        survey, grids[0], pressures[0], bounds, posed.constraints[-1], amplitudes=amplitudes
+    )
+    unknowns = {"m": lambda _omega: network(detail).float(), **unknowns}
+    return replace(posed, constraints=constraints, unknowns=unknowns, tuning={})
 
 
 def _lbfgs(parameters: Sequence[Tensor], lr: float) -> torch.optim.Optimizer:
     return torch.optim.LBFGS(parameters, lr, max_iter=20, history_size=30, line_search_fn="strong_wolfe")
 
 
-Bounds = tuple[tuple[float, float], tuple[float, float]]
-"""Least and greatest coordinates of a rectangle."""
-
-
-def _rectangle(survey: Survey, lower: Sequence[float] | None, upper: Sequence[float] | None) -> Bounds:
+def _rectangle(survey: Survey, domain: Sequence[float] | None) -> Bounds:
     """Return the rectangle in which the slowness is looked for.
 
     Raises:
@@ -148,10 +157,13 @@ def _rectangle(survey: Survey, lower: Sequence[float] | None, upper: Sequence[fl
     """
     places = np.concatenate([survey.sources, survey.receivers])
     margin = _MARGIN * 2 * math.pi / float(np.min(survey.wavenumbers))
-    low = np.asarray(places.min(0) - margin if lower is None else lower, float)
-    high = np.asarray(places.max(0) + margin if upper is None else upper, float)
-    if low.shape != (2,) or high.shape != (2,) or not (np.isfinite([low, high]).all() and (low < high).all()):
-        raise ValueError(f"the rectangle needs two lower bounds below two upper ones, got {lower} and {upper}")
+    if domain is None:
+        low, high = places.min(0) - margin, places.max(0) + margin
+    else:
+        ends = np.asarray(domain, float)
+        if ends.shape != (4,) or not (np.isfinite(ends).all() and (ends[::2] < ends[1::2]).all()):
+            raise ValueError(f"the domain of an inversion is (least x, greatest x, least y, greatest y), got {domain}")
+        low, high = ends[::2], ends[1::2]
     for name, points in (("sources", survey.sources), ("receivers", survey.receivers)):
         outside = ((points < low) | (points > high)).any(1)
         if outside.any():
@@ -167,27 +179,30 @@ def _differences(survey: Survey, number: int, bounds: Bounds, resolution: float)
     return Differences(wavenumber, survey.sources, survey.receivers, *bounds, resolution=resolution)
 
 
-def _scaled(found: Tensor, pressures: Tensor, *, amplitudes: bool) -> Tensor:
-    """Return the pressures found, ``(s, r)``, times the amplitude of each source that fits best."""
-    if not amplitudes:
-        return found
-    return found * (found.conj() * pressures).sum(1, keepdim=True) / found.abs().square().sum(1, keepdim=True)
-
-
 def _pressures(name: str, survey: Survey, grid: Differences, pressures: Tensor, *, amplitudes: bool) -> Constraint:
     """Return the constraint that pressures are those of the slowness: a row for each receiver."""
     size = pressures.abs().square().mean().sqrt()
 
     def misfit(m: Jet, row: Tensor) -> Tensor:
         found = grid.pressures(m.at(grid.nodes).value[:, 0])
-        return ((_scaled(found, pressures, amplitudes=amplitudes) - pressures) / size).T[row[:, 0]]
+        return ((scaled(found, pressures, amplitudes=amplitudes) - pressures) / size).T[row[:, 0]]
 
     receivers = torch.from_numpy(survey.receivers)
     return Constraint(PointCloud(receivers, {"row": torch.arange(len(receivers))[:, None]}), misfit, name=name)
 
 
-def _choose_sign(grids: Sequence[Differences], pressures: Sequence[Tensor], *, amplitudes: bool) -> bool:
-    """Return whether the conjugates of pressures fit a uniform medium better; it is told if they do."""
+def _variation(grid: Differences, weight: float) -> Constraint:
+    """Return the constraint that slowness varies little: √|∇m|, whose square is the total variation."""
+    return Constraint(
+        PointCloud(grid.nodes, axes="xy"),
+        lambda m: (m.gradient.square().sum(1, keepdim=True) / grid.wavenumber**2 + _ROUNDING**2) ** 0.25,
+        name="variation",
+        weight=weight,
+    )
+
+
+def _choose_sign(grids: Sequence[Differences], pressures: Sequence[Tensor], *, amplitudes: bool) -> int:
+    """Return 1 if the conjugates of pressures fit a uniform medium better, which is told; otherwise −1."""
     least = {
         conjugate: _misfits(
             [grid.at_receivers(_uniform(grid)) for grid in grids],
@@ -200,16 +215,17 @@ def _choose_sign(grids: Sequence[Differences], pressures: Sequence[Tensor], *, a
     if min(least.values()) > 0.9 * max(least.values()):
         warnings.warn(
             f"the sign of time cannot be told ({told}); pressures are taken as they are, with e^(−iωt); give "
-            "conjugate=True for e^(+iωt)",
+            "a sign of time of 1 for e^(+iωt)",
             SignalWarning,
             stacklevel=3,
         )
-        return False
+        return -1
     if least[True] < least[False]:
         warnings.warn(
             f"pressures follow e^(+iωt), so their conjugates are fitted ({told})", SignalWarning, stacklevel=3
         )
-    return least[True] < least[False]
+        return 1
+    return -1
 
 
 def _uniform(grid: Differences) -> Tensor:
@@ -219,7 +235,7 @@ def _uniform(grid: Differences) -> Tensor:
 def _misfits(found: Sequence[Tensor], pressures: Sequence[Tensor], *, amplitudes: bool) -> tuple[float, list[float]]:
     """Return the relative misfit, the worst of the frequencies', and that of each source over all of them."""
     pairs = list(zip(found, pressures, strict=True))
-    gaps = [_scaled(one, each, amplitudes=amplitudes) - each for one, each in pairs]
+    gaps = [scaled(one, each, amplitudes=amplitudes) - each for one, each in pairs]
     whole = [float(gap.norm() / each.norm()) for gap, each in zip(gaps, pressures, strict=True)]
     by_source = torch.cat(gaps, 1).norm(dim=1) / torch.cat(list(pressures), 1).norm(dim=1)
     return max(whole), by_source.tolist()
@@ -231,21 +247,22 @@ def _measure(
     finer: Sequence[Differences],
     pressures: Sequence[Tensor],
     amplitudes: bool,
-    conjugate: bool,
+    time_sign: int,
     fields: Mapping[str, nn.Module],
     count: int | None,
 ) -> dict[str, float]:
     """Return misfits by frequency and by source: by finer differences, unless it is an estimate that is asked for."""
     chosen = finer if count is None else grids
     with torch.no_grad():
-        found = [grid.at_receivers(fields["m"](grid.nodes)[:, 0]) for grid in chosen]
+        like = next(fields["m"].parameters())
+        found = [grid.at_receivers(fields["m"](grid.nodes.to(like))[:, 0].double()) for grid in chosen]
     reached = {
         f"residual_{name}": _misfits([one], [each], amplitudes=amplitudes)[0]
         for name, one, each in zip(names, found, pressures, strict=True)
     }
     worst, by_source = _misfits(found, pressures, amplitudes=amplitudes)
     sources = {f"misfit_source_{number}": each for number, each in enumerate(by_source, 1)}
-    return {"residual": worst, **reached, **sources, "conjugated": float(conjugate)}
+    return {"residual": worst, **reached, **sources, "time_sign": float(time_sign)}
 
 
 def _network(bounds: Bounds, hidden_features: int, hidden_layers: int, first_omega: float) -> nn.Module:
