@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sinefield import Siren, jet
-from sinefield.conditions import built_in, periodic, vanishing_on
+from sinefield.conditions import built_in, mirrored, periodic, vanishing_on
 from sinefield.domains import Ball, Boundary, Box, Difference, Polygon, Region, SpaceTime
 
 
@@ -199,3 +199,16 @@ def test_periods_that_are_none_are_refused(periods: tuple[float | None, ...]) ->
         periodic(*periods)
     with pytest.raises(ValueError, match="a field of 2 coordinates needs 2 periods, None where there is none, got"):
         periodic(1.0)(Siren(2, 1, hidden_features=8))
+
+
+def test_mirrors_make_fields_even_and_odd() -> None:
+    network = Siren(2, 2, hidden_features=16, hidden_layers=1).double()
+    points = torch.rand(30, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    image = points * torch.tensor([1.0, -1.0]) + torch.tensor([0.0, 3.0])
+    even, odd = mirrored(1, 1.5)(network), mirrored(1, 1.5, odd=True)(network)
+    torch.testing.assert_close(even(points), even(image))
+    torch.testing.assert_close(odd(points), -odd(image))
+    assert float((even(points) - odd(points)).abs().max().detach()) > 1e-3
+    torch.testing.assert_close(jet(even, points).laplacian, jet(even, image).laplacian)
+    with pytest.raises(ValueError, match="there is no axis 2 to mirror: the field has 2, counted from 0"):
+        mirrored(2, 0.0)(network)

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from sinefield.domains.region import Boundary
-from sinefield.fields.compose import Formula, Product, Sum
+from sinefield.fields.compose import Formula, Product, Readout, Sum, sizes_of
+from sinefield.fields.coordinates import AffineMap
 
 
 def vanishing_on(*boundaries: Boundary, order: int = 1) -> Formula:
@@ -86,6 +87,41 @@ def built_in(
     inputs = {int(getattr(each, "in_features", 0)) for each in vanishing}
     given = Formula(value if callable(value) else partial(_constant, value, outputs), max(inputs), outputs)
     return partial(_around, given, vanishing)
+
+
+def mirrored(axis: int, at: float, *, odd: bool = False) -> Callable[[nn.Module], nn.Module]:
+    """Return what makes a field even about a plane, so that its flux through it is 0 by construction.
+
+    It is Φ(x) + Φ(x′), with x′ the image of x in the mirror x_axis = ``at``; odd it is Φ(x) − Φ(x′), which is 0 there.
+    Mirrors of different axes may follow one another. Of a network with a period along the axis, see :func:`periodic`, a
+    mirror at half a period from this one is made too.
+
+    Args:
+        axis: which coordinate is mirrored.
+        at: where.
+        odd: whether the image is subtracted.
+
+    >>> from sinefield import Siren, jet
+    >>> field = mirrored(0, 1.0)(Siren(2, 1).double())
+    >>> abs(jet(field, torch.tensor([[1.0, 0.3]], dtype=torch.float64)).gradient[0, 0].item()) < 1e-14
+    True
+    """
+    return partial(_mirrored, axis, at, odd)
+
+
+def _mirrored(axis: int, at: float, odd: bool, field: nn.Module) -> nn.Module:
+    """Return the field and its image.
+
+    Raises:
+        ValueError: it has no such axis.
+    """
+    inputs, outputs = sizes_of(field)
+    if not 0 <= axis < inputs:
+        raise ValueError(f"there is no axis {axis} to mirror: the field has {inputs}, counted from 0")
+    matrix, shift = torch.eye(inputs, dtype=torch.float64), torch.zeros(inputs, dtype=torch.float64)
+    matrix[axis, axis], shift[axis] = -1.0, 2 * at
+    image: nn.Module = AffineMap(field, matrix, shift)
+    return Sum(field, Readout(image, -torch.eye(outputs, dtype=torch.float64)) if odd else image)
 
 
 def periodic(*periods: float | None) -> Callable[[nn.Module], nn.Module]:

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sinefield import Constraint, Siren, problems, solve
-from sinefield.conditions import built_in, periodic, vanishing_on
+from sinefield import Constraint, Siren, jet, problems, solve
+from sinefield.conditions import built_in, mirrored, periodic, vanishing_on
 from sinefield.domains import Ball, Box, Difference, Polygon, SpaceTime
 from sinefield.fields import Expansion, Sum
 from sinefield.jet import Jet
@@ -236,6 +236,52 @@ def test_a_periodic_solution() -> None:
         features=80,
     )
     solved(solve(problem), 1e-10)
+
+
+def test_some_sides_are_built_in_and_others_fitted() -> None:
+    """Δu = 0 with u = 0 on three sides, built in, and sin πx on the fourth: u = sin πx sinh πy / sinh π."""
+    square = Box([0.0, 0.0], [1.0, 1.0], axes="xy")
+    lid = square.face("y", "upper")
+    others = [square.face("x", "lower"), square.face("x", "upper"), square.face("y", "lower")]
+
+    def exact(p: Tensor) -> Tensor:
+        return torch.sin(math.pi * column(p, 0)) * torch.sinh(math.pi * column(p, 1)) / math.sinh(math.pi)
+
+    problem = problems.equation(
+        [
+            Constraint(square, lambda u: u.laplacian, name="laplace"),
+            Constraint(lid, lambda u: u.value - torch.sin(math.pi * column(u.points, 0)), name="lid"),
+        ],
+        exact=exact,
+        features=100,
+        around=built_in(0.0, vanishing_on(*others)),
+    )
+    solved(solve(problem), 1e-7)
+
+
+def test_a_flux_of_zero_that_is_built_in() -> None:
+    """u_t = u_xx with u_x(1) = 0 by a mirror and u(−1) = 0: u = e^(−π²t/16) sin(π(x + 1)/4)."""
+    rod = SpaceTime(Box([-1.0], [1.0]), (0.0, 1.0))
+    cold = rod.bounding_box.face("x", "lower")
+
+    def exact(p: Tensor) -> Tensor:
+        return torch.exp(-(math.pi**2) / 16 * column(p, 0)) * torch.sin(math.pi / 4 * (column(p, 1) + 1))
+
+    problem = problems.equation(
+        [
+            Constraint(rod, lambda u: u.d("t") - u.d("xx"), name="heat"),
+            Constraint(cold, lambda u: u.value, name="cold"),
+            Constraint(rod.start, lambda u: u.value - exact(u.points), name="start"),
+        ],
+        exact=exact,
+        features=100,
+        around=mirrored(1, 1.0),
+    )
+    solution = solve(problem)
+    solved(solution, 1e-7)
+    insulated = rod.bounding_box.face("x", "upper").draw(50, torch.Generator().manual_seed(0), torch.float64).points
+    slope = jet(solution.field, insulated, axes="tx").d("x")
+    assert float(slope.detach().abs().max()) < 1e-9
 
 
 def test_a_period_that_is_built_in() -> None:
