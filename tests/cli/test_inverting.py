@@ -36,3 +36,6 @@ def test_the_slowness_of_a_file_is_found_drawn_and_judged(tmp_path: Path, capsys
     assert any("pressures follow e^(+iωt)" in note for note in result["notes"])
     assert figure.stat().st_size > 10_000
     assert status_of([*command, "--wavenumber", "20", "--seconds", "0.1", "--accuracy", "1e-5", "--force"]) == 1
+    capsys.readouterr()
+    assert status_of([*command, "--wavenumber", "20", "--domain=-0.1,0.1,-0.1,0.1", "--force"]) == 2
+    assert "3 of the 3 sources are outside of the rectangle [-0.1, 0.1] × [-0.1, 0.1]" in capsys.readouterr().err

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
-from sinefield.kinds.options import Options, option
+from sinefield.kinds.options import Options, numbers_of, option
 from sinefield.laws import options
 from sinefield.laws.law import Law
+
+
+def _bounds_of(text: str) -> Any:
+    return numbers_of(text, ",", [4], float, "--domain", "-0.5,0.5,-0.5,0.5")
 
 
 @final
@@ -27,7 +31,7 @@ class InverseHelmholtzOptions(Options):
         str,
         "Where slowness is looked for. (default: a quarter of a wavelength around sources and receivers)",
         metavar="X,X,Y,Y",
-        parse=lambda text: None if text is None else options.bounds_of(text),
+        parse=_bounds_of,
     )
     time_sign: int | None = option(
         "--time-sign", int, "-1 for e^(-iωt), 1 for e^(+iωt). (default: as fits the surroundings better)"
@@ -38,9 +42,7 @@ class InverseHelmholtzOptions(Options):
     detail: float | None = option("--detail", float, "ω₀ of the network. (default: 8)")
     resolution: float | None = option("--resolution", float, "Nodes a wavelength of the differences. (default: 12)")
     form: str | None = option("--form", str, "adjoint; or network, as published, far slower. (default: adjoint)")
-    accuracy: float | None = option(
-        "--accuracy", float, "Relative misfit of the pressures that counts as solved. (default: 0.05)"
-    )
+    accuracy: float | None = options.accuracy(0.05)
 
 
 LAW = Law(
