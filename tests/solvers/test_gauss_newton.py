@@ -5,52 +5,20 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from typing import final
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from residual_problems import Numbers, decay, error_of_decay, minimise, network, rosenbrock, somewhere
 from sinefield import Box, Constraint, PointCloud, Siren, solve
-from sinefield.jet_views import Derivatives
 from sinefield.objective import Batch, Objective
 from sinefield.recipe import Recipe
 from sinefield.residuals import named_residuals
 from sinefield.solvers import Constant, GaussNewton, Solver
 
 
-@final
-class Numbers(nn.Module):
-    """θ as a field that is the same everywhere."""
-
-    in_features = 0
-
-    def __init__(self, *values: float) -> None:
-        super().__init__()
-        self.out_features = len(values)
-        self.theta = nn.Parameter(torch.tensor(values, dtype=torch.float64))
-
-    def forward(self, points: Tensor) -> Tensor:
-        return self.theta.expand(len(points), -1)
-
-
-def somewhere(count: int = 1) -> PointCloud:
-    return PointCloud(torch.zeros(count, 1, dtype=torch.float64))
-
-
-def minimise(field: nn.Module, constraints: list[Constraint], solver: Solver, steps: int) -> list[float]:
-    """Take steps; return the losses before each."""
-    recipe = Recipe("test", solver, Constant(), batch=None, passes=steps)
-    return [each.loss for each in solve(field, constraints, recipe).history]
-
-
-def rosenbrock(u: Derivatives) -> Tensor:
-    x, y = u.value[:, :1], u.value[:, 1:]
-    return torch.cat([10 * (y - x**2), 1 - x], 1)
-
-
 def test_rosenbrock() -> None:
-    """(10 (y − x²), 1 − x) is 0 at (1, 1), at the end of a bent valley."""
     field = Numbers(-1.2, 1.0)
     losses = minimise(field, [Constraint(somewhere(), rosenbrock)], GaussNewton(), 60)
     assert field.theta.tolist() == pytest.approx([1, 1], abs=1e-9)
@@ -81,26 +49,6 @@ def test_a_linear_problem_takes_one_step(*, orthogonal: bool) -> None:
         features = torch.cat([field.layers[:-1](points), torch.ones_like(points)], dim=1)
         best = features @ torch.linalg.lstsq(features, torch.exp(points), driver="gelsd").solution
         torch.testing.assert_close(field(points), best, rtol=0, atol=1e-10 if orthogonal else 1e-4)
-
-
-def decay(sign: float) -> list[Constraint]:
-    box = Box([0.0], [2.0], axes="t")
-    begin = PointCloud(torch.zeros(1, 1, dtype=torch.float64))
-    return [
-        Constraint(box, lambda u: u.d("t") + sign * u.value**2, name="equation"),
-        Constraint(begin, lambda u: u.value - 1, name="start", weight=10.0),
-    ]
-
-
-def network(width: int = 10, layers: int = 1) -> Siren:
-    torch.manual_seed(0)
-    return Siren(1, 1, width, layers, 1.0, 1.0).double()
-
-
-def error_of_decay(field: nn.Module) -> float:
-    t = torch.linspace(0, 2, 101, dtype=torch.float64)[:, None]
-    with torch.no_grad():
-        return float((field(t) - 1 / (1 + t)).abs().max())
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])

@@ -1,20 +1,25 @@
 """Solvers, one a file: values with ``init`` and ``step``, and schedules of their rates."""
 
 from sinefield.solvers.adam import Adam
+from sinefield.solvers.broyden import Broyden
 from sinefield.solvers.gauss_newton import GaussNewton
+from sinefield.solvers.lbfgs import LBFGS
 from sinefield.solvers.least_squares import LeastSquares
 from sinefield.solvers.muon import Muon, orthogonalise
 from sinefield.solvers.schedule import Constant, Cosine, Schedule
 from sinefield.solvers.soap import Soap
 from sinefield.solvers.solver import Solver, State, Tensors
+from sinefield.solvers.spring import Spring
 from sinefield.solvers.torch_optimiser import TorchOptimiser
 from sinefield.solvers.variable_projection import VariableProjection
 from sinefield.solvers.wrappers import Averaged, BestSoFar, Clipped
 
 __all__ = [
+    "LBFGS",
     "Adam",
     "Averaged",
     "BestSoFar",
+    "Broyden",
     "Clipped",
     "Constant",
     "Cosine",
@@ -24,6 +29,7 @@ __all__ = [
     "Schedule",
     "Soap",
     "Solver",
+    "Spring",
     "State",
     "Tensors",
     "TorchOptimiser",

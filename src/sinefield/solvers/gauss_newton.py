@@ -29,6 +29,7 @@ from sinefield.linearisation import Linearisation
 from sinefield.objective import Batch, Objective
 from sinefield.residuals import named_residuals
 from sinefield.sampler import generator_of
+from sinefield.solvers.second_order import first_state, is_settled, note_objective
 from sinefield.solvers.solver import Solver, Tensors
 
 _ATTEMPTS = 12  # to find a step down, each with a larger damping
@@ -65,7 +66,7 @@ class GaussNewton(Solver):
     orthogonal: bool = False
     largest: int = 6000
     settled: float = 1e-3
-    patience: int = 25
+    patience: int = 15
 
     def __post_init__(self) -> None:
         """Refuse settings out of their range.
@@ -85,18 +86,12 @@ class GaussNewton(Solver):
         Raises:
             ValueError: the parameters are not in double precision.
         """
-        check_double(objective, "Gauss-Newton")
-        return Tensors(
-            {
-                "damping": torch.tensor(self.damping, dtype=torch.float64),
-                "rise": torch.tensor(2.0, dtype=torch.float64),
-                "steps": torch.tensor(0),
-                "settled": torch.tensor(0),
-                "objective": torch.tensor(math.inf, dtype=torch.float64),
-                "least": torch.tensor(math.inf, dtype=torch.float64),
-                "start": objective.vector(),
-            }
-        )
+        own = {
+            "damping": torch.tensor(self.damping, dtype=torch.float64),
+            "rise": torch.tensor(2.0, dtype=torch.float64),
+            "steps": torch.tensor(0),
+        }
+        return Tensors(first_state(objective, "Gauss-Newton") | own)
 
     @torch.no_grad()
     def step(self, objective: Objective, batch: Batch, state: Tensors, rate: float) -> Mapping[str, Tensor]:  # noqa: ARG002 - the gain decides
@@ -111,15 +106,12 @@ class GaussNewton(Solver):
         state["start"].copy_(start)
         if math.isfinite(before) and before > self.tolerance**2:
             after = self._descend(objective, linear, start, state)
-        gained = before < float(state["least"]) * (1 - self.settled)  # at points that no step was made for
-        state["settled"].copy_((state["settled"] + 1) * int(not gained))
-        state["least"].clamp_(max=before)
-        state["objective"].fill_(after)
+        note_objective(state, before, after, self.settled)
         return terms
 
     def is_done(self, state: Tensors) -> bool:
         """Return whether the tolerance is reached, or the last steps gained nothing."""
-        return float(state["objective"]) <= self.tolerance**2 or int(state["settled"]) >= self.patience
+        return is_settled(state, self.tolerance, self.patience)
 
     def retreat(self, objective: Objective, state: Tensors) -> None:
         """Put back the parameters before the last step."""
@@ -239,17 +231,3 @@ def _by_cholesky(matrix: Tensor, right: Tensor) -> Tensor:
     if int(wrong):
         return torch.full_like(right, math.nan)
     return torch.cholesky_solve(right[:, None], factor)[:, 0]
-
-
-def check_double(objective: Objective, what: str) -> None:
-    """Check that what is looked for is in double precision.
-
-    Raises:
-        ValueError: it is not.
-    """
-    single = [name for name, each in objective.parameters.items() if each.dtype != torch.float64]
-    if single:
-        raise ValueError(
-            f"{what} needs double precision, in which its last digits are found; {single[0]} is "
-            f"{objective.parameters[single[0]].dtype}: call field.double() first"
-        )
