@@ -45,7 +45,7 @@ def test_initial_and_boundary_values() -> None:
 
 
 def test_it_is_solved_in_slabs() -> None:
-    problem = burgers(0.05, end=0.4, edges=(0.2,), features=400)
+    problem = burgers(0.05, end=0.4, edges=(0.2,), features=400, accuracy=1e-4)
     solution = solve(problem)
     assert solution.converged
     assert solution.metrics["error"] < 1e-5

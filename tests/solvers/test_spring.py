@@ -59,7 +59,7 @@ def test_a_residual_that_is_no_number_changes_nothing() -> None:
 @pytest.mark.parametrize("settings", [{"damping": 0.0}, {"memory": 1.0}, {"memory": -0.1}])
 def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="SPRING has a damping > 0 and a memory"):
-        Spring(**settings)
+        Spring().changed(**settings)
 
 
 def test_single_precision_is_refused() -> None:

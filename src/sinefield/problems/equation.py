@@ -18,6 +18,8 @@ from sinefield.constraint import Constraint
 from sinefield.fields.siren import Siren
 from sinefield.objective import Group, Objective
 from sinefield.problem import Problem
+from sinefield.problems.deep_equation import WIDTH, balanced, deep_network, deep_recipe
+from sinefield.recipe import Changes
 from sinefield.residuals import draw_samples, relative_residuals
 from sinefield.sampler import generator_of
 from sinefield.solvers.least_squares import LeastSquares
@@ -39,6 +41,7 @@ def equation(
     exact: Callable[[Tensor], Tensor] | None = None,
     accuracy: float = 1e-6,
     features: int | None = None,
+    hidden_layers: int = 0,
     around: Callable[[nn.Module], nn.Module] | None = None,
 ) -> Problem:
     """Return the problem of an equation with its boundary and initial conditions.
@@ -65,6 +68,9 @@ def equation(
         accuracy: relative residual that every constraint must hold to.
         features: of the sine layer, at most; None: as many as it takes, up to 4,800 for all outputs together, which is
             half a minute and two GiB.
+        hidden_layers: sine layers after the first; with any, all weights of a network of ``features`` (24) a layer are
+            found by Gauss-Newton, see :mod:`sinefield.problems.deep_equation`: for nonlinear equations with fronts and
+            layers that one sine layer does not follow.
         around: makes the field of the network, to build conditions in: ``lambda u: Sum(g, Product(d, u))``.
 
     Raises:
@@ -90,28 +96,29 @@ def equation(
         )
     width = 2 * outputs if complex else outputs
     build = partial(_network, dimensions.pop(), width, features or _FIRST, around)
+    if hidden_layers:
+        build = partial(deep_network, constraints, width, features or WIDTH, hidden_layers, around)
     if "u" in (unknowns or {}):
         raise ValueError("a further unknown has the name 'u', which is that of the main field; give it another name")
     builders = {"u": build, **{name: partial(_copied, each) for name, each in (unknowns or {}).items()}}
     built = {name: each(1.0) for name, each in builders.items()}
     objective = Objective(built, constraints)  # what cannot be used is refused here, not in solve
-    varies = measured or constants_of(objective)
+    varies = not hidden_layers and (measured or constants_of(objective))
     projection = VariableProjection(measured=tuple(measured)) if varies else None
     solver = projection or LeastSquares(most=0 if features else _MOST)
+    shallow: Changes = {
+        "solver": solver,
+        "batch": None,  # a step draws points of its own
+        "passes": solver.steps,
+        "first_omega": 1.0,
+    }
     return Problem(
         "equation",
-        constraints,
+        balanced(constraints, built) if hidden_layers else constraints,
         builders,
         measure=partial(_measure, objective.groups, exact, constraints, projection),
         omega=1.0,
-        tuning={
-            "fast": {
-                "solver": solver,
-                "batch": None,  # a step draws points of its own
-                "passes": solver.steps,
-                "first_omega": 1.0,
-            }
-        },
+        tuning={"fast": deep_recipe(built, len(objective.groups)) if hidden_layers else shallow},
         accuracy=accuracy,
         reference=exact,
     )

@@ -48,10 +48,11 @@ class LBFGS(QuasiNewton):
         """Return −H g by the loop over all pairs and back."""
         count = int(state["count"])
         if count == 0:
-            return -gradient / gradient.norm().clamp(min=1.0)
+            return gradient / -float(gradient.norm().clamp(min=1.0))
         steps, changes = state["steps"][-count:], state["changes"][-count:]
         products = (steps * changes).sum(1)
-        left, shares = -gradient, []
+        left: Tensor = -gradient
+        shares: list[Tensor] = []
         for s, y, product in zip(reversed(steps), reversed(changes), reversed(products), strict=True):
             shares.append(s @ left / product)
             left = left - shares[-1] * y
