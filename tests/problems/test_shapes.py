@@ -20,7 +20,7 @@ from sinefield.fields import Expansion, Sum
 from sinefield.jet import Jet
 from sinefield.objective import Batch, Objective
 from sinefield.residuals import draw_samples
-from sinefield.sampler import generator_of
+from sinefield.sampler import Sampler, generator_of
 from sinefield.solution import Solution
 
 RING = Difference(Ball([0, 0], 2, axes="xy"), Ball([0, 0], 1, axes="xy"))
@@ -108,6 +108,29 @@ def test_a_normal_of_the_wrong_sign_is_another_problem() -> None:
         features=60,
     )
     assert solve(problem).metrics["error"] > 0.1
+
+
+def test_normals_reach_solvers_of_single_precision() -> None:
+    """Of u = x on a ring the flux is the first component of the normal, at every batch that a sampler takes."""
+    network = Siren(2, 1, hidden_features=8, hidden_layers=1)
+    flux_of_x = Constraint(RING.boundary, lambda u, normal: flux(u, normal) - column(normal, 0), name="flux")
+    objective = Objective({"u": network}, [flux_of_x])
+    samples = [Sampler(RING.boundary, 64, seed=0).take(step) for step in range(2)]
+    assert not torch.equal(samples[0].points, samples[1].points)
+    for each in samples:
+        assert each.targets["normal"].dtype == torch.float32
+        assert float(objective.gradient(Batch([each]))["flux"]) > 0.01
+    known = Objective({"u": _Linear()}, [flux_of_x])
+    assert float(known.residuals(Batch(samples[:1])).detach().abs().max()) < 1e-6
+
+
+class _Linear(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope = torch.nn.Parameter(torch.tensor([[1.0], [0.0]]))
+
+    def forward(self, points: Tensor) -> Tensor:
+        return points @ self.slope
 
 
 TRIANGLE = Polygon([(0, 0), (2, 0), (0, 1)])
