@@ -18,20 +18,22 @@ section 2.2.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, final
 
 import torch
 from torch import Tensor
 
-from sinefield.objective import Objective
-from sinefield.solvers.quasi_newton import QuasiNewton
-from sinefield.solvers.solver import Tensors
+from sinefield.objective import Batch, Objective
+from sinefield.solvers.quasi_newton import take_iterations
+from sinefield.solvers.second_order import first_state, is_settled
+from sinefield.solvers.solver import Solver, Tensors
 
 
 @final
 @dataclass(frozen=True)
-class Broyden(QuasiNewton):
+class Broyden(Solver):
     """Self-scaled Broyden or BFGS in double precision; p² numbers are kept for p parameters.
 
     Args:
@@ -48,9 +50,26 @@ class Broyden(QuasiNewton):
     settled: float = 1e-3
     patience: int = 10
 
-    def curvature(self, objective: Objective) -> dict[str, Tensor]:
-        """Return H = I."""
-        return {"inverse": torch.eye(len(objective.vector()), dtype=torch.float64, device=objective.device)}
+    def init(self, objective: Objective) -> Tensors:
+        """Return H = I, and what second-order solvers keep.
+
+        Raises:
+            ValueError: the parameters are not in double precision.
+        """
+        own = {"inverse": torch.eye(len(objective.vector()), dtype=torch.float64, device=objective.device)}
+        return Tensors(first_state(objective, "Broyden") | own)
+
+    def step(self, objective: Objective, batch: Batch, state: Tensors, rate: float) -> Mapping[str, Tensor]:  # noqa: ARG002 - a line search decides
+        """Return the terms of the objective; take iterations down at the points of the batch."""
+        return take_iterations(self, objective, batch, state)
+
+    def is_done(self, state: Tensors) -> bool:
+        """Return whether the tolerance is reached, or the last steps gained nothing."""
+        return is_settled(state, self.tolerance, self.patience)
+
+    def retreat(self, objective: Objective, state: Tensors) -> None:
+        """Put back the parameters before the last step."""
+        objective.assign(state["start"])
 
     def direction(self, gradient: Tensor, state: Tensors) -> Tensor:
         """Return −H g."""

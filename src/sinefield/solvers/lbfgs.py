@@ -9,20 +9,22 @@ Source: Nocedal & Wright, "Numerical optimization", 2006, algorithm 7.4.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
-from sinefield.objective import Objective
-from sinefield.solvers.quasi_newton import QuasiNewton
-from sinefield.solvers.solver import Tensors
+from sinefield.objective import Batch, Objective
+from sinefield.solvers.quasi_newton import take_iterations
+from sinefield.solvers.second_order import first_state, is_settled
+from sinefield.solvers.solver import Solver, Tensors
 
 
 @final
 @dataclass(frozen=True)
-class LBFGS(QuasiNewton):
+class LBFGS(Solver):
     """L-BFGS in double precision, with a line search by the strong conditions of Wolfe.
 
     Args:
@@ -39,10 +41,27 @@ class LBFGS(QuasiNewton):
     settled: float = 1e-3
     patience: int = 10
 
-    def curvature(self, objective: Objective) -> dict[str, Tensor]:
-        """Return places for the pairs, the last one last."""
+    def init(self, objective: Objective) -> Tensors:
+        """Return places for the pairs, the last one last, and what second-order solvers keep.
+
+        Raises:
+            ValueError: the parameters are not in double precision.
+        """
         empty = torch.zeros(self.pairs, len(objective.vector()), dtype=torch.float64, device=objective.device)
-        return {"steps": empty, "changes": empty.clone(), "count": torch.tensor(0)}
+        own = {"steps": empty, "changes": empty.clone(), "count": torch.tensor(0)}
+        return Tensors(first_state(objective, "L-BFGS") | own)
+
+    def step(self, objective: Objective, batch: Batch, state: Tensors, rate: float) -> Mapping[str, Tensor]:  # noqa: ARG002 - a line search decides
+        """Return the terms of the objective; take iterations down at the points of the batch."""
+        return take_iterations(self, objective, batch, state)
+
+    def is_done(self, state: Tensors) -> bool:
+        """Return whether the tolerance is reached, or the last steps gained nothing."""
+        return is_settled(state, self.tolerance, self.patience)
+
+    def retreat(self, objective: Objective, state: Tensors) -> None:
+        """Put back the parameters before the last step."""
+        objective.assign(state["start"])
 
     def direction(self, gradient: Tensor, state: Tensors) -> Tensor:
         """Return −H g by the loop over all pairs and back."""
