@@ -14,6 +14,7 @@ from sinefield.fields.expansion import Columns, Expansion
 from sinefield.fields.field import NETWORKS, Field, build, evaluating, register
 from sinefield.fields.network import Network
 from sinefield.fields.tiled import TiledSiren
+from sinefield.fields.window import Window
 
 __all__ = [
     "NETWORKS",
@@ -39,6 +40,7 @@ __all__ = [
     "SquaredDistances",
     "Sum",
     "TiledSiren",
+    "Window",
     "activation",
     "build",
     "evaluating",

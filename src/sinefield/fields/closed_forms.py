@@ -23,6 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sinefield.fields.outgoing import Outgoing
+
 _LEAST = 1e-60  # of a distance: at the centre itself derivatives are large and finite, and powers are 0
 
 Need = tuple[tuple[int, ...], tuple[int, ...]]
@@ -230,5 +232,6 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "bessel-i": Cylinder("i"),
     "bessel-k": Cylinder("k"),
     "waves": Waves(),
+    "outgoing": Outgoing(),
 }
 """Every family by the name that files hold."""

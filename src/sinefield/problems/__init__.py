@@ -12,6 +12,7 @@ from sinefield.problems.blend import blend
 from sinefield.problems.burgers import burgers
 from sinefield.problems.equation import equation
 from sinefield.problems.heat import heat
+from sinefield.problems.helmholtz import helmholtz
 from sinefield.problems.image import image
 from sinefield.problems.inverse_helmholtz import inverse_helmholtz
 from sinefield.problems.march import march
@@ -26,6 +27,7 @@ __all__ = [
     "burgers",
     "equation",
     "heat",
+    "helmholtz",
     "image",
     "inverse_helmholtz",
     "march",

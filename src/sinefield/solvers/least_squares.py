@@ -145,7 +145,10 @@ class LeastSquares(Solver):
         moving = [each for each in layers if not each.stays]
         if number >= self.steps or (number and not moving):
             return None
-        most = min(each.first.out_features for each in moving or layers)
+        if not moving:  # once, at points for all of them
+            nowhere = (0.0,) * len(state["known"])
+            return Trial(nowhere, sum(each.first.out_features for each in layers), nowhere)
+        most = min(each.first.out_features for each in moving)
         known = tuple(None if math.isnan(low) else (low, high) for low, high in state["known"].tolist())
         plan = Plan(
             len(known),

@@ -1,0 +1,108 @@
+"""Windows: weights in closed form that make a network local, or give it the kinks that sines do not have.
+
+    Φ(x) = Φ_0(x) + Σ_j w_j(x) Φ_j(x)
+
+With w smooth and small away from somewhere, Φ_j adds finer features there alone. With w continuous together with its
+first derivatives but not with the next one, Φ has that kink exactly, where a coefficient of an equation jumps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, final
+
+import torch
+from torch import Tensor, nn
+
+from sinefield.fields.field import register
+
+
+def _squares(points: Tensor, numbers: Sequence[float]) -> Tensor:
+    """Return the squared distances from the centre, which the first numbers are, ``(n, 1)``."""
+    centre = torch.tensor(numbers[: points.shape[-1]], dtype=points.dtype, device=points.device)
+    found: Tensor = (points - centre).square().sum(-1, keepdim=True)
+    return found
+
+
+def _gaussian(points: Tensor, numbers: Sequence[float]) -> Tensor:
+    return (-_squares(points, numbers) / (2 * numbers[-1] ** 2)).exp()
+
+
+def _inside(points: Tensor, numbers: Sequence[float]) -> Tensor:
+    radius, width = numbers[-2:]
+    return torch.erfc((_squares(points, numbers) - radius**2) / (2 * radius * width)) / 2
+
+
+def _beyond(points: Tensor, numbers: Sequence[float]) -> Tensor:
+    radius = numbers[-1]
+    return ((_squares(points, numbers) / radius**2 - 1) / 2).clamp(min=0).square()
+
+
+def _box(points: Tensor, numbers: Sequence[float]) -> Tensor:
+    dimension = points.shape[-1]
+    centre, half = torch.tensor(numbers, dtype=points.dtype, device=points.device).split(dimension)
+    found: Tensor = (1 - ((points - centre) / half).square()).clamp(min=0).square().prod(-1, keepdim=True)
+    return found
+
+
+def _layer(points: Tensor, numbers: Sequence[float]) -> Tensor:
+    axis, start, width = int(numbers[0]), numbers[1], numbers[2]
+    depth = ((points[..., axis : axis + 1].abs() - start) / width).clamp(min=0)
+    return depth * depth.square()
+
+
+KINDS: Final[Mapping[str, tuple[Callable[[Tensor, Sequence[float]], Tensor], Callable[[int], int]]]] = {
+    "gaussian": (_gaussian, lambda d: d + 1),
+    "inside": (_inside, lambda d: d + 2),
+    "beyond": (_beyond, lambda d: d + 1),
+    "box": (_box, lambda d: 2 * d),
+    "layer": (_layer, lambda _d: 3),
+}
+"""Each kind of window: its function of points and numbers, and how many numbers there are in d coordinates."""
+
+
+@register("window")
+@final
+class Window(nn.Module):
+    """w, of one output, with nothing to learn in it.
+
+    Args:
+        in_features: d.
+        out_features: 1.
+        kind: ``"gaussian"``, e^(−|x − c|²/2ρ²); ``"inside"``, ½ erfc((|x − c|² − r²)/2rδ), which falls from 1 to 0
+            about the distance r over some δ; ``"beyond"``, the square of what |x − c|²/2r² is above ½, whose second
+            derivative jumps at the distance r; ``"box"``, Π (1 − (x_i − c_i)²/h_i²)², 0 outside of a box; ``"layer"``,
+            the third power of what |x_i| is above a, over L, whose third derivative jumps there.
+        numbers: c and ρ; c, r and δ; c and r; c and h; i, a and L, with commas between.
+
+    Raises:
+        ValueError: an unknown kind, or another count of numbers.
+
+    >>> Window(2, 1, "gaussian", "0,0,0.5")(torch.tensor([[0.0, 0.0], [0.5, 0.0]])).flatten().tolist()
+    [1.0, 0.6065306663513184]
+    """
+
+    architecture = "window"
+
+    def __init__(self, in_features: int, out_features: int = 1, kind: str = "gaussian", numbers: str = "") -> None:
+        super().__init__()
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind of window {kind!r}; choose one of {', '.join(KINDS)}")
+        function, count = KINDS[kind]
+        try:
+            found = [float(each) for each in numbers.split(",")]
+        except ValueError:
+            found = []
+        if len(found) != count(in_features) or out_features != 1:
+            raise ValueError(
+                f"a window of kind {kind!r} in {in_features} coordinates has 1 output and {count(in_features)} numbers "
+                f"with commas between, got {out_features} and {numbers!r}"
+            )
+        self.in_features, self.out_features = in_features, 1
+        self.settings: dict[str, int | float | str] = {"kind": kind, "numbers": numbers}
+        self.function, self.numbers = function, found
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Return w at points ``(n, d)``, as ``(n, 1)``."""
+        found: Tensor = self.function(points, self.numbers)
+        return found

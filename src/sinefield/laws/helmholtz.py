@@ -1,0 +1,70 @@
+"""Helmholtz's equation in the open plane, as a law."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+from sinefield.kinds.options import Options, numbers_of, option
+from sinefield.laws.law import Law
+
+
+def _sources_of(texts: Any) -> tuple[tuple[float, ...], ...]:
+    """Return places, sizes and amplitudes of sources.
+
+    Raises:
+        ValueError: one is something else than two to four numbers with commas between.
+
+    >>> _sources_of(["0,0", "0.2,-0.1,0.05"])
+    ((0.0, 0.0), (0.2, -0.1, 0.05))
+    """
+    return tuple(numbers_of(each, ",", [2, 3, 4], float, "--source", "0.1,-0.2") for each in texts)
+
+
+def _speed_of(text: str) -> Any:
+    """Return a speed: an expression, or the array of a file.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
+    if not text.lower().endswith(".npy"):
+        return text
+    import numpy as np
+
+    try:
+        return np.load(text, allow_pickle=False)
+    except OSError as error:
+        raise ValueError(f"cannot read the speed from {text}: {error}") from error
+
+
+@final
+@dataclass(frozen=True)
+class HelmholtzOptions(Options):
+    """What Helmholtz's equation is solved for."""
+
+    wavenumber: float | None = option("--wavenumber", float, "k. (default: 20)", metavar="K")
+    sources: tuple[tuple[float, ...], ...] = option(
+        "--source",
+        str,
+        "Place, size (0.01) and amplitude (1) of a Gaussian source; may be repeated. (default: 0,0)",
+        default=(),
+        metavar="X,Y[,SIGMA[,A]]",
+        many=True,
+        parse=_sources_of,
+    )
+    speed: str | None = option(
+        "--speed", str, "Of the waves: an expression, or a .npy file over the square. (default: 1)", parse=_speed_of
+    )
+    layer: float | None = option("--layer", float, "Width of the absorbing layer in [-1, 1]². (default: 0.5)")
+    features: int | None = option("--features", int, "Sines that span the medium. (default: 600)", least=10)
+    accuracy: float | None = option("--accuracy", float, "Relative residual that counts as solved. (default: 1e-3)")
+
+
+LAW = Law(
+    name="helmholtz",
+    about="Waves Δu + k² u/speed² = −f in the open plane, on [-1, 1]² with an absorbing layer.",
+    problem="sinefield.problems.helmholtz:helmholtz",
+    options=HelmholtzOptions,
+    example="sinefield solve helmholtz --wavenumber 20 --source 0,0,0.01 --figure waves.png",
+)
+"""The law."""

@@ -1,0 +1,176 @@
+"""The medium that waves travel in: its squared slowness m = 1/speed², and the kinks that it gives them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from sinefield.expressions import function_of
+from sinefield.fields.window import Window
+
+_LATTICE = 201  # points a side that a medium is looked at on
+_UNIFORM = 1e-9  # of the squared slowness: what differs by less is uniform
+
+
+@final
+@dataclass(frozen=True)
+class Disc:
+    """A disc of another speed.
+
+    Args:
+        centre: its middle.
+        radius: its radius.
+        speed: in it, beside 1 around it.
+    """
+
+    centre: tuple[float, float]
+    radius: float
+    speed: float
+
+    def holds(self, points: Tensor) -> Tensor:
+        """Return which points are in it, ``(n, 1)``."""
+        squares: Tensor = (points - torch.tensor(self.centre, dtype=points.dtype)).square().sum(1, keepdim=True)
+        return squares < self.radius**2
+
+    @property
+    def kinks(self) -> Sequence[Window]:
+        """Windows with the kink of a solution at its edge."""
+        return [Window(2, 1, "beyond", ",".join(f"{each:.9g}" for each in (*self.centre, self.radius)))]
+
+    @property
+    def reach(self) -> float:
+        """The largest distance of its points from the origin."""
+        return math.hypot(*self.centre) + self.radius
+
+
+@final
+@dataclass(frozen=True)
+class Block:
+    """A rectangle of another speed.
+
+    Args:
+        lower: its least coordinates.
+        upper: its greatest coordinates.
+        speed: in it, beside 1 around it.
+    """
+
+    lower: tuple[float, float]
+    upper: tuple[float, float]
+    speed: float
+
+    def holds(self, points: Tensor) -> Tensor:
+        """Return which points are in it, ``(n, 1)``."""
+        lower, upper = torch.tensor([self.lower, self.upper], dtype=points.dtype)
+        found: Tensor = ((points > lower) & (points < upper)).all(1, keepdim=True)
+        return found
+
+    @property
+    def kinks(self) -> Sequence[Window]:
+        """Windows with the kink of a solution at its sides."""
+        pairs = list(zip(self.lower, self.upper, strict=True))
+        numbers = [(low + high) / 2 for low, high in pairs] + [(high - low) / 2 for low, high in pairs]
+        return [Window(2, 1, "box", ",".join(f"{each:.9g}" for each in numbers))]
+
+    @property
+    def reach(self) -> float:
+        """The largest distance of its points from the origin."""
+        return max(math.hypot(x, y) for x in (self.lower[0], self.upper[0]) for y in (self.lower[1], self.upper[1]))
+
+
+Speed = float | str | Disc | Block | Callable[[Tensor], Tensor] | Any
+"""A speed of waves: a number, a disc or a block of another speed, a function of points, or an array over a square."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Medium:
+    """A squared slowness on [−1, 1]².
+
+    Args:
+        squared: m, a function of points ``(n, 2)`` to ``(n, 1)``.
+        around: m at the border.
+        largest: of its values.
+        reach: the largest distance from the origin at which it is another than at the border.
+        windows: the kinks of solutions where it jumps.
+    """
+
+    squared: Callable[[Tensor], Tensor]
+    around: float
+    largest: float
+    reach: float
+    windows: Sequence[Window] = field(default_factory=list)
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Return m."""
+        return self.squared(points)
+
+
+def medium_of(speed: Speed) -> Medium:
+    """Return the medium of a speed.
+
+    Raises:
+        ValueError: a speed that is not positive somewhere, or an array that is none over a square.
+
+    >>> medium = medium_of(Disc((0.1, 0.0), 0.2, 0.5))
+    >>> medium.largest, round(medium.reach, 3), medium(torch.zeros(1, 2)).item()
+    (4.0, 0.3, 4.0)
+    """
+    if isinstance(speed, Disc | Block):
+        _check_positive(torch.tensor([[speed.speed]]))
+        inner = 1 / speed.speed**2
+
+        def squared(points: Tensor) -> Tensor:
+            return torch.where(speed.holds(points), inner, 1.0).to(points.dtype)
+
+        return Medium(squared, 1.0, max(1.0, inner), speed.reach, speed.kinks)
+    given = speed if isinstance(speed, str | int | float) or callable(speed) else _interpolated(speed)
+    function = function_of(given, "xy")
+    line = torch.linspace(-1, 1, _LATTICE, dtype=torch.float64)
+    points = torch.cartesian_prod(line, line)
+    values = function(points)
+    if values.shape != (len(points), 1):
+        raise ValueError(f"a speed gives values (n, 1) for points (n, 2), got {tuple(values.shape)}")
+    _check_positive(values)
+    found = values**-2
+    edge = found[points.abs().max(1).values == 1]
+    around = float(edge.median())
+    other = ((found - around).abs() > _UNIFORM * around)[:, 0]
+    reach = float(points[other].norm(dim=1).max()) if bool(other.any()) else 0.0
+    return Medium(lambda x: function(x) ** -2, around, float(found.max()), reach)
+
+
+def _check_positive(values: Tensor) -> None:
+    """Refuse speeds that are none.
+
+    Raises:
+        ValueError: one is not positive and finite.
+    """
+    if not bool((torch.isfinite(values) & (values > 0)).all()):
+        raise ValueError(f"a speed is positive and finite everywhere, got values down to {float(values.min()):g}")
+
+
+def _interpolated(speed: Any) -> Callable[[Tensor], Tensor]:
+    """Return the cubic interpolation of an array over [−1, 1]², its first axis along x, its ends at ±1.
+
+    Raises:
+        ValueError: it is no array of two axes of at least four values, or not positive.
+    """
+    from scipy.interpolate import RectBivariateSpline
+
+    array = torch.as_tensor(speed).double()
+    if array.ndim != 2 or min(array.shape) < 4:
+        raise ValueError(f"a speed is an array of two axes, at least 4 along each, got shape {tuple(array.shape)}")
+    _check_positive(array)
+    lines = [torch.linspace(-1, 1, each, dtype=torch.float64).numpy() for each in array.shape]
+    spline = RectBivariateSpline(*lines, array.numpy())
+
+    def function(points: Tensor) -> Tensor:
+        x, y = points.detach().numpy().T
+        return torch.from_numpy(spline.ev(x, y))[:, None].to(points)
+
+    return function
