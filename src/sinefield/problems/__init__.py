@@ -10,6 +10,7 @@ from sinefield.problem import Problem
 from sinefield.problems.audio import audio
 from sinefield.problems.blend import blend
 from sinefield.problems.burgers import burgers
+from sinefield.problems.eikonal import eikonal
 from sinefield.problems.equation import equation
 from sinefield.problems.heat import heat
 from sinefield.problems.helmholtz import helmholtz
@@ -25,6 +26,7 @@ __all__ = [
     "audio",
     "blend",
     "burgers",
+    "eikonal",
     "equation",
     "heat",
     "helmholtz",
