@@ -1,0 +1,198 @@
+"""Which solver for nonlinear equations, at equal seconds?
+
+Three problems with a solution in closed form; each solver has the same seconds for one seed after the other, everything
+included. Solvers of all weights get one network each, 3 sine layers of 24 features, in double precision, the same
+constraints, weights and points. Last-layer solvers get what their problems choose: one sine layer, or slabs of such.
+Beside them, for Burgers, what implicit finite differences reach in the same seconds.
+
+    python benchmarks/study_nonlinear.py            # eleven minutes
+    python benchmarks/study_nonlinear.py --smoke    # seconds, to see that it runs
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import torch
+from torch import Tensor
+
+import machine
+from sinefield import Box, Constraint, PointCloud, problems, solve
+from sinefield.problem import Problem
+from sinefield.problems.burgers import VISCOSITY, exact
+from sinefield.recipe import Recipe
+from sinefield.solvers import LBFGS, Adam, Broyden, Constant, Cosine, GaussNewton, Muon, Soap, Solver, Spring
+
+PI = math.pi
+LAYERS, WIDTH = 2, 24
+POINTS = 2000
+"""Of each domain in a step."""
+
+SOLVERS: Mapping[str, tuple[Solver, int]] = {
+    "Adam": (Adam(2e-3), POINTS),
+    "SOAP": (Soap(3e-3), POINTS),
+    "Muon": (Muon(2e-3, rest=Adam(1e-3)), POINTS),
+    "L-BFGS": (LBFGS(), POINTS),
+    "self-scaled Broyden": (Broyden(), POINTS),
+    "SPRING": (Spring(), 400),
+    "Gauss-Newton": (GaussNewton(), POINTS),
+    "Gauss-Newton, points by residual": (GaussNewton(share=0.5), 2 * POINTS),
+}
+"""Solvers of all weights, and their points of each domain in a step."""
+
+
+def on_line(axis: int, at: float, bounds: tuple[float, float], count: int = 200) -> PointCloud:
+    """Return points on a side of a rectangle in (t, x)."""
+    along = torch.linspace(*bounds, count, dtype=torch.float64)
+    fixed = torch.full_like(along, at)
+    return PointCloud(torch.stack([fixed, along] if axis == 0 else [along, fixed], 1), axes="tx")
+
+
+def reaction(**settings: Any) -> Problem:
+    """Return u_t = 5 u (1 − u) from a Gaussian; Rathore et al., arXiv 2402.01868."""
+
+    def start(x: Tensor) -> Tensor:
+        return torch.exp(-((x - PI) ** 2) / (2 * (PI / 4) ** 2))
+
+    def truth(p: Tensor) -> Tensor:
+        grown = start(p[:, 1:]) * torch.exp(5 * p[:, :1])
+        return grown / (grown + 1 - start(p[:, 1:]))
+
+    box = Box([0, 0], [1, 2 * PI], axes="tx")
+    return problems.equation(
+        [
+            Constraint(box, lambda u: u.d("t") - 5 * u.value * (1 - u.value), name="reaction"),
+            Constraint(on_line(0, 0.0, (0.0, 2 * PI)), lambda u: u.value - start(u.points[:, 1:]), name="start"),
+        ],
+        exact=truth,
+        **settings,
+    )
+
+
+def burgers(**settings: Any) -> Problem:
+    """Return Burgers' equation with ν = 0.01 / π."""
+    box = Box([0, -1], [1, 1], axes="tx")
+    return problems.equation(
+        [
+            Constraint(box, lambda u: u.d("t") + u.value * u.d("x") - VISCOSITY * u.d("xx"), name="burgers"),
+            Constraint(on_line(0, 0.0, (-1, 1)), lambda u: u.value + torch.sin(PI * u.points[:, 1:]), name="start"),
+            Constraint(on_line(1, -1.0, (0, 1), 100), lambda u: u.value, name="left"),
+            Constraint(on_line(1, 1.0, (0, 1), 100), lambda u: u.value, name="right"),
+        ],
+        exact=exact,
+        **settings,
+    )
+
+
+def helmholtz(**settings: Any) -> Problem:
+    """Return Δu + u = f on [−1, 1]², u = sin πx sin 4πy: linear, to compare with."""
+
+    def truth(p: Tensor) -> Tensor:
+        return torch.sin(PI * p[:, :1]) * torch.sin(4 * PI * p[:, 1:])
+
+    box = Box([-1, -1], [1, 1])
+    return problems.equation(
+        [
+            Constraint(box, lambda u: u.laplacian + u.value - (1 - 17 * PI**2) * truth(u.points), name="helmholtz"),
+            Constraint(box.boundary, lambda u: u.value, name="dirichlet"),
+        ],
+        exact=truth,
+        **settings,
+    )
+
+
+PROBLEMS: Mapping[str, tuple[Callable[..., Problem], Callable[[], Problem]]] = {
+    "reaction, ρ = 5": (reaction, reaction),
+    "Burgers, ν = 0.01 / π": (burgers, problems.burgers),
+    "Helmholtz, sin πx sin 4πy": (helmholtz, helmholtz),
+}
+"""By name: the problem for a deep network, and that which a solver of last layers is given."""
+
+
+def run(problem: Problem, recipe: Recipe | str, seed: int, **changes: Any) -> dict[str, float]:
+    """Return the error, the worst residual and the seconds of everything."""
+    start = time.perf_counter()
+    solution = solve(problem, recipe=recipe, seed=seed, **changes)
+    seconds = time.perf_counter() - start
+    return {"error": solution.metrics["error"], "residual": solution.metrics["residual"], "seconds": seconds}
+
+
+def finite_differences(cells: int, steps: int) -> float:
+    """Return the relative error at t = 1 of Burgers' equation by Crank-Nicolson in time on a uniform grid.
+
+    The flux is that of the mean of both times, found by Newton's method; matrices have three diagonals.
+    """
+    x = np.linspace(-1, 1, cells + 1)
+    h, dt = x[1] - x[0], 1.0 / steps
+    u = -np.sin(PI * x)
+
+    def rate(v: Any) -> Any:
+        return -(v[2:] ** 2 - v[:-2] ** 2) / (4 * h) + VISCOSITY * (v[2:] - 2 * v[1:-1] + v[:-2]) / h**2
+
+    for _ in range(steps):
+        before, explicit = u[1:-1].copy(), rate(u)
+        for _ in range(8):
+            wrong = u[1:-1] - before - dt / 2 * (explicit + rate(u))
+            bands = np.zeros((3, cells - 1))
+            bands[1] = 1 + dt * VISCOSITY / h**2
+            bands[0, 1:] = dt / 2 * (u[2:-1] / (2 * h) - VISCOSITY / h**2)
+            bands[2, :-1] = dt / 2 * (-u[1:-2] / (2 * h) - VISCOSITY / h**2)
+            change = scipy.linalg.solve_banded((1, 1), bands, wrong)
+            u[1:-1] -= change
+            if np.abs(change).max() < 1e-13:
+                break
+    truth = exact(torch.from_numpy(np.stack([np.ones_like(x), x], 1)))[:, 0].numpy()
+    return float(np.linalg.norm(u - truth) / np.linalg.norm(truth))
+
+
+def rival(seconds: float, *, smoke: bool) -> dict[str, float]:
+    """Return the best that finite differences reach in some seconds."""
+    best = {"error": math.inf, "cells": 0.0, "seconds": 0.0}
+    for cells in (200,) if smoke else (1000, 2000, 4000, 8000, 16000):
+        start = time.perf_counter()
+        error = finite_differences(cells, cells)
+        taken = time.perf_counter() - start
+        if taken > seconds and best["cells"]:
+            break
+        if error < best["error"]:
+            best = {"error": error, "cells": float(cells), "seconds": taken}
+    return best
+
+
+def main() -> None:
+    """Run the study and write its result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each solver, problem and seed")
+    options = parser.parse_args()
+    seconds, seeds = (0.3, 1) if options.smoke else (options.seconds, options.seeds)
+    rows: list[dict[str, Any]] = []
+    for name, (deep, shallow) in PROBLEMS.items():
+        for label, (solver, points) in SOLVERS.items():
+            # The equation's weight does not rise: the schedule is not what is compared.
+            posed = deep(features=8 if options.smoke else WIDTH, hidden_layers=LAYERS)
+            constraints = [replace(each, weight=each.weight_at(1.0)) for each in posed.constraints]
+            schedule = Cosine(0.01) if label in ("Adam", "SOAP", "Muon") else Constant()
+            recipe = Recipe("study", solver, schedule, batch=points, passes=None, seconds=seconds, first_omega=1.0)
+            runs = [run(replace(posed, constraints=constraints), recipe, seed) for seed in range(seeds)]
+            rows.append({"problem": name, "solver": label, **machine.spreads(runs)})
+            print(rows[-1])
+        changes: dict[str, Any] = {"seconds": seconds} if options.smoke else {}
+        runs = [run(shallow(), "fast", seed, **changes) for seed in range(seeds)]
+        rows.append({"problem": name, "solver": "last layer", **machine.spreads(runs)})
+        print(rows[-1])
+    rows.append({"problem": "Burgers, ν = 0.01 / π", "solver": "Crank-Nicolson", **rival(seconds, smoke=options.smoke)})
+    print(rows[-1])
+    machine.write("study_nonlinear", {"seeds": seeds, "seconds": seconds, "rows": rows}, smoke=options.smoke)
+
+
+if __name__ == "__main__":
+    main()
