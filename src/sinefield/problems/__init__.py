@@ -10,6 +10,7 @@ from sinefield.problem import Problem
 from sinefield.problems.audio import audio
 from sinefield.problems.blend import blend
 from sinefield.problems.burgers import burgers
+from sinefield.problems.continuation import continued
 from sinefield.problems.eikonal import eikonal
 from sinefield.problems.equation import equation
 from sinefield.problems.heat import heat
@@ -26,6 +27,7 @@ __all__ = [
     "audio",
     "blend",
     "burgers",
+    "continued",
     "eikonal",
     "equation",
     "heat",
