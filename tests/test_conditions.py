@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sinefield import Siren, jet
-from sinefield.conditions import built_in, mirrored, periodic, vanishing_on
+from sinefield.conditions import built_in, interpolated, mirrored, periodic, vanishing_on
 from sinefield.domains import Ball, Boundary, Box, Difference, Polygon, Region, SpaceTime
 
 
@@ -212,3 +212,32 @@ def test_mirrors_make_fields_even_and_odd() -> None:
     torch.testing.assert_close(jet(even, points).laplacian, jet(even, image).laplacian)
     with pytest.raises(ValueError, match="there is no axis 2 to mirror: the field has 2, counted from 0"):
         mirrored(2, 0.0)(network)
+
+
+def test_values_on_parts_of_a_boundary_are_interpolated() -> None:
+    """PINNacle's square with round holes: 1 on the square, sin x at two circles, for any network."""
+    whole, first, second = Box([-1, -1], [1, 1]), Ball([0.4, 0.4], 0.2), Ball([-0.3, -0.3], 0.3)
+    region = Difference(whole, first, second)
+    outer, inner, other = (region.boundary_of(each) for each in (whole, first, second))
+
+    def sine(points: Tensor) -> Tensor:
+        return torch.sin(points[:, :1])
+
+    g = interpolated((outer, 1.0), (inner, sine), (other, sine))
+    field = built_in(g, vanishing_on(region.boundary))(Siren(2, 1, hidden_features=8).double())
+    generator = torch.Generator().manual_seed(0)
+    for part in (outer, inner, other):
+        points = part.draw(100, generator, torch.float64).points
+        expected = torch.ones_like(points[:, :1]) if part is outer else sine(points)
+        torch.testing.assert_close(field(points), expected, rtol=0, atol=1e-12)
+        assert bool(torch.isfinite(jet(field, points).laplacian).all())
+    with pytest.raises(ValueError, match="from one part of a boundary or more, got none"):
+        interpolated()
+
+
+def test_values_that_meet_in_a_corner_are_finite_there() -> None:
+    square = Box([0, 0], [1, 1])
+    g = interpolated((square.face(0, "lower"), 70.0), (square.face(1, "lower"), 60.0))
+    corner = torch.zeros(1, 2, dtype=torch.float64)
+    assert g(corner).item() == 65
+    assert g(torch.tensor([[0.0, 0.5], [0.5, 0.0]])).flatten().tolist() == [70.0, 60.0]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 
 import torch
 from torch import Tensor, nn
@@ -87,6 +87,47 @@ def built_in(
     inputs = {int(getattr(each, "in_features", 0)) for each in vanishing}
     given = Formula(value if callable(value) else partial(_constant, value, outputs), max(inputs), outputs)
     return partial(_around, given, vanishing)
+
+
+def interpolated(*values: tuple[Boundary, Callable[[Tensor], Tensor] | float]) -> Callable[[Tensor], Tensor]:
+    """Return a function with given values on parts of a boundary, as the g of :func:`built_in`.
+
+    With φ_k that vanishes on part k, it is g = Σ_k g_k Π_(j≠k) φ_j / Σ_k Π_(j≠k) φ_j, which is g_k on part k. It is
+    smooth where no parts meet: around holes. Where two meet with different values, no continuous function has both.
+
+    Args:
+        *values: each part with its values there: a function from points ``(n, d)`` to ``(n, c)``, or a number.
+
+    Raises:
+        ValueError: there is not one part at least.
+
+    Source: Rvachev, Sheiko, Shapiro, Tsukanov, "Transfinite interpolation over implicitly defined sets", Computer Aided
+    Geometric Design 18, 2001, section 3.
+
+    >>> from sinefield.domains import Box
+    >>> rod = Box([0], [4])
+    >>> ends = rod.face(0, "lower"), rod.face(0, "upper")
+    >>> interpolated((ends[0], 1.0), (ends[1], 3.0))(torch.tensor([[0.0], [1.0], [4.0]])).tolist()
+    [[1.0], [1.5], [3.0]]
+    """
+    if not values:
+        raise ValueError("values are interpolated from one part of a boundary or more, got none; give (part, value)")
+    return partial(_interpolated, values)
+
+
+def _interpolated(values: Sequence[tuple[Boundary, Callable[[Tensor], Tensor] | float]], points: Tensor) -> Tensor:
+    zeros = [part.vanishing(points).unsqueeze(1) for part, _ in values]
+    given = [value(points) if callable(value) else torch.full_like(zeros[0], value) for _, value in values]
+    one = torch.ones_like(zeros[0])
+    weights = [
+        reduce(torch.mul, [each for number, each in enumerate(zeros) if number != place], one)
+        for place in range(len(zeros))
+    ]
+    total = torch.stack(weights).sum(0)
+    meeting = total.abs() < 1e-300  # two parts vanish: their mean is as good as any
+    weights = [torch.where(meeting, 1.0, each) for each in weights]
+    total = torch.where(meeting, float(len(weights)), total)
+    return torch.stack([each * weight for each, weight in zip(given, weights, strict=True)]).sum(0) / total
 
 
 def mirrored(axis: int, at: float, *, odd: bool = False) -> Callable[[nn.Module], nn.Module]:

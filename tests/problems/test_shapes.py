@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sinefield import Constraint, Siren, jet, problems, solve
-from sinefield.conditions import built_in, mirrored, periodic, vanishing_on
+from sinefield.conditions import built_in, interpolated, mirrored, periodic, vanishing_on
 from sinefield.domains import Ball, Box, Difference, Polygon, SpaceTime
 from sinefield.fields import Expansion, Sum
 from sinefield.jet import Jet
@@ -165,6 +165,19 @@ def test_built_in_and_fitted_conditions_agree(
         solution = solve(problem)
         solved(solution, error)
         assert float(solution.field(edge).detach().abs().max()) < (1e-13 if outer else 1e-5)
+
+
+def test_values_on_both_circles_of_a_ring_are_built_in() -> None:
+    """Δu = 4 with 1 on the inner and 4 on the outer circle: u = r²."""
+    values = interpolated((RING.boundary_of(RING.whole), 4.0), (RING.boundary_of(RING.removed[0]), 1.0))
+    problem = problems.equation(
+        [Constraint(RING, lambda u: u.laplacian - 4, name="poisson")],
+        exact=lambda x: x.square().sum(1, keepdim=True),
+        features=200,
+        accuracy=1e-2,
+        around=built_in(values, vanishing_on(RING.boundary)),
+    )
+    solved(solve(problem), 1e-4)
 
 
 STRING = SpaceTime(Box([0.0], [1.0]), (0.0, 0.5))

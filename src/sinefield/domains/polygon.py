@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -303,7 +304,7 @@ def _rings_of(vertices: Any, holes: Sequence[Corners]) -> list[tuple[tuple[float
             raise ValueError(f"a corner of {what} is two finite coordinates, got {bad[0]}")
         if len(corners) > 1 and corners[0] == corners[-1]:
             corners.pop()  # closed, as shapely and GeoJSON have rings
-        twice = [each for place, each in enumerate(corners) if each in corners[:place]]
+        twice = [each for each, times in Counter(corners).items() if times > 1]
         if len(corners) < 3 or twice:
             told = f"{len(corners)} corners" if not twice else f"{twice[0]} twice"
             raise ValueError(f"{what} needs three or more different corners, each once, got {told}")
