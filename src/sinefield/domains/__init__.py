@@ -14,6 +14,7 @@ from sinefield.domains.grid import Grid
 from sinefield.domains.patches import Patches
 from sinefield.domains.point_cloud import PointCloud
 from sinefield.domains.polygon import Polygon, PolygonBoundary
+from sinefield.domains.portion import Portion
 from sinefield.domains.region import Boundary, Region
 from sinefield.domains.side_by_side import SideBySide
 from sinefield.domains.space_time import Instant, SpaceTime, Walls
@@ -36,6 +37,7 @@ __all__ = [
     "PointCloud",
     "Polygon",
     "PolygonBoundary",
+    "Portion",
     "Region",
     "Samples",
     "SideBySide",

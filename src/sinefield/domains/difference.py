@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Final, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -14,13 +14,11 @@ from sinefield.domains.ball import Ball, Sphere
 from sinefield.domains.box import Box, BoxBoundary
 from sinefield.domains.domain import ContinuousDomain, Samples
 from sinefield.domains.polygon import Polygon, PolygonBoundary
+from sinefield.domains.rejection import first_samples
 from sinefield.domains.rvachev import both
 
 Simple = Box | Ball | Polygon
 """The regions that differences are made of."""
-
-ROUNDS: Final = 1000
-"""How often as many points as are wanted are drawn at most, before there are enough that are left."""
 
 _TRIED = 4096  # points that tell whether regions meet, and whether anything is left
 _STEP = 1e-6  # of the size of the whole: how far to each side of a boundary it is looked
@@ -32,7 +30,7 @@ class Difference(ContinuousDomain):
     """The points of a region that are in none of some others: whole − (removed_1 ∪ removed_2 ∪ …).
 
     Points are drawn in the whole, those in what was removed are left out; that is given up, with an error, after
-    :data:`ROUNDS` times as many points as were wanted.
+    :data:`sinefield.domains.rejection.ROUNDS` times as many points as were wanted.
 
     Args:
         whole: a box, a ball or a polygon, which the names of the axes are from.
@@ -136,7 +134,7 @@ class Difference(ContinuousDomain):
                 points = self.whole.draw(count, generator, torch.float64).points
                 yield Samples(points[self.contains(points)])
 
-        return _first(left(), count, dtype)
+        return first_samples(left(), count, dtype, "a difference")
 
 
 @final
@@ -210,7 +208,7 @@ class DifferenceBoundary(ContinuousDomain):
                 mixed = torch.randperm(len(points), generator=generator)  # so that any first points are from all parts
                 yield Samples(points[mixed], {"normal": normal[mixed]})
 
-        return _first(left(), count, dtype)
+        return first_samples(left(), count, dtype, "a difference")
 
     def _kept(self, number: int, drawn: Samples) -> Samples:
         """Return those of the points on the boundary of one region that have the difference on one side only."""
@@ -222,26 +220,3 @@ class DifferenceBoundary(ContinuousDomain):
         for each in (self.difference.whole, *self.difference.removed)[:number]:
             kept &= each.contains(inner) == each.contains(outer)  # else its own boundary is here, and gave the point
         return Samples(points[kept], {"normal": normal[kept]})
-
-
-def _first(draws: Iterator[Samples], count: int, dtype: torch.dtype) -> Samples:
-    """Return the first samples of several draws together.
-
-    Raises:
-        ValueError: there are too few in :data:`ROUNDS` draws.
-    """
-    parts: list[Samples] = []
-    found = 0
-    for _, each in zip(range(ROUNDS), draws, strict=False):
-        parts.append(each)
-        found += len(each.points)
-        if found >= count:
-            break
-    else:
-        raise ValueError(
-            f"a difference leaves too little of its whole: {found} of {ROUNDS * count} points, {count} are needed; "
-            "give a smaller whole around what is left"
-        )
-    targets = {name: torch.cat([each.targets[name] for each in parts]) for name in parts[0].targets}
-    together = Samples(torch.cat([each.points for each in parts]), targets).rows(0, count)
-    return Samples(together.points.to(dtype), {name: each.to(dtype) for name, each in together.targets.items()})
