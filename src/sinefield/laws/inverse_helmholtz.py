@@ -37,9 +37,9 @@ class InverseHelmholtzOptions(Options):
         "--time-sign", int, "-1 for e^(-iωt), 1 for e^(+iωt). (default: as fits the surroundings better)"
     )
     variation: float | None = option(
-        "--variation", float, "Weight of the total variation; more for noisy pressures. (default: 0.02)"
+        "--variation", float, "Weight of the total variation; more for noisy pressures. (default: 0.03)"
     )
-    detail: float | None = option("--detail", float, "ω₀ of the network. (default: 8)")
+    detail: float | None = option("--detail", float, "ω₀ of the network. (default: 15)")
     resolution: float | None = option("--resolution", float, "Nodes a wavelength of the differences. (default: 12)")
     form: str | None = option("--form", str, "adjoint; or network, as published, far slower. (default: adjoint)")
     accuracy: float | None = options.accuracy(0.05)
