@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import shapely
 import torch
 from torch import Tensor
 
-from sinefield import Siren, jet
+from sinefield import Constraint, Siren, jet
 from sinefield.conditions import built_in, interpolated, mirrored, periodic, vanishing_on
 from sinefield.domains import Ball, Boundary, Box, Difference, Polygon, Region, SpaceTime
+from sinefield.objective import Batch, Objective
 
 
 def star(points: int) -> list[tuple[float, float]]:
@@ -241,3 +243,21 @@ def test_values_that_meet_in_a_corner_are_finite_there() -> None:
     corner = torch.zeros(1, 2, dtype=torch.float64)
     assert g(corner).item() == 65
     assert g(torch.tensor([[0.0, 0.5], [0.5, 0.0]])).flatten().tolist() == [70.0, 60.0]
+
+
+@pytest.mark.parametrize("name", ["box of three", "ell", "bay", "hole of 64 edges", "annulus", "ell of boxes"])
+def test_solvers_by_jacobians_take_built_in_conditions(name: str) -> None:
+    """Within transforms of functions too, where nothing may be drawn: J v is the slope of the residuals along v."""
+    region: Any = REGIONS[name]
+    field = built_in(0.0, vanishing_on(region.boundary))(
+        Siren(region.dimension, 1, hidden_features=6, hidden_layers=1).double()
+    )
+    objective = Objective({"u": field}, [Constraint(region, lambda u: u.laplacian + u.value**2 - 1, name="equation")])
+    batch = Batch([region.draw(20, torch.Generator().manual_seed(0), torch.float64)])
+    jacobian, start = objective.linearise(batch).dense(), objective.vector()
+    along = torch.randn(len(start), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    residuals = []
+    for step in (1e-6, -1e-6):
+        objective.assign(start + step * along)
+        residuals.append(objective.residuals(batch).detach())
+    torch.testing.assert_close((residuals[0] - residuals[1]) / 2e-6, jacobian @ along, rtol=1e-5, atol=1e-6)
