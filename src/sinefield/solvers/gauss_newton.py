@@ -60,7 +60,7 @@ class GaussNewton(Solver):
         ValueError: a share that is not in (0, 1], or a negative damping.
     """
 
-    tolerance: float = 1e-12
+    tolerance: float = 1e-9
     damping: float = 1e-3
     share: float = 1.0
     orthogonal: bool = False
