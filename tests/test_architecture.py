@@ -71,7 +71,8 @@ ARROWS: dict[str, set[str]] = {
     "history": set(),
     "snapshot": {"domains", "history", "problem"},
     "checkpoint": {"fields", "io", "snapshot"},
-    "solution": {"__init__", "checkpoint", "history", "problem", "recipe", "snapshot", "solvers"},
+    "verdict": set(),
+    "solution": {"__init__", "checkpoint", "history", "problem", "recipe", "snapshot", "solvers", "verdict"},
     "fit": {
         "constraint",
         "domains",

@@ -182,6 +182,12 @@ class Search:
             record,
         )
 
+    def measure(self) -> dict[str, float]:
+        """Return the metrics of the fields as they are, from all points, and what the solver of a whole tells."""
+        fit = self.fit
+        told = fit.solver.report(fit.objective, fit.state) if fit is not None and len(self.parts) == 1 else {}
+        return {**self.problem.measure(self.fields, None), **told}
+
     @property
     def speed(self) -> Speed:
         """What was computed in a second, over all parts."""

@@ -17,6 +17,7 @@ from sinefield.problem import Problem
 from sinefield.recipe import Recipe
 from sinefield.snapshot import Snapshot
 from sinefield.solvers.adam import learning_rate_of
+from sinefield.verdict import judge
 
 
 class Divergence(RuntimeWarning):
@@ -121,7 +122,7 @@ class Solution:
 
     @property
     def converged(self) -> bool:
-        """Whether an equation is solved: every constraint holds to the problem's accuracy, at points held out.
+        """Whether an equation is solved: every constraint holds at points held out, and they determine the solution.
 
         Raises:
             ValueError: the problem is no equation, and has no residual to judge by.
@@ -130,25 +131,17 @@ class Solution:
             raise ValueError(
                 f"the problem {self.problem.name!r} is no equation; its metrics tell how well it is fitted"
             )
-        return self.metrics["residual"] <= self.problem.accuracy
+        return judge(self.metrics, self.problem.accuracy)[0]
 
     @property
     def verdict(self) -> str:
-        """Whether an equation is solved, in a sentence; if it is not, which constraint holds worst.
+        """Whether an equation is solved and its solution determined, in a sentence; if not, what keeps it from that.
 
         Raises:
             ValueError: as for :attr:`converged`.
         """
-        solved, reached = self.converged, self.metrics["residual"]
-        if solved:
-            return f"solved: every constraint holds to {reached:.1e} of its terms at points held out"
-        parts = {name: each for name, each in self.metrics.items() if name.startswith("residual_")}
-        worst = max(parts, key=lambda name: parts[name])
-        return (
-            f"not solved: {worst.removeprefix('residual_')!r} holds to {reached:.1e} of its terms only, where "
-            f"{self.problem.accuracy:.0e} was asked for; conditions that contradict each other, kinks and corners that "
-            "sines do not have, or too few features for so fine a solution leave that much"
-        )
+        _ = self.converged
+        return judge(self.metrics, self.problem.accuracy or 0.0)[1]
 
     @property
     def advice(self) -> str:

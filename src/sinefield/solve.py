@@ -120,7 +120,7 @@ def _solution(search: Search) -> Solution:
         search.problem,
         search.recipe,
         merge(search.histories),
-        search.problem.measure(search.fields, None),
+        search.measure(),
         search.stopped,
         search.seed,
         search.speed,

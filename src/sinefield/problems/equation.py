@@ -154,6 +154,7 @@ def _measure(
     measured = () if projection is None else projection.measured
     held = {name: each for name, each in found.relative.items() if name not in measured} or found.relative
     reached = {f"residual_{name}": each for name, each in held.items()} | {"residual": max(held.values())}
+    reached["size"] = found.size
     if projection is not None and count is None:
         estimates = projection.estimates(Objective(fields, constraints))
         reached |= {f"noise_{name}": each for name, each in estimates.noise.items()}

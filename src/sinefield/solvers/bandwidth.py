@@ -96,6 +96,12 @@ class Plan:
                 return None
         return trial
 
+    def moderate(self, features: int) -> Trial:
+        """Return a trial that smooth solutions are seen by: half the bandwidth that features resolve, or more."""
+        highest = max((each[1] for each in self.known if each), default=0.0)
+        ball = max(highest_bandwidth(features, self.dimension) / 2, _ROOM * highest)
+        return Trial((ball,) * self.dimension, features, (0.0,) * self.dimension)
+
 
 @final
 class _Search:

@@ -108,6 +108,14 @@ class LastLayer:
     rows: Mapping[str, int]
 
     @torch.no_grad()
+    def columns(self) -> Tensor:
+        """Return the weights and biases as they are, ``(p,)``."""
+        parts = [
+            each.weight if each.bias is None else torch.cat([each.weight, each.bias[:, None]], 1) for each in self.maps
+        ]
+        return torch.cat([each.flatten() for each in parts])
+
+    @torch.no_grad()
     def assign(self, columns: Tensor) -> None:
         """Set the weights and biases, ``(p,)``."""
         start = 0
@@ -190,6 +198,22 @@ def linearise_last_layer(objective: Objective, batch: Batch) -> LastLayer:
                 rows, maps, leaves, partial(_residuals_of, objective, group, block, [share * each for each in scales])
             )
     return LastLayer(maps, residuals, jacobian, counts)
+
+
+@torch.no_grad()
+def linearise_values(maps: Sequence[Affine], unknown: nn.Module, group: Group, name: str, block: Samples) -> Tensor:
+    """Return the values ``(n c, p)`` of an unknown at points of a group as linear functions of the last maps."""
+    leaves: list[_Leaf] = []
+    values = group.jets({name: _Through(unknown, partial(_features, leaves))}, block.points)[name].value
+
+    def apply(given: Sequence[Mapping[Derivative, Tensor]]) -> list[Tensor]:
+        left = iter(given)
+        stub = _Through(unknown, lambda *_: next(left))
+        return [group.jets({name: stub}, block.points)[name].value]
+
+    rows = values.new_zeros(*values.shape, sum(map(_size, maps)))
+    _fill([rows], maps, leaves, apply)
+    return rows.flatten(0, 1)
 
 
 def _maps_and_shapes(objective: Objective, batch: Batch) -> tuple[list[Affine], list[tuple[tuple[str, int], Samples]]]:

@@ -15,7 +15,7 @@ for solving linear and nonlinear partial differential equations", 2021, section 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -29,15 +29,18 @@ from sinefield.residuals import draw_samples, relative_residuals
 from sinefield.sampler import generator_of
 from sinefield.solvers.bandwidth import LEAST, Plan, Trial
 from sinefield.solvers.last_layer import LastLayer, is_linear, linearise_last_layer
-from sinefield.solvers.orthogonal import OrthogonalFactors
-from sinefield.solvers.sine_layers import SineLayer, extents, sine_layers
+from sinefield.solvers.sine_layers import extents, sine_layers
+from sinefield.solvers.solved import Solved, used_columns
 from sinefield.solvers.solver import Solver, Tensors
 from sinefield.solvers.spectrum import bands_of_right_sides
+from sinefield.solvers.stability import stability
 
 _HALVINGS = 12  # of a step of Newton that is no step down
 _SETTLED = 0.99  # of the residual before: a step of Newton that gains less is the last
-_COMPLEX = 1e-12  # of the entries of a matrix: rounding
 _FULL = 0.8  # of the rows: columns at most, or residuals are 0 at the points that are solved for and nowhere else
+_LINEAR = 1.01  # times the residual of the linear equation: a step of Newton that reaches it is the last
+_FAINT = 1e-6  # weight of constraints that are left out: the others alone may determine nothing
+_CONTRADICTED, _HOLDS = 0.03, 1e-3  # residuals of constraints that do not hold, and of those that do
 _HELD_OUT = 1000  # points of each domain that bandwidths are judged at
 
 
@@ -90,13 +93,14 @@ class LeastSquares(Solver):
             "residuals": torch.full((self.steps,), math.inf, dtype=torch.float64),
             "steps": torch.tensor(0),
             "terms": torch.full((len(_orders(objective)),), math.inf, dtype=torch.float64),
+            "reported": torch.full((len(self._reported(objective)),), math.inf, dtype=torch.float64),
             "done": torch.tensor(False),
             "seed": _seed_of(first[0].first.weight),
         }
         points = _Points(objective, self, int(state["seed"]))
         state["linear"] = torch.tensor(is_linear(objective, points.drawn(16, 2)))
         known = bands_of_right_sides(objective, points.drawn(64, 2), points.box)
-        state["known"] = torch.tensor([each or (math.nan, math.nan) for each in known], dtype=torch.float64)
+        state["known"] = torch.tensor([each or (math.inf, math.inf) for each in known], dtype=torch.float64)
         state |= {f"best/{name}": each.detach().clone() for name, each in objective.parameters.items()}
         return Tensors(state)
 
@@ -112,16 +116,22 @@ class LeastSquares(Solver):
         if trial is not None:
             points = _Points(objective, self, int(state["seed"]))
             self._place(objective, points, trial)
-            self._solve(
+            solved = self._solve(
                 objective, points.drawn(trial.features, 0), trial.features, linear_equation=bool(state["linear"])
             )
-            found = relative_residuals(objective.groups, objective.unknowns, points.drawn(_HELD_OUT, 1).samples)
+            held_out = points.drawn(_HELD_OUT, 1)
+            found = relative_residuals(objective.groups, objective.unknowns, held_out.samples)
             number, better = int(state["steps"]), found.worst < float(state["residuals"].min())
             state["bandwidths"][number] = torch.tensor(trial.bandwidths, dtype=torch.float64)
             state["centres"][number] = torch.tensor(trial.centres, dtype=torch.float64)
             state["features"][number], state["residuals"][number] = trial.features, found.worst
             state["steps"].add_(1)
             if better or not number:
+                known = stability(
+                    objective, solved.linear, solved.weakest, held_out, linear_equation=bool(state["linear"])
+                )
+                for place, name in enumerate(self._reported(objective)):
+                    state["reported"][place] = known.get(name, math.inf)
                 state["terms"].copy_(torch.tensor(list(found.relative.values()), dtype=torch.float64) ** 2)
                 state.values |= {f"best/{name}": each.detach().clone() for name, each in objective.parameters.items()}
             self._put_back(objective, state)
@@ -136,21 +146,62 @@ class LeastSquares(Solver):
         """Return the parameters of the least residual."""
         return {name.removeprefix("best/"): each for name, each in state.tensors().items() if name.startswith("best/")}
 
+    def report(self, objective: Objective, state: Tensors) -> Mapping[str, float]:
+        """Return how well the equation determines its solution, see :mod:`sinefield.solvers.stability`."""
+        told = zip(self._reported(objective), state["reported"].tolist(), strict=True)
+        contradicted = bool(state["linear"]) and float(state["residuals"].min()) > _CONTRADICTED
+        without = self._without(objective, state) if contradicted else {}
+        return {**{name: each for name, each in told if math.isfinite(each)}, **without}
+
+    @torch.no_grad()
+    def _without(self, objective: Objective, state: Tensors) -> Mapping[str, float]:
+        """Return ``without_NAME``: the residual of the other constraints without one that holds alone."""
+        orders = _orders(objective)
+        highest = [name for name, each in orders.items() if each == max(orders.values())]
+        points = _Points(objective, self, int(state["seed"]))
+        size = min(LEAST, max(each.first.out_features for each in sine_layers(objective)))
+        trial = self._plan(objective, state).moderate(size)
+        self._place(objective, points, trial)
+        solving, held_out = points.drawn(trial.features, 0), points.drawn(_HELD_OUT, 1).samples
+        found = {}
+        for name in orders if len(orders) > 1 else ():
+            if highest == [name]:
+                continue  # without the equation anything holds
+            alone = orders.keys() - {name}
+            residuals = []
+            for left_out in (frozenset({name}), frozenset(alone)):
+                self._solve(objective, solving, trial.features, linear_equation=True, left_out=left_out)
+                relative = relative_residuals(objective.groups, objective.unknowns, held_out).relative
+                residuals.append(max(each for key, each in relative.items() if key not in left_out))
+            if residuals[1] < _HOLDS:
+                found[f"without_{name}"] = residuals[0]
+        self._put_back(objective, state)
+        return found
+
+    @staticmethod
+    def _reported(objective: Objective) -> Sequence[str]:
+        return ["stability", "free_waves", *(f"free_share_{name}" for name in objective.unknowns)]
+
     # ---- which bandwidth
 
     def _next(self, objective: Objective, state: Tensors) -> Trial | None:
         """Return what to try next; None: it is good enough, or all was tried."""
-        number, layers = int(state["steps"]), sine_layers(objective)
-        outputs = sum(each.last.out_features for each in layers)
-        moving = [each for each in layers if not each.stays]
-        if number >= self.steps or (number and not moving):
+        number = int(state["steps"])
+        if number >= self.steps or (number and all(each.stays for each in sine_layers(objective))):
             return None
-        if not moving:  # once, at points for all of them
+        layers = sine_layers(objective)
+        if all(each.stays for each in layers):  # once, at points for all of them
             nowhere = (0.0,) * len(state["known"])
             return Trial(nowhere, sum(each.first.out_features for each in layers), nowhere)
-        most = min(each.first.out_features for each in moving)
-        known = tuple(None if math.isnan(low) else (low, high) for low, high in state["known"].tolist())
-        plan = Plan(
+        return self._plan(objective, state).following(state["residuals"][:number].tolist())
+
+    def _plan(self, objective: Objective, state: Tensors) -> Plan:
+        layers = sine_layers(objective)
+        outputs = sum(each.last.out_features for each in layers)
+        moving = [each for each in layers if not each.stays]
+        most = min(each.first.out_features for each in moving or layers)
+        known = tuple(None if math.isinf(low) else (low, high) for low, high in state["known"].tolist())
+        return Plan(
             len(known),
             max(LEAST, self.most // outputs) if self.most else most,
             self.tolerance,
@@ -158,7 +209,6 @@ class LeastSquares(Solver):
             self.work / outputs**3,
             known,
         )
-        return plan.following(state["residuals"][:number].tolist())
 
     def _place(self, objective: Objective, points: _Points, trial: Trial) -> None:
         """Give the networks features of a trial."""
@@ -180,15 +230,27 @@ class LeastSquares(Solver):
 
     # ---- the solution
 
-    def _solve(self, objective: Objective, batch: Batch, count: int, *, linear_equation: bool) -> None:
+    def _solve(
+        self, objective: Objective, batch: Batch, count: int, *, linear_equation: bool, left_out: Set[str] = frozenset()
+    ) -> Solved:
         """Set the last maps to the least-squares solution with the first ``count`` features of each network.
 
         Of a nonlinear equation these are steps of Newton, halved until they are steps down.
+
+        Args:
+            objective: of the residuals.
+            batch: where.
+            count: features of each network.
+            linear_equation: whether residuals are affine.
+            left_out: names of constraints that do not count.
+
+        Returns:
+            what the last step was made of.
         """
         linear = linearise_last_layer(objective, batch)
         outputs = sum(each.weight.shape[0] for each in linear.maps)
         count = max(1, min(count, int(_FULL * len(linear.residuals)) // outputs))
-        used, blocks = _used_columns(linear, count, sine_layers(objective))
+        used, blocks = used_columns(linear, count, sine_layers(objective))
         whole = linear.jacobian.new_zeros(linear.jacobian.shape[1])
         linear.assign(whole)
         rows: Tensor | None = None
@@ -197,13 +259,12 @@ class LeastSquares(Solver):
                 linear = linearise_last_layer(objective, batch)
             matrix = linear.jacobian if len(used) == len(whole) else linear.jacobian[:, used]
             if rows is None:
-                rows = self._row_scales(objective, linear, matrix)
+                rows = self._row_scales(objective, linear, matrix, left_out)
             right = -rows * objective.residuals(batch)
-            step = torch.zeros_like(whole)
-            step[used] = _solve_rows(matrix.mul_(rows[:, None]), right, blocks)
+            solved, step, left = Solved.of(linear, used, blocks, matrix.mul_(rows[:, None]), right)
             if linear_equation:
                 linear.assign(step)
-                return
+                return solved
             before, after = float(right.norm()), math.inf
             for halvings in range(_HALVINGS):
                 linear.assign(whole + step * 0.5**halvings)
@@ -213,10 +274,11 @@ class LeastSquares(Solver):
                     break
             else:
                 linear.assign(whole)
-            if not after < _SETTLED * before:
-                return
+            if not after < _SETTLED * before or after < _LINEAR * left:
+                break
+        return solved
 
-    def _row_scales(self, objective: Objective, linear: LastLayer, matrix: Tensor) -> Tensor:
+    def _row_scales(self, objective: Objective, linear: LastLayer, matrix: Tensor, left_out: Set[str]) -> Tensor:
         """Return the factor of each row: constraints are made alike, those of lower order weigh more."""
         orders = _orders(objective)
         highest = max(orders.values())
@@ -227,7 +289,7 @@ class LeastSquares(Solver):
         for name, count in linear.rows.items():
             size = float(matrix[start : start + count].norm()) / (count * matrix.shape[1]) ** 0.5 or 1.0
             factor = math.sqrt(weights[name]) * (1.0 if orders[name] == highest else self.boundary_weight) / size
-            scales.append(torch.full((count,), factor, dtype=matrix.dtype))
+            scales.append(torch.full((count,), _FAINT * factor if name in left_out else factor, dtype=matrix.dtype))
             start += count
         return torch.cat(scales)
 
@@ -270,49 +332,6 @@ def _seed_of(weight: Tensor) -> Tensor:
     return bits.sum() & (2**31 - 1)
 
 
-def _solve_rows(matrix: Tensor, right: Tensor, blocks: Sequence[tuple[int, int]]) -> Tensor:
-    """Return the least-squares solution; the matrix is overwritten.
-
-    With real and imaginary parts in turn, rows and outputs of an equation that is linear over the complex numbers are
-
-        ( Re A  −Im A )
-        ( Im A   Re A )
-
-    and A takes half the work. Whether the matrix is of this form is seen by looking.
-
-    Args:
-        matrix: ``(m, p)``.
-        right: ``(m,)``.
-        blocks: of each last map how many outputs it has, and how many columns each of them.
-    """
-    halved = _complex_matrix(matrix, blocks)
-    if len(matrix) < matrix.shape[1]:  # too few points for any layer: the shortest solution
-        shortest: Tensor = torch.linalg.lstsq(matrix, right[:, None], driver="gelsd").solution[:, 0]
-        return shortest
-    if halved is None:
-        return OrthogonalFactors.of(matrix).solve(right)
-    found = OrthogonalFactors.of(halved).solve(torch.complex(right[::2], right[1::2]))
-    parts = found.split([outputs // 2 * columns for outputs, columns in blocks])
-    pairs = [part.view(outputs // 2, -1) for part, (outputs, _) in zip(parts, blocks, strict=True)]
-    return torch.cat([torch.stack([each.real, each.imag], 1).flatten() for each in pairs])
-
-
-def _complex_matrix(matrix: Tensor, blocks: Sequence[tuple[int, int]]) -> Tensor | None:
-    """Return A of a matrix as :func:`_solve_rows` describes; None: it is not of this form."""
-    if len(matrix) % 2 or any(outputs % 2 for outputs, _ in blocks):
-        return None
-    parts, start = [], 0
-    for outputs, columns in blocks:
-        block = matrix[:, start : start + outputs * columns].view(len(matrix) // 2, 2, outputs // 2, 2, columns)
-        real, imaginary = block[:, 0, :, 0], block[:, 1, :, 0]
-        size = _COMPLEX * float(block[:, :, :, 0].abs().max())
-        if (real - block[:, 1, :, 1]).abs().max() > size or (imaginary + block[:, 0, :, 1]).abs().max() > size:
-            return None
-        parts.append(torch.complex(real, imaginary).flatten(1))
-        start += outputs * columns
-    return torch.cat(parts, 1)
-
-
 def _orders(objective: Objective) -> dict[str, int]:
     """Return the order of each constraint by name."""
     return {
@@ -332,25 +351,3 @@ def _groups_by_order(objective: Objective) -> tuple[list[int], list[int]]:
         if any(orders[each.constraint.name] == highest for each in group.members)
     ]
     return found, [place for place in range(len(objective.groups)) if place not in found]
-
-
-def _used_columns(
-    linear: LastLayer, count: int, layers: Sequence[SineLayer]
-) -> tuple[Tensor, Sequence[tuple[int, int]]]:
-    """Return the columns of the first features of each sine layer and output, of other maps, and of the biases.
-
-    Returns:
-        the columns; and of each map how many outputs it has, and how many of the columns each.
-    """
-    used, blocks, start = [], [], 0
-    sines = {id(each.last.weight) for each in layers if not each.stays}
-    for each in linear.maps:
-        outputs, features = each.weight.shape
-        wide = features + (each.bias is not None)
-        some = min(count, features) if id(each.weight) in sines else features
-        for output in range(outputs):
-            begin = start + output * wide
-            used += [*range(begin, begin + some), *range(begin + features, begin + wide)]
-        start += outputs * wide
-        blocks.append((outputs, some + wide - features))
-    return torch.tensor(used), blocks

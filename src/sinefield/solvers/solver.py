@@ -96,6 +96,10 @@ class Solver(ABC):
         """Return whether further steps would change nothing."""
         return False
 
+    def report(self, objective: Objective, state: Any) -> Mapping[str, float]:  # noqa: ARG002 - most know no more
+        """Return further metrics of the answer, that the solver alone can tell."""
+        return {}
+
     def retreat(self, objective: Objective, state: Any) -> None:  # noqa: B027 - most have nowhere to go back to
         """Put back parameters that were good, after a divergence."""
 

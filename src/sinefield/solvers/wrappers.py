@@ -68,6 +68,10 @@ class Clipped(Solver):
         """Return that of the solver."""
         return self.solver.answer(state)
 
+    def report(self, objective: Objective, state: Any) -> Mapping[str, float]:
+        """Return that of the solver."""
+        return self.solver.report(objective, state)
+
     def is_done(self, state: Any) -> bool:
         """Return whether the solver is done."""
         return self.solver.is_done(state)
@@ -138,6 +142,10 @@ class Averaged(Solver):
         """Return the averages."""
         return {name: each for name, each in state.own.tensors().items() if name != "steps"}
 
+    def report(self, objective: Objective, state: _Around) -> Mapping[str, float]:
+        """Return that of the solver."""
+        return self.solver.report(objective, state.inner)
+
     def is_done(self, state: _Around) -> bool:
         """Return whether the solver is done."""
         return self.solver.is_done(state.inner)
@@ -192,6 +200,10 @@ class BestSoFar(Solver):
     def answer(self, state: _Around) -> Mapping[str, Tensor] | None:
         """Return that of the solver."""
         return self.solver.answer(state.inner)
+
+    def report(self, objective: Objective, state: _Around) -> Mapping[str, float]:
+        """Return that of the solver."""
+        return self.solver.report(objective, state.inner)
 
     def is_done(self, state: _Around) -> bool:
         """Return whether the solver is done."""
