@@ -21,7 +21,7 @@ from sinefield.solvers import Constant, GaussNewton, Solver
 def test_rosenbrock() -> None:
     field = Numbers(-1.2, 1.0)
     losses = minimise(field, [Constraint(somewhere(), rosenbrock)], GaussNewton(), 60)
-    assert field.theta.tolist() == pytest.approx([1, 1], abs=1e-9)
+    assert field.theta.tolist() == pytest.approx([1, 1], abs=1e-7)
     assert all(later <= earlier for earlier, later in itertools.pairwise(losses))
 
 
@@ -32,7 +32,7 @@ def test_exponentials() -> None:
     field = Numbers(1.0, 0.0)
     constraint = Constraint(cloud, lambda u, value: u.value[:, :1] * torch.exp(u.value[:, 1:] * u.points) - value)
     minimise(field, [constraint], GaussNewton(), 60)
-    assert field.theta.tolist() == pytest.approx([2, -0.5], abs=1e-8)
+    assert field.theta.tolist() == pytest.approx([2, -0.5], abs=1e-7)
 
 
 @pytest.mark.parametrize("orthogonal", [False, True])
@@ -117,7 +117,7 @@ def test_a_step_into_nothing_is_refused() -> None:
 
 def test_where_no_step_helps_parameters_stay() -> None:
     field = Numbers(0.0)  # x² + 1 has its least value here
-    solver = GaussNewton()
+    solver = GaussNewton(patience=20)
     objective = Objective({"u": field}, [Constraint(somewhere(), lambda u: u.value**2 + 1)])
     state, batch = solver.init(objective), Batch([somewhere().at(torch.arange(1))])
     for _ in range(30):

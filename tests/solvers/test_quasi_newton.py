@@ -89,6 +89,7 @@ def test_a_residual_that_is_no_number_changes_nothing(solver: Solver) -> None:
 def test_where_no_step_helps_parameters_stay(solver: Solver) -> None:
     field = Numbers(0.0)
     objective = Objective({"u": field}, [Constraint(somewhere(), lambda u: u.value**2 + 1)])
+    solver = solver.changed(patience=10)
     state, batch = solver.init(objective), Batch([somewhere().at(torch.arange(1))])
     for _ in range(15):
         solver.step(objective, batch, state, 1.0)

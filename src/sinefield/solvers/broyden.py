@@ -48,7 +48,7 @@ class Broyden(Solver):
     kind: Literal["broyden", "bfgs"] = "broyden"
     iterations: int = 10
     settled: float = 1e-3
-    patience: int = 10
+    patience: int = 30
 
     def init(self, objective: Objective) -> Tensors:
         """Return H = I, and what second-order solvers keep.

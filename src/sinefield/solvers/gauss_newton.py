@@ -66,7 +66,7 @@ class GaussNewton(Solver):
     orthogonal: bool = False
     largest: int = 6000
     settled: float = 1e-3
-    patience: int = 15
+    patience: int = 60
 
     def __post_init__(self) -> None:
         """Refuse settings out of their range.

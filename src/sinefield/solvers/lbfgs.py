@@ -39,7 +39,7 @@ class LBFGS(Solver):
     pairs: int = 50
     iterations: int = 10
     settled: float = 1e-3
-    patience: int = 10
+    patience: int = 30
 
     def init(self, objective: Objective) -> Tensors:
         """Return places for the pairs, the last one last, and what second-order solvers keep.

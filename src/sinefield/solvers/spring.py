@@ -50,7 +50,7 @@ class Spring(Solver):
     damping: float = 1e-8
     memory: float = 0.8
     settled: float = 1e-3
-    patience: int = 15
+    patience: int = 60
 
     def __post_init__(self) -> None:
         """Refuse settings out of their range.
