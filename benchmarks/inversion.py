@@ -142,7 +142,14 @@ def by_pixels(survey: Survey, *, total_variation: bool, weight: float, seconds: 
         roughness = (squares + ROUNDING**2).sqrt().mean() if total_variation else squares.mean()
         return misfit / pressures.abs().square().sum() + weight * roughness
 
-    optimiser = torch.optim.LBFGS(pixels.parameters(), max_iter=20, history_size=30, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        pixels.parameters(),
+        max_iter=20,
+        tolerance_grad=1e-12,
+        tolerance_change=1e-14,
+        history_size=30,
+        line_search_fn="strong_wolfe",
+    )
 
     def closure() -> Tensor:
         optimiser.zero_grad()

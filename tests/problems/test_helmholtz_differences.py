@@ -141,3 +141,10 @@ def test_one_factorisation_serves_values_and_gradients(monkeypatch: pytest.Monke
     assert len(made) == 1
     grid.at_receivers(bump(grid, 0.3))
     assert len(made) == 2
+
+
+def test_wavelengths_far_smaller_than_the_rectangle_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"nodes a wavelength of 0.000314 would have .* is the wavenumber in the units"
+    ):
+        grid_of(wavenumber=20_000.0)

@@ -36,6 +36,8 @@ from torch import Tensor
 Doubles = NDArray[np.floating[Any]]
 Complexes = NDArray[np.complexfloating[Any, Any]]
 
+_MOST = 1_000_000  # nodes, whose factors take some 10 GB
+
 STRETCH = 5.0
 """a₀, by which coordinates are stretched at the end of the layer."""
 
@@ -54,6 +56,9 @@ class Differences:
         upper: greatest ones.
         resolution: nodes a wavelength, at least.
         layer: width of the layer in wavelengths.
+
+    Raises:
+        ValueError: there would be too many nodes.
 
     Attributes:
         nodes: those inside the rectangle, ``(n, 2)``.
@@ -80,6 +85,12 @@ class Differences:
         length = 2 * math.pi / wavenumber
         self.spacing = h = length / resolution
         width = math.ceil(layer * resolution) * h
+        count = math.prod((high - low + 2 * width) / h for low, high in zip(lower, upper, strict=True))
+        if count > _MOST:
+            raise ValueError(
+                f"finite differences of {resolution:g} nodes a wavelength of {length:.3g} would have {count:.2g} nodes "
+                f"in this rectangle, and {_MOST:,} are the most; is the wavenumber in the units of the coordinates?"
+            )
         axes = [_axis(low, high, width, h) for low, high in zip(lower, upper, strict=True)]
         (second_x, mean_x), (second_y, mean_y) = (
             _operators(each, low, high, width, h) for each, low, high in zip(axes, lower, upper, strict=True)
@@ -214,9 +225,15 @@ def _operators(axis: Doubles, lower: float, upper: float, width: float, h: float
 
 def _interpolation(axes: Sequence[Doubles], points: Doubles, h: float) -> Any:
     """Return the matrix ``(p, N)`` that gives values at points from those at the nodes of two axes."""
-    weights = []
+    weights, numbers = [], []
     for axis, places in zip(axes, points.T, strict=True):
-        away = (axis[None] - places[:, None]) / h
+        near = np.floor((places - axis[0]) / h).astype(int)[:, None] + np.arange(1 - _RADIUS, _RADIUS + 1)
+        away = near - (places[:, None] - axis[0]) / h
         window = np.i0(_KAISER * np.sqrt(np.maximum(1 - (away / _RADIUS) ** 2, 0))) / np.i0(_KAISER)
-        weights.append(np.sinc(away) * window * (abs(away) <= _RADIUS))
-    return scipy.sparse.csr_array((weights[0][:, :, None] * weights[1][:, None, :]).reshape(len(points), -1))
+        weights.append(np.sinc(away) * window * ((near >= 0) & (near < len(axis))))
+        numbers.append(near.clip(0, len(axis) - 1))
+    columns = numbers[0][:, :, None] * len(axes[1]) + numbers[1][:, None]
+    values = weights[0][:, :, None] * weights[1][:, None]
+    rows = np.broadcast_to(np.arange(len(points))[:, None, None], values.shape)
+    shape = (len(points), len(axes[0]) * len(axes[1]))
+    return scipy.sparse.csr_array((values.ravel(), (rows.ravel(), columns.ravel())), shape=shape)
