@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = ("index.md", "adding.md", "equations.md", "regions.md")  # the others show code that needs a user's own files
+# The others show code that needs a user's own files.
+PAGES = ("index.md", "adding.md", "equations.md", "coefficients.md", "regions.md")
 
 
 def snippets() -> list[tuple[str, int, str]]:

@@ -39,7 +39,7 @@ def equation(
     unknowns: Mapping[str, nn.Module] | None = None,
     measured: Sequence[str] = (),
     exact: Callable[[Tensor], Tensor] | None = None,
-    accuracy: float = 1e-6,
+    accuracy: float | None = None,
     features: int | None = None,
     hidden_layers: int = 0,
     around: Callable[[nn.Module], nn.Module] | None = None,
@@ -65,7 +65,8 @@ def equation(
             squares, all others hold to ``accuracy``.
         exact: the solution in closed form where it is known, from points ``(n, d)`` to ``(n, c)``, complex where the
             field is; its error is measured.
-        accuracy: relative residual that every constraint must hold to.
+        accuracy: relative residual that every constraint must hold to, but those that are measured; None: 1e-6, or
+            1e-4 beside measurements.
         features: of the sine layer, at most; None: as many as it takes, up to 4,800 for all outputs together, which is
             half a minute and two GiB.
         hidden_layers: sine layers after the first; with any, all weights of a network of ``features`` (24) a layer are
@@ -103,8 +104,9 @@ def equation(
     builders = {"u": build, **{name: partial(_copied, each) for name, each in (unknowns or {}).items()}}
     built = {name: each(1.0) for name, each in builders.items()}
     objective = Objective(built, constraints)  # what cannot be used is refused here, not in solve
+    accuracy = accuracy or (1e-4 if measured else 1e-6)
     varies = not hidden_layers and (measured or constants_of(objective))
-    projection = VariableProjection(measured=tuple(measured)) if varies else None
+    projection = VariableProjection(tuple(measured), tolerance=accuracy / 10) if varies else None
     solver = projection or LeastSquares(most=0 if features else _MOST)
     shallow: Changes = {
         "solver": solver,

@@ -26,6 +26,7 @@ _BANDWIDTHS = 6  # tried, each twice the one before
 _LOWEST = 3.0  # the first of them, in half periods of a side
 _HOPELESS = 0.1  # residual of the exact constraints with a bandwidth that no coefficients are looked for with
 _GOOD_START = 1e-3  # residual of the exact constraints, with coefficients to go on from with the next bandwidth
+_WORSE = 30.0  # times the residual of the best bandwidth: higher ones are worse still
 _STEADY = 1e-3  # of the noise, that its estimate changes by
 _GAIN = 0.98  # of the noise with the bandwidth before: what is left is no noise yet
 
@@ -127,6 +128,7 @@ class VariableProjection(Solver):
             for name, each in objective.parameters.items():
                 state[f"best/{name}"].copy_(each)
         enough = good and (not self.measured or (was_good and noise > _GAIN * before))
+        enough = enough or residual > _WORSE * float(state["residual"])  # there are too few features for more
         state["terms"].copy_(torch.tensor(list(relative.values()), dtype=torch.float64) ** 2)
         state["done"].fill_(int(state["steps"]) >= self.steps or enough)
         return dict(zip(relative, state["terms"].clone(), strict=True))
