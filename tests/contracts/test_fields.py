@@ -22,12 +22,14 @@ from sinefield.fields.chain import Affine, Chain
 from sinefield.fields.compose import Composite, Constant, Evaluate, Formula, Product, Readout, Sum
 from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.derivatives import WHOLE, Derivative, LaplacianAlong, Partial
+from sinefield.fields.distance import Distance
 from sinefield.fields.expansion import Expansion
 from sinefield.fields.field import NETWORKS, Field, Layered, build
 from sinefield.fields.functional import Batched
 from sinefield.fields.network import Network
 from sinefield.fields.siren import Siren
 from sinefield.fields.tiled import TiledSiren
+from sinefield.fields.window import Window
 from sinefield.kernels import reference
 
 DIMENSION = 2
@@ -112,15 +114,16 @@ def expansion(family: str = "powers") -> Expansion:
 
 
 def network(name: str) -> nn.Module:
-    if name == "expansion":
-        return expansion()
     torch.manual_seed(0)
     shape = {} if name == "constant" else {"hidden_features": 6, "hidden_layers": 1}
     return build(name, 0 if name == "constant" else DIMENSION, 2, **(shape | SETTINGS.get(name, {}))).double()
 
 
+PARTLY = ("network constant", *(f"expansion in {family}" for family in TERMS), "window", "distance")
+"""Fields that others are made of, and that a file can hold."""
+
 FIELDS: Mapping[str, Callable[[], nn.Module]] = {
-    **{f"network {name}": functools.partial(network, name) for name in NETWORKS},
+    **{f"network {name}": functools.partial(network, name) for name in [*NETWORKS, "constant"]},
     "siren, tanh at the end": lambda: siren(final_activation=activation("tanh")),
     "plain module": Module,
     "sum": lambda: Sum(siren(), perceptron(), Constant(out_features=2, value=0.7).double()),
@@ -143,6 +146,8 @@ FIELDS: Mapping[str, Callable[[], nn.Module]] = {
     "periodic module": lambda: Periodic(Readout(siren(4), matrix(2, 2)), (2.0, 3.0)).double(),
     "side by side": batched,
     **{f"expansion in {family}": functools.partial(expansion, family) for family in TERMS},
+    "window": lambda: Window(2, 1, "gaussian", "0.1,-0.2,0.7"),
+    "distance": lambda: Distance(2, 1, factor=0.7, rounding=0.1, at_0=0.2, at_1=-0.3),
     "expansion in functions of the user": lambda: Expansion(formula(2), 2),
     "expansion in a product": lambda: Product(formula(1), Sum(siren(), expansion("waves"))),
     "tiles in a product": lambda: Product(formula(1), network("tiled")),
@@ -233,9 +238,9 @@ def test_work_and_memory_are_counted(kind: str) -> None:
     assert kernels.block_size(field, needs[0]) > 0
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_is_rebuilt_from_what_it_says_of_itself(name: str) -> None:
-    field = network(name)
+@pytest.mark.parametrize("kind", [*(f"network {name}" for name in NETWORKS), *PARTLY])
+def test_a_network_is_rebuilt_from_what_it_says_of_itself(kind: str) -> None:
+    field = FIELDS[kind]()
     description = Network.of(field)
     again = Network.from_json(description.to_json()).build().double()
     again.load_state_dict(field.state_dict())
@@ -246,7 +251,7 @@ def test_a_network_is_rebuilt_from_what_it_says_of_itself(name: str) -> None:
 
 @pytest.mark.parametrize("kind", FIELDS)
 def test_fast_kernels_are_used(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oracle is asked for formulas, modules of plain PyTorch, and periodic fields of those without a chain."""
+    """The oracle is asked for functions in closed form, modules of plain PyTorch, and periodic fields of those without a chain."""
     asked: list[str] = []
     evaluate = reference.evaluate
 
@@ -256,7 +261,7 @@ def test_fast_kernels_are_used(kind: str, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(reference, "evaluate", watched)
     kernels.evaluate(FIELDS[kind](), points_of(), EVERYTHING)
-    assert set(asked) <= ({"Periodic"} if kind == "periodic module" else {"Module", "_Function"})
+    assert set(asked) <= ({"Periodic"} if kind == "periodic module" else {"Module", "_Function", "Window", "Distance"})
 
 
 # ---- tests of the test

@@ -41,7 +41,7 @@ SUBSETS = [frozenset(each) for size in range(1, len(WHOLE) + 1) for each in iter
 
 # Every network, with encodings of few features, and what else a field may be made of.
 FIELDS: dict[str, tuple[str, dict[str, int | float | str]]] = {
-    **{name: (name, {}) for name in NETWORKS if name not in ("constant", "expansion")},
+    **{name: (name, {}) for name in NETWORKS},
     "relu-nerf": ("relu-nerf", {"frequencies": 4}),
     "relu-fourier": ("relu-fourier", {"frequencies": 6, "scale": 2.0}),
     "relu-rbf": ("relu-rbf", {"frequencies": 12, "scale": 2.0}),

@@ -11,7 +11,7 @@ from sinefield.fields.chain import Affine, Chain, Dropped, Link, SquaredDistance
 from sinefield.fields.field import NETWORKS, Field, build
 from sinefield.fields.siren import Siren
 
-CHAINED = [name for name in NETWORKS if name not in ("constant", "expansion", "tiled")]
+CHAINED = [name for name in NETWORKS if name != "tiled"]
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

@@ -15,7 +15,7 @@ from sinefield.fields.perceptron import Perceptron
 
 ENCODED = ("relu-nerf", "relu-fourier", "relu-rbf")
 PLAIN = ("relu", "tanh", "sigmoid", "softplus", "elu", "selu")
-LAYERED = [each for each in NETWORKS if each not in ("constant", "expansion")]  # which have no layers
+LAYERED = list(NETWORKS)
 
 
 def linears_of(field: nn.Module) -> list[nn.Linear]:

@@ -51,7 +51,7 @@ def test_there_need_be_no_hidden_matrix(field: nn.Module) -> None:
     assert roles_of(field, cloud(2)).hidden == frozenset()
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("tiled", "constant", "expansion")])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "tiled"])
 def test_hidden_matrices_of_networks_are_those_between_learnt_maps(name: str) -> None:
     settings = {"frequencies": 6} if "-" in name else {}
     field = build(name, 2, 1, hidden_features=8, hidden_layers=2, **settings)

@@ -10,6 +10,7 @@ from sinefield.fields.activations import Activation, Pointwise, Sine, activation
 from sinefield.fields.chain import Affine, Chain, SquaredDistances
 from sinefield.fields.compose import Composite, Constant, Formula, Product, Readout, Sum
 from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
+from sinefield.fields.distance import Distance
 from sinefield.fields.expansion import Columns, Expansion
 from sinefield.fields.field import NETWORKS, Field, build, evaluating, register
 from sinefield.fields.network import Network
@@ -25,6 +26,7 @@ __all__ = [
     "Columns",
     "Composite",
     "Constant",
+    "Distance",
     "Expansion",
     "Field",
     "Formula",

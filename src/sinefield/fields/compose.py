@@ -233,7 +233,7 @@ class Readout(Composite):
         return answer
 
 
-@register("constant")
+@register("constant", part=True)
 @final
 class Constant(Composite):
     """Φ(x) = θ: an unknown number, or several, as a field that takes no coordinates.

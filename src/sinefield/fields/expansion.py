@@ -177,7 +177,7 @@ class Expansion(Composite):
         return {need: (each.movedim(1, -1) @ self.weight.mT).movedim(-1, 1) for need, each in found.items()}
 
 
-@register("expansion")
+@register("expansion", part=True)
 def _blank(in_features: int, out_features: int, family: str = "powers", hidden_features: int = 1) -> Expansion:
     """Return an expansion whose functions and weights are all zeros, as a file describes it."""
     width = FAMILIES[family].width(in_features) if family in FAMILIES else 0

@@ -33,16 +33,19 @@ class Field(Protocol):
 
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {}
-"""Every network by name; all take ``in_features, out_features`` and settings of their own."""
+"""Every network that can be chosen by name; all take ``in_features, out_features`` and settings of their own."""
+
+PARTS: dict[str, Callable[..., nn.Module]] = {}
+"""What else is built by name, as networks are: numbers and functions in closed form, which solutions are made of."""
 
 Made = TypeVar("Made", bound=Callable[..., nn.Module])
 
 
-def register(name: str) -> Callable[[Made], Made]:
-    """Return a decorator that lets a network be built by name, and so be saved, loaded and chosen."""
+def register(name: str, *, part: bool = False) -> Callable[[Made], Made]:
+    """Return a decorator that lets a network be built by name, and so be saved, loaded and, unless a part, chosen."""
 
     def add(make: Made) -> Made:
-        NETWORKS[name] = make
+        (PARTS if part else NETWORKS)[name] = make
         return make
 
     return add
@@ -52,7 +55,7 @@ def build(name: str, in_features: int, out_features: int, **settings: Setting) -
     """Return a freshly initialised network by name.
 
     Args:
-        name: a key of :data:`NETWORKS`.
+        name: a key of :data:`NETWORKS` or :data:`PARTS`.
         in_features: d, the dimension of the points.
         out_features: c, the number of values at a point.
         **settings: the network's own settings, ``hidden_features`` and the like; ``final_activation`` by name.
@@ -64,13 +67,14 @@ def build(name: str, in_features: int, out_features: int, **settings: Setting) -
     >>> build("relu-nerf", 2, 3, hidden_features=32)(torch.zeros(1, 2)).shape
     torch.Size([1, 3])
     """
-    if name not in NETWORKS:
+    make = {**NETWORKS, **PARTS}.get(name)
+    if make is None:
         raise ValueError(f"unknown network {name!r}; choose one of {', '.join(NETWORKS)}")
     arguments: dict[str, Setting | nn.Module] = dict(settings)
     if isinstance(final_activation := settings.get("final_activation"), str):
         arguments["final_activation"] = activation(final_activation)
     try:
-        return NETWORKS[name](in_features, out_features, **arguments)
+        return make(in_features, out_features, **arguments)
     except TypeError as error:
         raise ValueError(f"network {name!r} does not take these settings: {', '.join(settings)} ({error})") from error
 

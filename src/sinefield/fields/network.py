@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from sinefield.fields.compose import Product, Sum
-from sinefield.fields.field import NETWORKS, Setting, build
+from sinefield.fields.field import NETWORKS, PARTS, Setting, build
 from sinefield.fields.slabs import Slabs
 from sinefield.fields.stretched import Stretched
 
-_LAYER_LIMIT, _SIZE_LIMIT, _STRING_LIMIT = 4096, 65_536, 64  # what a file may ask for
+_LAYER_LIMIT, _SIZE_LIMIT, _STRING_LIMIT = 4096, 65_536, 256  # what a file may ask for
 
 
 @final
@@ -77,7 +77,8 @@ class Network:
     """A network as a value, without its weights.
 
     Args:
-        architecture: a key of :data:`sinefield.fields.NETWORKS`, or of :data:`ASSEMBLIES`.
+        architecture: a key of :data:`sinefield.fields.NETWORKS`, of :data:`sinefield.fields.field.PARTS` or of
+            :data:`ASSEMBLIES`.
         in_features: d.
         out_features: c.
         settings: of the architecture.
@@ -108,7 +109,7 @@ class Network:
                 return cls(
                     assembly, int(inputs or 0), int(outputs or 0), each.settings(field), _axes_of(field), made_of
                 )
-        if not isinstance(name, str) or name not in NETWORKS or not isinstance(settings, Mapping):
+        if not isinstance(name, str) or name not in {**NETWORKS, **PARTS} or not isinstance(settings, Mapping):
             raise ValueError(
                 f"a {type(field).__name__} is no network that is built by name; use one of {', '.join(NETWORKS)}"
             )
@@ -139,7 +140,7 @@ class Network:
         architecture, settings = stored.get("architecture"), stored["settings"]
         layers = [stored.get("in_features"), stored.get("out_features"), settings.get("hidden_layers", 0)]
         widths = [settings.get("hidden_features", 1), settings.get("frequencies", 0)]
-        if not isinstance(architecture, str) or architecture not in {**NETWORKS, **ASSEMBLIES}:
+        if not isinstance(architecture, str) or architecture not in {**NETWORKS, **PARTS, **ASSEMBLIES}:
             raise ValueError(
                 f"unknown network {reprlib.repr(architecture)}; this sinefield knows {', '.join(NETWORKS)}"
             )

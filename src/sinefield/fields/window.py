@@ -61,7 +61,7 @@ KINDS: Final[Mapping[str, tuple[Callable[[Tensor, Sequence[float]], Tensor], Cal
 """Each kind of window: its function of points and numbers, and how many numbers there are in d coordinates."""
 
 
-@register("window")
+@register("window", part=True)
 @final
 class Window(nn.Module):
     """w, of one output, with nothing to learn in it.

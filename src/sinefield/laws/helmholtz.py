@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from sinefield.kinds.options import Options, numbers_of, option
+from sinefield.laws import options
 from sinefield.laws.law import Law
 
 
@@ -19,22 +20,6 @@ def _sources_of(texts: Any) -> tuple[tuple[float, ...], ...]:
     ((0.0, 0.0), (0.2, -0.1, 0.05))
     """
     return tuple(numbers_of(each, ",", [2, 3, 4], float, "--source", "0.1,-0.2") for each in texts)
-
-
-def _speed_of(text: str) -> Any:
-    """Return a speed: an expression, or the array of a file.
-
-    Raises:
-        ValueError: the file cannot be read.
-    """
-    if not text.lower().endswith(".npy"):
-        return text
-    import numpy as np
-
-    try:
-        return np.load(text, allow_pickle=False)
-    except OSError as error:
-        raise ValueError(f"cannot read the speed from {text}: {error}") from error
 
 
 @final
@@ -52,9 +37,7 @@ class HelmholtzOptions(Options):
         many=True,
         parse=_sources_of,
     )
-    speed: str | None = option(
-        "--speed", str, "Of the waves: an expression, or a .npy file over the square. (default: 1)", parse=_speed_of
-    )
+    speed: str | None = options.speed()
     layer: float | None = option("--layer", float, "Width of the absorbing layer in [-1, 1]². (default: 0.5)")
     features: int | None = option("--features", int, "Sines that span the medium. (default: 600)", least=10)
     accuracy: float | None = option("--accuracy", float, "Relative residual that counts as solved. (default: 1e-3)")

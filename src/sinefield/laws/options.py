@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sinefield.kinds.options import numbers_of, option
+from sinefield.kinds.options import option
 
 
 def expression(flag: str, about: str, metavar: str = "EXPR") -> Any:
@@ -34,21 +34,31 @@ def domain(example: str) -> Any:
     return option("--domain", str, f"Where: {example}", metavar="BOUNDS")
 
 
+def speed() -> Any:
+    """Return the option ``--speed``."""
+    about = "Of the waves: an expression, or a .npy file over the domain. (default: 1)"
+    return option("--speed", str, about, metavar="EXPR|FILE", parse=_speed_of)
+
+
 def until() -> Any:
     """Return the option ``--until``."""
     return option("--until", float, "The time at which it ends. (default: 1)", metavar="T", parse=_positive)
 
 
-def points_of(texts: Any) -> tuple[tuple[float, ...], ...]:
-    """Return the places that ``--source`` holds.
+def _speed_of(text: str) -> Any:
+    """Return a speed: an expression, or the array of a file.
 
     Raises:
-        ValueError: one is something else than two or three numbers with commas between.
-
-    >>> points_of(["0,0", "0.2,-0.1,0.05"])
-    ((0.0, 0.0), (0.2, -0.1, 0.05))
+        ValueError: the file cannot be read.
     """
-    return tuple(numbers_of(each, ",", [2, 3], float, "--source", "0.1,-0.2") for each in texts)
+    if not text.lower().endswith(".npy"):
+        return text
+    import numpy as np
+
+    try:
+        return np.load(text, allow_pickle=False)
+    except OSError as error:
+        raise ValueError(f"cannot read the speed from {text}: {error}") from error
 
 
 def _positive(value: float) -> float:

@@ -24,13 +24,17 @@ from torch import Tensor, nn
 
 from sinefield.constraint import Constraint
 from sinefield.domains import Box, PointCloud
-from sinefield.fields.compose import Formula, Product, Sum
+from sinefield.expressions import Function, function_of
+from sinefield.fields.compose import Product, Sum
+from sinefield.fields.distance import Distance
 from sinefield.problem import Problem
 from sinefield.problems.equation import equation
 from sinefield.problems.first_arrivals import first_arrivals, largest_bend, mean_slowness, nodes_of
+from sinefield.problems.poisson import domain_named
+from sinefield.signals.equation import EquationSignal
 
 Doubles = NDArray[np.float64]
-Speed = float | ArrayLike | Callable[[Tensor], Tensor]
+Speed = float | str | ArrayLike | Callable[[Tensor], Tensor]
 
 _CELLS: Final = {2: 200, 3: 48}  # along the longest side, of the finer grid
 _SHARP: Final = 0.75  # of the largest bend on the coarser grid: it is a half where T is smooth, 1 at a kink
@@ -47,9 +51,9 @@ _POINT: Final = (
 def eikonal(
     source: Sequence[float],
     speed: Speed = 1.0,
-    domain: Box | None = None,
+    domain: Box | str | None = None,
     *,
-    exact: Callable[[Tensor], Tensor] | None = None,
+    exact: Function | None = None,
     accuracy: float | None = None,
     features: int | None = None,
     cells: int | None = None,
@@ -59,11 +63,11 @@ def eikonal(
 
     Args:
         source: x_s, within the domain.
-        speed: v > 0: a number; a function from points ``(n, d)`` to ``(n,)`` or ``(n, 1)``; or an array, whose first
-            axis is x, whose first and last samples lie on the sides of the domain, and between whose samples cubic
-            splines are taken, clipped to its least and greatest value.
-        domain: where; None: [−1, 1] along each axis.
-        exact: travel times in closed form, from points ``(n, d)`` to ``(n, 1)``; the error is measured.
+        speed: v > 0: a number; a text such as ``"1 + x/2"``; a function from points ``(n, d)`` to ``(n,)`` or
+            ``(n, 1)``; or an array, whose first axis is x, whose first and last samples lie on the sides of the domain,
+            and between whose samples cubic splines are taken, clipped to its least and greatest value.
+        domain: where, a box or its bounds as ``"0,1,0,1"``; None: [−1, 1] along each axis.
+        exact: travel times in closed form; the error is measured.
         accuracy: relative residual that is good enough; None: 1e-4, or 1e-2 of the arrivals where there are kinks.
         features: of the sine layer; None: 1,000, or 1,600 for kinks.
         cells: of the finer grid along the longest side; None: 200 in two dimensions, 48 in three.
@@ -80,7 +84,13 @@ def eikonal(
     >>> solve(problem).metrics["error"] < 1e-10
     True
     """
-    box = Box([-1.0] * len(source), [1.0] * len(source)) if domain is None else domain
+    box = domain_named(domain) if isinstance(domain, str) else domain
+    if box is None:
+        box = Box([-1.0] * len(source), [1.0] * len(source))
+    if not isinstance(box, Box):
+        raise ValueError(f"travel times are found in a box, got {domain!r}; give its bounds as 0,1,0,1")
+    axes = tuple(box.axes or "xyz"[: box.dimension])
+    truth = None if exact is None else function_of(exact, axes)
     if box.dimension not in _CELLS or len(source) != box.dimension:
         raise ValueError(
             f"travel times are found in two or three dimensions, got a source of {len(source)} coordinates in a domain "
@@ -98,42 +108,43 @@ def eikonal(
         kinked = not smooth
 
     def around(network: nn.Module) -> nn.Module:
-        one = Formula(lambda x: torch.ones_like(x[:, :1]), box.dimension, 1)
-        return Product(_distance(source, box, at_source), Sum(one, network))
+        distance = _distance(source, box, at_source)
+        return Sum(distance, Product(distance, network))
 
     if not kinked:
         rays = Constraint(
             box, lambda u: velocity(u.points) ** 2 * u.gradient.square().sum(1, keepdim=True) - 1, name="eikonal"
         )
         problem = equation(
-            [rays], exact=exact, accuracy=accuracy or 1e-4, features=features or _FEATURES, around=around
+            [rays], exact=truth, accuracy=accuracy or 1e-4, features=features or _FEATURES, around=around
         )
         fast = problem.tuning["fast"]
-        return replace(problem, tuning={"fast": {**fast, "solver": fast["solver"].changed(tolerance=_TOLERANCE)}})
+        return replace(
+            problem,
+            signal=EquationSignal.of(box),
+            tuning={"fast": {**fast, "solver": fast["solver"].changed(tolerance=_TOLERANCE)}},
+        )
     points = torch.from_numpy(np.stack(np.meshgrid(*nodes, indexing="ij"), -1).reshape(-1, box.dimension))
     features = features or _FEATURES_OF_KINKS
     some = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))[: _ROWS * features]
     cloud = PointCloud(points[some], {"time": torch.from_numpy(times).reshape(-1, 1)[some]}, axes=box.axes)
     arrivals = Constraint(cloud, lambda u, time: u.value - time, name="arrivals")
-    return equation(
+    problem = equation(
         [arrivals],
         measured=["arrivals"],
-        exact=exact,
+        exact=truth,
         accuracy=accuracy or 1e-2,
         features=features,
         around=around,
     )
+    return replace(problem, signal=EquationSignal.of(box))
 
 
-def _distance(source: Sequence[float], box: Box, at_source: float) -> Formula:
+def _distance(source: Sequence[float], box: Box, at_source: float) -> Distance:
     """Return T₀ = |x − x_s| / v(x_s)."""
     longest = max(high - low for low, high in zip(box.lower, box.upper, strict=True))
-
-    def function(x: Tensor) -> Tensor:
-        offsets = x - torch.tensor(list(source), dtype=torch.float64).to(x)
-        return at_source * (offsets.square().sum(1, keepdim=True) + (_POINT * longest) ** 2).sqrt()
-
-    return Formula(function, box.dimension, 1)
+    place = {f"at_{axis}": float(each) for axis, each in enumerate(source)}
+    return Distance(box.dimension, 1, factor=at_source, rounding=_POINT * longest, **place)
 
 
 def _arrivals(
@@ -174,8 +185,8 @@ def _velocity(speed: Speed, box: Box) -> Callable[[Tensor], Tensor]:
         ValueError: an array of another number of axes, with NaN, or that is not positive; or a function that gives
             other than one value for each point.
     """
-    if callable(speed):
-        function = speed
+    if callable(speed) or isinstance(speed, str):
+        function = function_of(speed, tuple(box.axes or "xyz"[: box.dimension]))
 
         def from_function(points: Tensor) -> Tensor:
             found = function(points)
