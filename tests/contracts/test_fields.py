@@ -251,7 +251,7 @@ def test_a_network_is_rebuilt_from_what_it_says_of_itself(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", FIELDS)
 def test_fast_kernels_are_used(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oracle is asked for functions in closed form, modules of plain PyTorch, and periodic fields of those without a chain."""
+    """The oracle is asked for closed forms, modules of plain PyTorch, and periodic fields of those without a chain."""
     asked: list[str] = []
     evaluate = reference.evaluate
 
