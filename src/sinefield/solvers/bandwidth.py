@@ -28,7 +28,7 @@ _UNKNOWN = (3.0, 12.0, 48.0)  # bandwidths along axes that no right side tells a
 _ROOM, _EDGES = 1.25, 2.5  # for the solution beyond the bandwidth of right sides, and since it is not periodic
 _ALIKE = 1.25  # ratio of bandwidths of axes that are searched together
 _MANY = 3  # groups of axes that are searched one by one
-_GAIN = 0.5  # of a residual: what more features bring at least, or they bring nothing
+_GAIN = 0.6  # of a residual: what more features bring at least, or they bring nothing
 _NEAR = 100.0  # times the tolerance, which is good enough where to reach it takes many features
 _CHEAP = 1600  # features that are not many
 

@@ -59,7 +59,7 @@ class LeastSquares(Solver):
         most: features that networks are given at most, for all outputs together; 0: they keep theirs.
         work: products of numbers that bandwidths may take, 8 n³ for each solution with n features.
         rows: points of the constraints of the highest order, for each feature.
-        boundary_rows: points of the other constraints together, for each feature.
+        boundary_rows: points of the other constraints together, for each feature; more beyond three dimensions.
         boundary_weight: of the rows of the other constraints, beside those of the highest order.
         iterations: steps of Newton at most, for nonlinear equations; a linear one takes one.
     """
@@ -304,8 +304,12 @@ class _Points:
     def drawn(self, count: int, purpose: int) -> Batch:
         """Return points for so many features: to solve with (purpose 0), held out (1), or to see the extent (2)."""
         highest, others = _groups_by_order(self.objective)
+        # Of a domain of many dimensions most is near the boundary.
+        many = max(1.0, max(group.domain.dimension for group in self.objective.groups) / 3)
         per_group = [
-            self.settings.rows / len(highest) if place in highest else self.settings.boundary_rows / max(1, len(others))
+            self.settings.rows / len(highest)
+            if place in highest
+            else many * self.settings.boundary_rows / max(1, len(others))
             for place in range(len(self.objective.groups))
         ]
         samples = [
