@@ -21,6 +21,7 @@ SMALL = ["--width", "16", "--depth", "1", "--passes", "1", "--device", "cpu"]
 
 
 BLEND = ["blend", "other.png", "photo.png", "--mask", "mask.png", *SMALL]
+INPAINT = ["inpaint", "photo.png", "--mask", "mask.png", *SMALL]
 
 
 def picture(path: Path, seed: int) -> None:
@@ -89,6 +90,11 @@ REFUSED = [
         for each in ("photo.png", "other.png", "mask.png")
     ),
     ([*BLEND, *MADE, "--picture", "symbolic.png", "--force"], "it is the input photo.png"),
+    *(
+        ([*INPAINT, *MADE, option, each], f"it is the input {each}")
+        for option in ("--picture", "--figure")
+        for each in ("photo.png", "mask.png")
+    ),
     # two outputs of one name
     ([*BLEND, *MADE, "--picture", "new.png", "--figure", "new.png"], "two outputs have this name"),
     ([*FIT, "--figure", "new.gif", "--animate", "new.gif"], "two outputs have this name"),
@@ -99,6 +105,7 @@ REFUSED = [
     ([*FIT, "-o", "other.png"], "its ending must be .safetensors"),
     ([*FIT, "-o", "other.png", "--force"], "its ending must be .safetensors"),
     ([*BLEND, "-o", "edited.png"], "its ending must be .safetensors"),
+    ([*INPAINT, "-o", "edited.png"], "its ending must be .safetensors"),
     ([*BLEND, *MADE, "--picture", "sound.wav"], "its ending must be one of .png"),
     ([*FIT, "-o", "field"], "its ending must be .safetensors"),
     ([*FIT, "--figure", "sound.wav"], "its ending must be one of .png"),
@@ -126,6 +133,8 @@ REFUSED = [
     (["fit", "sample:camera", "-o", "photo.safetensors", *SMALL], "it holds the field of photo.png"),
     ([*FIT, "-o", "weights.safetensors"], "it holds no field"),
     ([*BLEND, "-o", "photo.safetensors"], "it holds a field of photo.png itself"),
+    ([*INPAINT, "-o", "photo.safetensors"], "it holds a field of photo.png itself"),
+    ([*INPAINT, "-o", "blended.safetensors"], "it holds a field of photo.png itself, found as blend"),
     ([*BLEND, "-o", "ball.safetensors"], "it holds the field of ball.ply"),
     ([*FIT, "-o", "older.safetensors"], "it does not tell what it is the field of"),
 ]

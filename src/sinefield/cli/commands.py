@@ -15,7 +15,7 @@ import typer
 from sinefield import __version__, kinds
 from sinefield.cli import options, outputs, report, solving
 from sinefield.cli.panels import KindsCommand, expand, of_kinds
-from sinefield.cli.pictures import blend
+from sinefield.cli.pictures import blend, inpaint
 from sinefield.imports import pause_garbage_collection
 
 if TYPE_CHECKING:
@@ -319,6 +319,7 @@ def application() -> typer.Typer:
     app.command(cls=KindsCommand)(of_kinds(fit, "fit"))
     app.command(cls=KindsCommand)(of_kinds(render, "render"))
     app.command()(expand(blend))
+    app.command()(expand(inpaint))
     for command in (mesh, compare, inspect, info):
         app.command()(command)
     app.add_typer(solving.application(), name="solve")

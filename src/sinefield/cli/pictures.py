@@ -174,6 +174,46 @@ def blend(
     search.write(solution, output, f"{source} in {destination}", told)
 
 
+def inpaint(
+    source: options.ImageArgument,
+    output: FieldFile,
+    *,
+    mask: Annotated[
+        Path | None, typer.Option("--mask", metavar="PICTURE", help="White where the picture is to be filled in.")
+    ] = None,
+    pixels: Annotated[
+        float | None, typer.Option(metavar="N", help="Know only N pixels drawn at random, or a fraction below 1.")
+    ] = None,
+    scale: Annotated[
+        int, typer.Option(min=1, help="Super-resolution: find so many times the pixels each way, of the same means.")
+    ] = 1,
+    prior: Annotated[str, typer.Option(help="What else is asked of it: hessian or tv.")] = "hessian",
+    weight: Annotated[float | None, typer.Option(help="Of the prior. (default: by the prior)")] = None,
+    search: Search,
+) -> None:
+    """Find a picture from some of its pixels, or one of higher resolution."""
+    search.check("inpaint", output, source, mask)
+    with pause_garbage_collection():
+        from dataclasses import replace
+
+        from sinefield import problems
+        from sinefield.io.source import Source
+
+    with report.warnings_told() as told:
+        problem = problems.inpaint(
+            source,
+            mask=mask,
+            pixels=pixels,
+            seed=search.seed,
+            prior=prior,
+            weight=weight,
+            scale=scale,
+            **search.settings(),
+        )
+    solution = search.find(replace(problem, source=Source.of(source)))
+    search.write(solution, output, source, told)
+
+
 def _pixel(text: str) -> tuple[int, int]:
     """Return column and row.
 

@@ -16,6 +16,7 @@ from sinefield.problems.equation import equation
 from sinefield.problems.heat import heat
 from sinefield.problems.helmholtz import helmholtz
 from sinefield.problems.image import image
+from sinefield.problems.inpaint import inpaint
 from sinefield.problems.inverse_helmholtz import inverse_helmholtz
 from sinefield.problems.march import march
 from sinefield.problems.poisson import poisson
@@ -33,6 +34,7 @@ __all__ = [
     "heat",
     "helmholtz",
     "image",
+    "inpaint",
     "inverse_helmholtz",
     "march",
     "of",
