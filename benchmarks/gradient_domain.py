@@ -62,7 +62,7 @@ BLENDS: dict[str, dict[str, Any]] = {
 }
 
 
-def blend(options: dict[str, Any], side: int, seed: int, budget: dict[str, float]) -> dict[str, float]:
+def blend(options: dict[str, Any], side: int, seed: int, budget: dict[str, Any]) -> dict[str, float]:
     """Return what a blend of the astronaut and the cat reaches beside the discrete solution."""
     given = {name: each(side) if callable(each) else each for name, each in options.items()}
     pasted, onto = (picture(name, side).astype(np.float32) for name in ("astronaut", "chelsea"))
@@ -106,12 +106,11 @@ def reweighted(values: Doubles, known: NDArray[np.bool_], *, second: bool, steps
     return found.reshape(values.shape)
 
 
-def inpaint(name: str, side: int, seeds: int, budget: dict[str, float]) -> dict[str, Any]:
+def inpaint(name: str, side: int, seeds: int, budget: dict[str, Any]) -> dict[str, Any]:
     """Return the PSNR of the pixels that are not known of a picture, by each way."""
     values = picture(name, side, grey=True)
-    known = np.zeros(side**2, bool)
-    known[np.random.default_rng(0).permutation(side**2)[: side**2 // 10]] = True
-    known = known.reshape(side, side)
+    known = np.zeros((side, side), bool)
+    known.flat[np.random.default_rng(0).permutation(side**2)[: side**2 // 10]] = True
     rivals: dict[str, Callable[[], Doubles]] = {
         "biharmonic": lambda: skimage.restoration.inpaint_biharmonic(values[..., 0], ~known),
         "total variation": lambda: reweighted(values[..., 0], known, second=False),
@@ -135,7 +134,7 @@ def inpaint(name: str, side: int, seeds: int, budget: dict[str, float]) -> dict[
 def blends(seeds: int, *, smoke: bool) -> dict[str, Any]:
     """Return what each kind of blend reaches."""
     side = 24 if smoke else 256
-    budget = {"passes": 1.0} if smoke else {"seconds": SECONDS}
+    budget: dict[str, Any] = {"passes": 1.0} if smoke else {"seconds": SECONDS}
     rows: list[dict[str, Any]] = []
     for name, given in BLENDS.items():
         rows.append({"task": name, **machine.spreads([blend(given, side, seed, budget) for seed in range(seeds)])})
