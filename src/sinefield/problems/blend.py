@@ -56,7 +56,7 @@ from sinefield.solvers import Adam, Muon
 SIDE = 8
 """The side of the squares of pixels that a step takes whole."""
 
-FAST: Changes = {"solver": Muon(1e-3, rest=Adam(4e-4)), "batch": 1296, "passes": 40, "first_omega": 50.0}
+FAST: Changes = {"solver": Muon(1e-3, rest=Adam(4e-4)), "batch": 1296, "passes": 120, "first_omega": 50.0}
 """How it is found."""
 
 PictureSource = str | Path | NDArray[Any] | Tensor
