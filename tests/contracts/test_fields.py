@@ -102,6 +102,7 @@ TERMS: Mapping[str, list[list[float]]] = {
         [-2, 0, 0, 2, 3, 1, 1, 0],
     ],
     **{f"bessel-{kind}": [[-1.0, -1.5, 0.7, 1.3, 2 / 3, 3, 0.4], [-2, 0, 0, 2, 2, 1, 0]] for kind in "jyik"},
+    "standing": [[2.0, -1, 0.1, 0.2, 0, 0.3, 0.5], [1.0, 3, 0.1, 0.2, 1, 0.4, 2]],
     "waves": [[2.0, -1, 0, 0, 0.1, 0.2, 0.5], [2.0, -1, 0.5, 0.7, 0.1, 0.2, 2]],
 }
 
@@ -145,7 +146,10 @@ FIELDS: Mapping[str, Callable[[], nn.Module]] = {
     "periodic perceptron": lambda: Periodic(perceptron(4), (2.0, 3.0)).double(),
     "periodic module": lambda: Periodic(Readout(siren(4), matrix(2, 2)), (2.0, 3.0)).double(),
     "side by side": batched,
-    **{f"expansion in {family}": functools.partial(expansion, family) for family in TERMS},
+    **{
+        f"expansion in {family}": functools.partial(expansion, family)
+        for family in ("powers", "bessel-k", "standing", "waves")
+    },
     "window": lambda: Window(2, 1, "gaussian", "0.1,-0.2,0.7"),
     "distance": lambda: Distance(2, 1, factor=0.7, rounding=0.1, at_0=0.2, at_1=-0.3),
     "expansion in functions of the user": lambda: Expansion(formula(2), 2),

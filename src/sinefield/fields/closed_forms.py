@@ -27,6 +27,8 @@ from sinefield.fields.outgoing import Outgoing
 
 _LEAST = 1e-60  # of a distance: at the centre itself derivatives are large and finite, and powers are 0
 
+_DEEPER = 200  # orders above the highest one that ratios are begun at: more than any argument of size takes
+
 Need = tuple[tuple[int, ...], tuple[int, ...]]
 """A derivative: the axes that it is taken by, and those along which the Laplacian is taken besides; () for none."""
 
@@ -36,6 +38,10 @@ Ladder = Mapping[tuple[int, int], complex]
 
 class Family(Protocol):
     """Functions of one kind, each a row of numbers."""
+
+    def is_smooth(self, terms: Tensor) -> bool:
+        """Return whether all of some functions are smooth everywhere, so that sines lack none of them."""
+        ...
 
     def width(self, dimension: int) -> int:
         """Return how many numbers a function has.
@@ -58,6 +64,10 @@ class Planar(ABC):
 
     own: int
     """How many numbers a function has of its own."""
+
+    @abstractmethod
+    def is_smooth(self, terms: Tensor) -> bool:
+        """Return whether all of some functions are smooth everywhere."""
 
     def width(self, dimension: int) -> int:
         """Return how many numbers a function has.
@@ -132,6 +142,11 @@ class Powers(Planar):
 
     own: int = 3
 
+    def is_smooth(self, terms: Tensor) -> bool:
+        """Return whether all of some functions are polynomials."""
+        a, b, with_log = terms[:, 4:7].unbind(1)
+        return bool(((a >= 0) & (a % 1 == 0) & (b >= 0) & (b % 1 == 0) & (with_log == 0)).all())
+
     def climbed(self, radius: Tensor, angle: Tensor, terms: Tensor, steps: tuple[int, int]) -> Tensor:
         """Return the derivative of the powers; see :meth:`Planar.climbed`."""
         scale, a, b, with_log = terms.unbind(1)
@@ -168,6 +183,10 @@ class Cylinder(Planar):
     kind: Kind
     own: int = 2
 
+    def is_smooth(self, terms: Tensor) -> bool:
+        """Return whether all of some functions are bounded at the centre and of whole orders."""
+        return self.kind in ("j", "i") and bool((terms[:, 4] % 1 == 0).all())
+
     def climbed(self, radius: Tensor, angle: Tensor, terms: Tensor, steps: tuple[int, int]) -> Tensor:
         """Return the derivative of the cylinder functions; see :meth:`Planar.climbed`."""
         scale, order, k = terms.unbind(1)
@@ -181,11 +200,44 @@ class Cylinder(Planar):
 
     def _scaled(self, order: Tensor, x: Tensor) -> Tensor:
         """Return C_ν(x), without its factor e^x or e^(−x)."""
+        if self.kind != "j" and x.ndim == 2 and bool((order % 1 == 0).all()):
+            return self._of_whole_orders(order, x)
         from scipy import special
 
         function = {"j": special.jv, "y": special.yv, "i": special.ive, "k": special.kve}[self.kind]
         found = function(*np.broadcast_arrays(order.numpy(), x.numpy()))
         return torch.from_numpy(np.asarray(found)).to(x)
+
+    def _of_whole_orders(self, order: Tensor, x: Tensor) -> Tensor:
+        """Return C_n(x), each order from the one before, once for all functions of one centre.
+
+        Upwards by C_(n+1) = 2n/x C_n ∓ C_(n−1) for Y and K; for I by ratios r_n = I_n / I_(n−1) downwards,
+        r_n = 1 / (2n/x + r_(n+1)); the ways in which rounding is not amplified.
+        """
+        _, place = torch.unique(x[:2], dim=1, return_inverse=True)
+        first = torch.stack([(place == each).int().argmax() for each in range(int(place.max()) + 1)])
+        if not bool((x == x[:, first][:, place]).all()):
+            first = place = torch.arange(x.shape[1])
+        known, most = x[:, first], max(1, int(order.abs().max()))
+        if self.kind == "i":
+            ratios, ratio = [], torch.zeros_like(known)
+            for n in range(most + _DEEPER, 0, -1):
+                ratio = 1 / (2 * n / known + ratio)
+                ratios.append(ratio)
+            zeroth = torch.special.i0e(known)
+            table = torch.stack([zeroth, *(zeroth * torch.stack(ratios[::-1][:most]).cumprod(0))])
+        else:
+            from scipy import special
+
+            functions = (special.y0, special.y1) if self.kind == "y" else (special.k0e, special.k1e)
+            rows = [torch.from_numpy(each(known.numpy())) for each in functions]
+            sign = -1 if self.kind == "y" else 1
+            for n in range(1, most):
+                rows.append(2 * n / known * rows[n] + sign * rows[n - 1])
+            table = torch.stack(rows)
+        found = table[order.abs().long(), :, place].mT
+        turned = (self.kind == "y") & (order < 0) & (order % 2 != 0)  # Y_(−n) = (−1)ⁿ Y_n
+        return torch.where(turned, -found, found)
 
     def _size(self, order: Tensor, x: Tensor) -> Tensor:
         """Return the size of C_ν about x, which is not 0 where C_ν is."""
@@ -196,8 +248,62 @@ class Cylinder(Planar):
 
 @final
 @dataclass(frozen=True)
+class StandingWaves:
+    """cos(κ·(x − c) − β) cos(ω (t − c_t) − γ) with t one of the coordinates; w = (κ, ω), c, the axis of t, γ, and β."""
+
+    def is_smooth(self, terms: Tensor) -> bool:  # noqa: ARG002
+        """Return that they are."""
+        return True
+
+    def width(self, dimension: int) -> int:
+        """Return how many numbers a function has."""
+        return 2 * dimension + 3
+
+    def evaluate(self, terms: Tensor, points: Tensor, need: Need) -> Tensor:
+        """Return a derivative of functions ``(m, 2d + 3)`` at points ``(n, d)``, as ``(n, m)``."""
+        dimension = points.shape[1]
+        waves, centre = terms[:, :dimension], terms[:, dimension : 2 * dimension]
+        in_time = torch.arange(dimension, device=terms.device) == terms[:, -3:-2]
+        kappa, omega = waves.masked_fill(in_time, 0.0), waves.masked_fill(~in_time, 0.0)
+        phases = [
+            points @ each.mT - (each * centre).sum(1) - shift
+            for each, shift in ((kappa, terms[:, -1]), (omega, terms[:, -2]))
+        ]
+        by, along = need
+        total = torch.zeros_like(phases[0])
+        for axes in [(*by, axis, axis) for axis in along] or [by]:
+            in_space = (~in_time)[:, list(axes)].sum(1).to(terms)
+            steps = (in_space, len(axes) - in_space)
+            factor = torch.ones_like(terms[:, 0])
+            for axis in axes:
+                factor = factor * waves[:, axis]
+            # Each derivative of a cosine is that of a quarter of a period before.
+            parts = [
+                phase.cos() * _quarter(step) - phase.sin() * _quarter(step - 1)
+                for phase, step in zip(phases, steps, strict=True)
+            ]
+            total = total + factor * parts[0] * parts[1]
+        return total
+
+
+def _quarter(steps: Tensor) -> Tensor:
+    """Return cos(π/2 · steps), which is −1, 0 or 1, to the last digit.
+
+    >>> _quarter(torch.arange(5)).tolist()
+    [1, 0, -1, 0, 1]
+    """
+    left = steps % 4
+    return (left == 0).to(steps) - (left == 2).to(steps)
+
+
+@final
+@dataclass(frozen=True)
 class Waves:
     """e^(iw·(x − c)) with a complex w: plane waves, and those that grow or decay; w real, w imaginary, c and β."""
+
+    def is_smooth(self, terms: Tensor) -> bool:  # noqa: ARG002
+        """Return that they are."""
+        return True
 
     def width(self, dimension: int) -> int:
         """Return how many numbers a function has."""
@@ -231,6 +337,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "bessel-y": Cylinder("y"),
     "bessel-i": Cylinder("i"),
     "bessel-k": Cylinder("k"),
+    "standing": StandingWaves(),
     "waves": Waves(),
     "outgoing": Outgoing(),
 }

@@ -163,6 +163,12 @@ class Expansion(Composite):
         return cls(Columns(family, terms, in_features), out_features)
 
     @property
+    def is_smooth(self) -> bool:
+        """Whether its functions are known to be smooth everywhere, so that sines lack none of them."""
+        known = self.columns
+        return isinstance(known, Columns) and FAMILIES[known.family].is_smooth(known.terms)
+
+    @property
     def last(self) -> Affine:
         """The map A."""
         return Affine(self.weight)

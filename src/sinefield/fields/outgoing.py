@@ -34,6 +34,10 @@ _NEAR = 5.5  # widths inside of the window's radius at which nothing is left: er
 class Outgoing:
     """(1 − w) U_n of size 1 at r = s; rows are n, k, A, a, L, s, δ, and the last number β of Re(e^(−iβ) …)."""
 
+    def is_smooth(self, terms: Tensor) -> bool:  # noqa: ARG002
+        """Return that they are not."""
+        return False
+
     def width(self, dimension: int) -> int:
         """Return how many numbers a function has.
 

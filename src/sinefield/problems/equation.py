@@ -15,19 +15,24 @@ from torch import Tensor, nn
 
 from sinefield import metrics
 from sinefield.constraint import Constraint
+from sinefield.fields.compose import Sum
+from sinefield.fields.expansion import Expansion
 from sinefield.fields.siren import Siren
 from sinefield.objective import Group, Objective
 from sinefield.problem import Problem
+from sinefield.problems.closed_forms import Choice, closed_forms
 from sinefield.problems.deep_equation import WIDTH, balanced, deep_network, deep_recipe
 from sinefield.recipe import Changes
 from sinefield.residuals import draw_samples, relative_residuals
 from sinefield.sampler import generator_of
 from sinefield.solvers.least_squares import LeastSquares
+from sinefield.solvers.particular_solutions import ParticularSolutions
 from sinefield.solvers.separable import constants_of
 from sinefield.solvers.variable_projection import VariableProjection
 
 _HELD_OUT = 4096  # points of each domain that residuals are measured at
 _FIRST, _MOST = 400, 4800  # features of a network that is given as many as it takes
+_QUICK = 1e10  # work of a network alone beside a re-entrant corner or a hole: a few bandwidths of few features
 _PURPOSE = 77  # apart from those of the solver: its points are others
 
 
@@ -43,6 +48,7 @@ def equation(
     features: int | None = None,
     hidden_layers: int = 0,
     around: Callable[[nn.Module], nn.Module] | None = None,
+    columns: Sequence[nn.Module] | None = None,
 ) -> Problem:
     """Return the problem of an equation with its boundary and initial conditions.
 
@@ -73,6 +79,9 @@ def equation(
             found by Gauss-Newton, see :mod:`sinefield.problems.deep_equation`: for nonlinear equations with fronts and
             layers that one sine layer does not follow.
         around: makes the field of the network, to build conditions in: ``lambda u: Sum(g, Product(d, u))``.
+        columns: fields of m outputs without anything to learn, such as :class:`~sinefield.fields.Columns` or a
+            ``Formula``, that the network is helped by; none in ``()``. None: chosen by looking at the equation, its
+            corners and its holes, see :mod:`sinefield.problems.closed_forms`, where ``around`` is None.
 
     Raises:
         ValueError: no constraints, domains of different dimensions, a further unknown of the name ``u``, or a residual
@@ -96,7 +105,8 @@ def equation(
             f"dimensions {sorted(dimensions)}"
         )
     width = 2 * outputs if complex else outputs
-    build = partial(_network, dimensions.pop(), width, features or _FIRST, around)
+    dimension = dimensions.pop()
+    build = partial(_network, dimension, width, features or _FIRST, around)
     if hidden_layers:
         build = partial(deep_network, constraints, width, features or WIDTH, hidden_layers, around)
     if "u" in (unknowns or {}):
@@ -107,7 +117,18 @@ def equation(
     accuracy = accuracy or (1e-4 if measured else 1e-6)
     varies = not hidden_layers and (measured or constants_of(objective))
     projection = VariableProjection(tuple(measured), tolerance=accuracy / 10) if varies else None
-    solver = projection or LeastSquares(most=0 if features else _MOST)
+    chosen = Choice([Expansion(each, width) for each in columns or ()])
+    if columns is None and around is None and not varies and not hidden_layers:
+        chosen = closed_forms(objective, features or _MOST, complex_field=complex)
+    if chosen.expansions and not hidden_layers:
+        within = partial(_beside, chosen.expansions, around)
+        builders["u"] = partial(_network, dimension, width, features or _FIRST, within)
+    last_layer = LeastSquares(most=0 if features else _MOST)
+    quick = _QUICK if chosen.needed else 0.0
+    helped = (
+        ParticularSolutions(last_layer, chosen.alone, quick) if chosen.expansions and columns is None else last_layer
+    )
+    solver = projection or helped
     shallow: Changes = {
         "solver": solver,
         "batch": None,  # a step draws points of its own
@@ -131,6 +152,13 @@ def _network(
 ) -> nn.Module:
     network = Siren(inputs, outputs, hidden_features=features, hidden_layers=0, first_omega=first_omega).double()
     return network if around is None else around(network)
+
+
+def _beside(
+    expansions: Sequence[nn.Module], around: Callable[[nn.Module], nn.Module] | None, network: nn.Module
+) -> nn.Module:
+    whole = Sum(network, *map(deepcopy, expansions))
+    return whole if around is None else around(whole)
 
 
 def _copied(field: nn.Module, _omega: float) -> nn.Module:

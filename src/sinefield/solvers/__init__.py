@@ -6,6 +6,7 @@ from sinefield.solvers.gauss_newton import GaussNewton
 from sinefield.solvers.lbfgs import LBFGS
 from sinefield.solvers.least_squares import LeastSquares
 from sinefield.solvers.muon import Muon, orthogonalise
+from sinefield.solvers.particular_solutions import ParticularSolutions
 from sinefield.solvers.schedule import Constant, Cosine, Schedule
 from sinefield.solvers.soap import Soap
 from sinefield.solvers.solver import Solver, State, Tensors
@@ -26,6 +27,7 @@ __all__ = [
     "GaussNewton",
     "LeastSquares",
     "Muon",
+    "ParticularSolutions",
     "Schedule",
     "Soap",
     "Solver",

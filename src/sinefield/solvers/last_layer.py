@@ -65,13 +65,14 @@ class _Through(Composite):
         return dict(self._evaluate(self.whole, points, needs))
 
     def _evaluate(self, part: nn.Module | Chain, points: Tensor, needs: Set[Derivative]) -> Mapping[Derivative, Tensor]:
-        if isinstance(part, Expansion):
+        if isinstance(part, Expansion) and part.weight.requires_grad:
             return self.answer(part.last, part.columns, points, needs)
         if isinstance(part, Composite):
             return part.derivatives(points, needs, self._evaluate)
         chain = part if isinstance(part, Chain) else part.chain() if isinstance(part, Field) else None
         last = chain.links[-1] if chain is not None else None
-        if chain is None or not isinstance(last, Affine) or not isinstance(last.weight, nn.Parameter):
+        known = isinstance(last, Affine) and isinstance(last.weight, nn.Parameter) and last.weight.requires_grad
+        if chain is None or not isinstance(last, Affine) or not known:
             return kernels.evaluate(part, points, needs)
         return self.answer(last, Chain(chain.links[:-1]), points, needs)
 

@@ -23,7 +23,9 @@ from typing import final
 import torch
 from torch import Tensor
 
+from sinefield.domains import Domain
 from sinefield.fields.derivatives import highest_order
+from sinefield.fields.expansion import Expansion
 from sinefield.objective import Batch, Objective
 from sinefield.residuals import draw_samples, relative_residuals
 from sinefield.sampler import generator_of
@@ -41,6 +43,7 @@ _FULL = 0.8  # of the rows: columns at most, or residuals are 0 at the points th
 _LINEAR = 1.01  # times the residual of the linear equation: a step of Newton that reaches it is the last
 _FAINT = 1e-6  # weight of constraints that are left out: the others alone may determine nothing
 _CONTRADICTED, _HOLDS = 0.03, 1e-3  # residuals of constraints that do not hold, and of those that do
+_PER_CLOSED_FORM = 10  # points of the conditions for each function in closed form
 _HELD_OUT = 1000  # points of each domain that bandwidths are judged at
 
 
@@ -134,7 +137,7 @@ class LeastSquares(Solver):
                     state["reported"][place] = known.get(name, math.inf)
                 state["terms"].copy_(torch.tensor(list(found.relative.values()), dtype=torch.float64) ** 2)
                 state.values |= {f"best/{name}": each.detach().clone() for name, each in objective.parameters.items()}
-            self._put_back(objective, state)
+            self.put_back(objective, state)
         state["done"].fill_(self._next(objective, state) is None)
         return dict(zip(_orders(objective), state["terms"].clone(), strict=True))
 
@@ -175,7 +178,7 @@ class LeastSquares(Solver):
                 residuals.append(max(each for key, each in relative.items() if key not in left_out))
             if residuals[1] < _HOLDS:
                 found[f"without_{name}"] = residuals[0]
-        self._put_back(objective, state)
+        self.put_back(objective, state)
         return found
 
     @staticmethod
@@ -218,7 +221,7 @@ class LeastSquares(Solver):
                     each.resize(trial.features)
                 each.place(points.boxes[each.unknown], trial.centres, trial.bandwidths, points.seed + number)
 
-    def _put_back(self, objective: Objective, state: Tensors) -> None:
+    def put_back(self, objective: Objective, state: Tensors) -> None:
         """Give the networks what is the best so far."""
         answer = self.answer(state)
         for each in sine_layers(objective):
@@ -248,8 +251,9 @@ class LeastSquares(Solver):
             what the last step was made of.
         """
         linear = linearise_last_layer(objective, batch)
-        outputs = sum(each.weight.shape[0] for each in linear.maps)
-        count = max(1, min(count, int(_FULL * len(linear.residuals)) // outputs))
+        outputs = sum(each.last.out_features for each in sine_layers(objective))
+        left_over = int(_FULL * len(linear.residuals)) // outputs - _closed_forms(objective)
+        count = max(1, min(count, left_over))
         used, blocks = used_columns(linear, count, sine_layers(objective))
         whole = linear.jacobian.new_zeros(linear.jacobian.shape[1])
         linear.assign(whole)
@@ -259,7 +263,11 @@ class LeastSquares(Solver):
                 linear = linearise_last_layer(objective, batch)
             matrix = linear.jacobian if len(used) == len(whole) else linear.jacobian[:, used]
             if rows is None:
-                rows = self._row_scales(objective, linear, matrix, left_out)
+                # Functions in closed form are of any size, and say nothing about what the terms are like.
+                pairs = zip(linear.maps, blocks, strict=True)
+                of_sines = torch.cat([torch.full((n * m,), each.bias is not None) for each, (n, m) in pairs])
+                some = matrix if bool(of_sines.all()) else matrix[:, of_sines]
+                rows = self._row_scales(objective, linear, some, left_out)
             right = -rows * objective.residuals(batch)
             solved, step, left = Solved.of(linear, used, blocks, matrix.mul_(rows[:, None]), right)
             if linear_equation:
@@ -304,6 +312,7 @@ class _Points:
     def drawn(self, count: int, purpose: int) -> Batch:
         """Return points for so many features: to solve with (purpose 0), held out (1), or to see the extent (2)."""
         highest, others = _groups_by_order(self.objective)
+        shares = dict(zip(others, _shares([self.objective.groups[place].domain for place in others]), strict=True))
         # Of a domain of many dimensions most is near the boundary.
         many = max(1.0, max(group.domain.dimension for group in self.objective.groups) / 3)
         per_group = [
@@ -312,9 +321,14 @@ class _Points:
             else many * self.settings.boundary_rows / max(1, len(others))
             for place in range(len(self.objective.groups))
         ]
+        # Functions in closed form are seen by a part of a boundary alone: a corner, a small hole.
+        more = 0 if purpose else _closed_forms(self.objective)
+        extra = [
+            more if place in highest else _PER_CLOSED_FORM * more * shares[place] for place in range(len(per_group))
+        ]
         samples = [
-            draw_samples(group.domain, max(16, math.ceil(part * count)), generator_of(self.seed, purpose, place))
-            for place, (group, part) in enumerate(zip(self.objective.groups, per_group, strict=True))
+            draw_samples(group.domain, max(16, math.ceil(part * count + also)), generator_of(self.seed, purpose, place))
+            for place, (group, part, also) in enumerate(zip(self.objective.groups, per_group, extra, strict=True))
         ]
         return Batch(samples)
 
@@ -330,10 +344,28 @@ class _Points:
         return torch.stack([points.min(0).values, points.max(0).values])
 
 
+def _shares(domains: Sequence[Domain]) -> Sequence[float]:
+    """Return the part of the points that each of some domains gets: all the same, or half by size where that is known.
+
+    >>> from sinefield.domains import Ball
+    >>> [round(each, 3) for each in _shares([Ball([0, 0], radius).boundary for radius in (1, 3)])]
+    [0.375, 0.625]
+    """
+    sizes = [float(getattr(each, "measure", 0.0)) for each in domains]
+    equal = 1 / max(1, len(sizes))
+    return [(equal + each / sum(sizes)) / 2 if all(sizes) else equal for each in sizes]
+
+
 def _seed_of(weight: Tensor) -> Tensor:
     """Return the seed of frequencies, phases and points: that of the initial weights, by way of their bits."""
     bits = weight.detach().cpu().contiguous().view(torch.int64)
     return bits.sum() & (2**31 - 1)
+
+
+def _closed_forms(objective: Objective) -> int:
+    """Return how many functions in closed form stand beside the features of networks."""
+    modules = [each for unknown in objective.unknowns.values() for each in unknown.modules()]
+    return sum(each.weight.shape[1] for each in modules if isinstance(each, Expansion) and each.weight.requires_grad)
 
 
 def _orders(objective: Objective) -> dict[str, int]:
