@@ -91,6 +91,34 @@ def test_two_sources_are_hankel_functions(tmp_path: Path) -> None:
         assert torch.equal(again(points), solution.field(points))
 
 
+def beside_a_disc(k: float, disc: Disc, source: tuple[float, float], sigma: float, points: Tensor) -> Any:
+    """The field of a source beside a disc: Bessel and Hankel functions about its middle, by Graf's addition theorem."""
+    a, inner = disc.radius, k / disc.speed
+    x, y = (points - torch.tensor(disc.centre)).T.numpy()
+    sx, sy = source[0] - disc.centre[0], source[1] - disc.centre[1]
+    r, angle = np.hypot(x, y), np.arctan2(y, x) - math.atan2(sy, sx)
+    total = np.where(r < a, 0, far_field(k, 0.0, source, points))
+    for n in range(-20, 21):
+        arriving = 0.25j * special.hankel1(n, k * math.hypot(sx, sy))
+        j, h, i = special.jv(n, k * a), special.hankel1(n, k * a), special.jv(n, inner * a)
+        dj, dh, di = k * special.jvp(n, k * a), k * special.h1vp(n, k * a), inner * special.jvp(n, inner * a)
+        out, held = np.linalg.solve([[h, -i], [dh, -di]], [-arriving * j, -arriving * dj])
+        parts = held * special.jv(n, inner * r), out * special.hankel1(n, k * np.maximum(r, a))
+        total = total + np.where(r < a, *parts) * np.exp(1j * n * angle)
+    return math.exp(-(k**2) * sigma**2 / 2) * total
+
+
+def test_a_disc_of_double_the_speed_scatters() -> None:
+    k, disc, source = 8.0, Disc((0.12, 0.0), 0.15, 2.0), (-0.15, 0.0)
+    solution = solve(helmholtz(wavenumber=k, sources=[(*source, 0.04)], speed=disc, features=500), seed=1)
+    points = ring(source, 0.24)
+    assert float(disc.holds(points).double().mean()) > 0.05
+    truth = beside_a_disc(k, disc, source, 0.04, points)
+    assert relative(values_of(solution, points), truth) < 2e-2
+    assert relative(far_field(k, 0.04, source, points), truth) > 0.1  # the disc matters
+    assert {"residual_value", "residual_slope", "residual_piece"} <= solution.metrics.keys()
+
+
 def test_a_uniform_speed_is_another_wavenumber() -> None:
     solution = solve(helmholtz(wavenumber=12.0, speed=2.0, sources=[(0.0, 0.0, 0.06)], features=300))
     points = ring((0.0, 0.0), 0.4)

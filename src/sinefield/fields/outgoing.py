@@ -9,8 +9,8 @@ the first kind U_n = H_n(kR) e^(inΘ) with R² = X² + Y² and e^(iΘ) = (X + iY
 
     (∂_X + i ∂_Y) U_n = −k U_(n+1),      (∂_X − i ∂_Y) U_n = k U_(n−1)
 
-all their derivatives are of that kind. They are unbounded at the origin: a factor 1 − ½ erfc((r² − s²)/2sδ) takes them
-away there.
+all their derivatives are of that kind. They are unbounded at the origin: a factor 1 − ½ erfc((s/δ) log(r/s)) takes them
+away there, whatever their order.
 
 Source: Chew & Weedon, "A 3D perfectly matched medium from modified Maxwell's equations with stretched coordinates",
 1994; NIST Digital Library of Mathematical Functions, equation 10.6.2.
@@ -26,7 +26,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-_NEAR = 5.5  # widths inside of the window's radius at which nothing is left: erfc(5.5) is 7e-15
+_NEAR = 12.0  # log(s/r) s/δ beyond which nothing is left, of waves of any order: erfc(12) is 1e-64
 
 
 @final
@@ -63,7 +63,7 @@ class Outgoing:
         numbers = terms[0, 1:7].tolist() if len(terms) else [1.0] * 6
         total = torch.zeros(len(points), len(orders), dtype=torch.complex128)
         wanted = [tuple(by)] if not along else [(axis, axis) for axis in along]
-        far = points.square().sum(1) > max(0.0, numbers[4] ** 2 - 2 * numbers[4] * numbers[5] * _NEAR)
+        far = points.square().sum(1) > numbers[4] ** 2 * math.exp(-2 * _NEAR * numbers[5] / numbers[4])
         if bool(far.any()):
             parts = _Parts(points[far], orders, *numbers)
             total[far] = torch.stack([parts.derivative(each) for each in wanted]).sum(0)
@@ -108,10 +108,10 @@ class _Parts:
         self.place = (orders - low).long()
         self.sizes, self.k, self.points = sizes, k, points
         # 1 − w and its derivatives by t = r²
-        argument = (points.square().sum(1) - radius**2) / (2 * radius * slope)
-        scale = 1 / (2 * radius * slope)
-        bump = (-argument.square()).exp() / math.sqrt(math.pi)
-        self.window = (torch.erfc(-argument) / 2, bump * scale, -2 * argument * bump * scale**2)
+        squares, scale = points.square().sum(1), radius / (2 * slope)
+        argument = scale * (squares / radius**2).log()
+        bump = (-argument.square()).exp() / math.sqrt(math.pi) * scale / squares
+        self.window = (torch.erfc(-argument) / 2, bump, -(2 * argument * scale + 1) / squares * bump)
 
     def derivative(self, axes: tuple[int, ...]) -> Tensor:
         """Return ∂^α((1 − w) U_n), ``(n, m)``, by Leibniz's rule."""

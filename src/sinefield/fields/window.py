@@ -2,8 +2,9 @@
 
     Φ(x) = Φ_0(x) + Σ_j w_j(x) Φ_j(x)
 
-With w smooth and small away from somewhere, Φ_j adds finer features there alone. With w continuous together with its
-first derivatives but not with the next one, Φ has that kink exactly, where a coefficient of an equation jumps.
+With w smooth and small away from somewhere, Φ_j adds finer features there alone. With w 1 in one material and 0 in
+another, each has a field of its own. With w continuous together with its first derivatives but not with the next one, Φ
+has that kink exactly, where a coefficient of an equation has one.
 """
 
 from __future__ import annotations
@@ -30,19 +31,23 @@ def _gaussian(points: Tensor, numbers: Sequence[float]) -> Tensor:
 
 def _inside(points: Tensor, numbers: Sequence[float]) -> Tensor:
     radius, width = numbers[-2:]
-    return torch.erfc((_squares(points, numbers) - radius**2) / (2 * radius * width)) / 2
+    squares = _squares(points, numbers).clamp(min=1e-60)
+    return torch.erfc((squares / radius**2).log() * radius / (2 * width)) / 2
 
 
-def _beyond(points: Tensor, numbers: Sequence[float]) -> Tensor:
-    radius = numbers[-1]
-    return ((_squares(points, numbers) / radius**2 - 1) / 2).clamp(min=0).square()
+def _ball(points: Tensor, numbers: Sequence[float]) -> Tensor:
+    return _step(points, _squares(points, numbers) < numbers[-1] ** 2)
 
 
-def _box(points: Tensor, numbers: Sequence[float]) -> Tensor:
-    dimension = points.shape[-1]
-    centre, half = torch.tensor(numbers, dtype=points.dtype, device=points.device).split(dimension)
-    found: Tensor = (1 - ((points - centre) / half).square()).clamp(min=0).square().prod(-1, keepdim=True)
-    return found
+def _block(points: Tensor, numbers: Sequence[float]) -> Tensor:
+    centre, half = torch.tensor(numbers, dtype=points.dtype, device=points.device).split(points.shape[-1])
+    return _step(points, ((points - centre).abs() < half).all(-1, keepdim=True))
+
+
+def _step(points: Tensor, holds: Tensor) -> Tensor:
+    """Return 1 where something holds and 0 elsewhere, with derivatives of 0."""
+    nothing: Tensor = 0 * points.square().sum(-1, keepdim=True)
+    return holds.to(points.dtype) + nothing
 
 
 def _layer(points: Tensor, numbers: Sequence[float]) -> Tensor:
@@ -54,8 +59,10 @@ def _layer(points: Tensor, numbers: Sequence[float]) -> Tensor:
 KINDS: Final[Mapping[str, tuple[Callable[[Tensor, Sequence[float]], Tensor], Callable[[int], int]]]] = {
     "gaussian": (_gaussian, lambda d: d + 1),
     "inside": (_inside, lambda d: d + 2),
-    "beyond": (_beyond, lambda d: d + 1),
-    "box": (_box, lambda d: 2 * d),
+    "ball": (_ball, lambda d: d + 1),
+    "outside ball": (lambda x, numbers: 1 - _ball(x, numbers), lambda d: d + 1),
+    "block": (_block, lambda d: 2 * d),
+    "outside block": (lambda x, numbers: 1 - _block(x, numbers), lambda d: 2 * d),
     "layer": (_layer, lambda _d: 3),
 }
 """Each kind of window: its function of points and numbers, and how many numbers there are in d coordinates."""
@@ -69,11 +76,11 @@ class Window(nn.Module):
     Args:
         in_features: d.
         out_features: 1.
-        kind: ``"gaussian"``, e^(−|x − c|²/2ρ²); ``"inside"``, ½ erfc((|x − c|² − r²)/2rδ), which falls from 1 to 0
-            about the distance r over some δ; ``"beyond"``, the square of what |x − c|²/2r² is above ½, whose second
-            derivative jumps at the distance r; ``"box"``, Π (1 − (x_i − c_i)²/h_i²)², 0 outside of a box; ``"layer"``,
-            the third power of what |x_i| is above a, over L, whose third derivative jumps there.
-        numbers: c and ρ; c, r and δ; c and r; c and h; i, a and L, with commas between.
+        kind: ``"gaussian"``, e^(−|x − c|²/2ρ²); ``"inside"``, ½ erfc((r/δ) log(|x − c|/r)), which falls from 1 to 0
+            about the distance r over some δ; ``"ball"`` and ``"block"``, 1 within the distance r, or where each
+            |x_i − c_i| is below h_i, and 0 elsewhere; ``"outside ball"`` and ``"outside block"``, the rest;
+            ``"layer"``, the third power of what |x_i| is above a, over L, whose third derivative jumps there.
+        numbers: c and ρ; c, r and δ; c and r; c and h, the latter along each axis; i, a and L; with commas between.
 
     Raises:
         ValueError: an unknown kind, or another count of numbers.

@@ -12,12 +12,13 @@ A e^(−k²σ²/2) (i/4) H₀⁽¹⁾(kr); with the time factor e^(iωt) in plac
 
 What is sought is
 
-    u = w (Φ_0 + Σ_l g_l Φ_l + Σ_j b_j Φ_j) + (1 − w) Σ_n c_n H_n(kR) e^(inΘ)
+    u = w (Φ_0 + Σ_l g_l Φ_l) + (1 − w) Σ_n c_n H_n(kR) e^(inΘ)
 
 Φ_0 is a sine layer on a disc with all sources and all that is not uniform. Near a small source its features are joined
-by levels of finer ones, in windows g whose size halves down to that of the source. Where the medium jumps at a circle
-or at the sides of a square, b has the kink of u. Outside are outgoing waves, which the layer damps exactly. Where the
-medium is not uniform outside of any disc that fits, sine layers with the kinks of the layer take their place.
+by levels of finer ones, in windows g whose size halves down to that of the source. Outside are outgoing waves, which
+the layer damps exactly. A disc or a rectangle of another speed has a sine layer of its own, u and its normal derivative
+being the same on both sides. Where the medium is not uniform outside of any disc that fits, sine layers with the kinks
+of the absorbing layer take the place of the outgoing waves.
 
 Source: Sitzmann et al., arXiv 2006.09661, supplement 5, with the other sign of i.
 """
@@ -25,9 +26,8 @@ Source: Sitzmann et al., arXiv 2006.09661, supplement 5, with the other sign of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final, final
 
 import torch
@@ -44,11 +44,14 @@ from sinefield.problem import Problem
 from sinefield.problems.equation import equation
 from sinefield.problems.slowness import Medium, Speed, medium_of
 from sinefield.signals.equation import EquationSignal
+from sinefield.solvers.least_squares import LeastSquares
 
 STRENGTH: Final = 5.0  # a₀
-_OVERLAP = 10.0  # widths of the window of the disc, from where it is 1 to where it is 0
+_OVERLAP = 6.0  # widths of the window of the disc, from where it is 1 to where it is 0
 _RESOLVED = 0.08  # σ that needs no level of its own
 _BANDWIDTH = 4.0  # of the features of a level, over its size
+_ROWS = 2.0  # of each constraint, for each feature that spans the medium
+_WEIGHT = 10.0  # of rows far from the sources, which the finest features would scale down
 _LEVEL = 160  # features of a level
 _FEWEST = 4.0  # features for each degree of freedom that a field of this wavenumber has
 
@@ -149,12 +152,12 @@ def helmholtz(
     medium = medium_of(speed)
     k = wavenumber * math.sqrt(medium.around)
     reach = max(medium.reach, *(math.hypot(each.x, each.y) + 4 * each.sigma for each in placed))
-    network = partial(_network, pml, k, wavenumber, placed, medium, reach, features)
+    fields = _Fields(pml, k, wavenumber, placed, medium, reach, features)
     _check_features(features, wavenumber * math.sqrt(medium.largest), inner if _is_centred(reach, inner) else 1.0)
 
-    def residual(u: Derivatives) -> Tensor:
+    def residual(u: Derivatives, squared: Callable[[Tensor], Tensor] = medium) -> Tensor:
         right = sum((each(u.points) for each in placed), start=torch.zeros(()))
-        return pml.laplacian(u.complex) + wavenumber**2 * medium(u.points) * u.complex.value + right
+        return pml.laplacian(u.complex) + wavenumber**2 * squared(u.points) * u.complex.value + right
 
     square = Box([-1.0, -1.0], [1.0, 1.0], axes="xy")
     interior: ContinuousDomain = Ball([0.0, 0.0], inner, axes="xy")
@@ -171,19 +174,30 @@ def helmholtz(
     )
     problem = equation(
         [
-            Constraint(interior, residual, name="helmholtz"),
+            Constraint(interior, residual, name="helmholtz", weight=_WEIGHT),
             *levels,
-            Constraint(square, residual, name="layer"),
+            Constraint(square, residual, name="layer", weight=_WEIGHT),
             *border,
+            *_interface(medium, residual),
         ],
         complex=True,
+        unknowns=None if medium.piece is None else {name: _sines(1, 1.0, (0.0, 0.0)) for name in ("inner", "outer")},
         exact=exact,
         accuracy=accuracy,
+    )
+    # Of rows each constraint has two for each feature that spans the medium.
+    others = features // 2 * (medium.piece is not None) + 3 * (features // 2) * bool(border)
+    solver = LeastSquares(
+        rows=_ROWS
+        * features
+        * (len(levels) + 2 + (medium.piece is not None))
+        / (features + _LEVEL * len(levels) + others)
     )
     return replace(
         problem,
         name="helmholtz",
-        unknowns={"u": network},
+        tuning={"fast": {**problem.tuning["fast"], "solver": solver, "passes": solver.steps}},
+        unknowns={"u": fields.whole} if medium.piece is None else fields.builders,
         signal=EquationSignal.of(square, complex=True),
     )
 
@@ -235,44 +249,111 @@ def _sizes(source: Source, inner: float) -> Sequence[float]:
     return found
 
 
-def _network(
-    pml: MatchedLayer,
-    k: float,
-    wavenumber: float,
-    sources: Sequence[Source],
-    medium: Medium,
-    reach: float,
-    features: int,
-    _omega: float,
-) -> nn.Module:
-    """Return the field, its frequencies drawn."""
-    inner = 1 - pml.width
-    centred = _is_centred(reach, inner)
-    half = inner if centred else 1.0
-    highest = wavenumber * math.sqrt(medium.largest)
-    # Two features for each degree of freedom that fields within the bandwidth have on the disc, or on the square.
-    bandwidth = max(1.2 * highest, math.sqrt((2.0 if centred else math.pi / 2) * features) / half)
-    parts: list[nn.Module] = [_sines(features, bandwidth, (0.0, 0.0))]
-    for each in sources:
-        for size in _sizes(each, inner):
-            window = Window(2, 1, "gaussian", f"{each.x:.9g},{each.y:.9g},{size:.9g}")
-            parts.append(Product(window, _sines(_LEVEL, _BANDWIDTH / size, (each.x, each.y))))
-    parts += [Product(each, _sines(features // 2, bandwidth, (0.0, 0.0))) for each in medium.windows]
-    if not centred:
-        along = [Window(2, 1, "layer", f"{axis},{inner:.9g},{pml.width:.9g}") for axis in (0, 1)]
-        both = Product(along[0], along[1])
-        parts += [Product(each, _sines(features // 2, bandwidth, (0.0, 0.0))) for each in [*along, both]]
-        return Sum(*parts)
-    reach = max(reach, inner / 2)  # further in, waves of high order are too large for any window
-    radius = math.sqrt((reach**2 + inner**2) / 2)
-    width = (inner**2 - reach**2) / (2 * radius * _OVERLAP)
-    window = Window(2, 1, "inside", f"0,0,{radius:.9g},{width:.9g}")
-    highest_order = math.ceil(k * radius + 10)
-    numbers = [k, pml.strength, inner, pml.width, radius, width]
-    orders = range(-highest_order, highest_order + 1)
-    terms = [[n, *numbers, phase] for n in orders for phase in (0.0, math.pi / 2)]
-    outside = Expansion.of("outgoing", torch.tensor(terms, dtype=torch.float64), 2, 2)
-    return Sum(Product(window, Sum(*parts) if len(parts) > 1 else parts[0]), outside)
+def _interface(medium: Medium, residual: Callable[..., Tensor]) -> Sequence[Constraint]:
+    """Return the equation in a piece of another speed, and what is the same on both sides of its boundary."""
+    if medium.piece is None:
+        return []
+    boundary, squared = medium.piece.domain.boundary, medium.piece.speed**-2
+
+    def jump(inner: Derivatives, outer: Derivatives, normal: Tensor) -> Tensor:
+        one, other = inner.complex, outer.complex
+        return sum((one.d(i) - other.d(i)) * normal[:, i : i + 1] for i in (0, 1))  # type: ignore[return-value]
+
+    def within(inner: Derivatives) -> Tensor:
+        return residual(inner, lambda _points: torch.tensor(squared, dtype=torch.float64))
+
+    return [
+        Constraint(medium.piece.domain, within, name="piece"),
+        Constraint(boundary, lambda inner, outer: inner.complex.value - outer.complex.value, name="value"),
+        Constraint(boundary, jump, name="slope"),
+    ]
+
+
+@final
+@dataclass(eq=False)
+class _Fields:
+    """The fields that are looked for; their frequencies are drawn when they are built."""
+
+    pml: MatchedLayer
+    k: float
+    wavenumber: float
+    sources: Sequence[Source]
+    medium: Medium
+    reach: float
+    features: int
+    inner: nn.Module | None = None
+    outer: nn.Module | None = None
+
+    @property
+    def builders(self) -> Mapping[str, Callable[[float], nn.Module]]:
+        """What builds u, of two pieces, and these: they are parts of it, which conditions between them read."""
+        return {"u": self.whole, "inner": lambda _omega: _built(self.inner), "outer": lambda _omega: _built(self.outer)}
+
+    def whole(self, _omega: float) -> nn.Module:
+        """Return the field."""
+        piece = self.medium.piece
+        if piece is None:
+            return self.around(self.sources)
+        middle = torch.tensor([[each.x, each.y] for each in self.sources], dtype=torch.float64)
+        held = piece.holds(middle)[:, 0].tolist()
+        centre, half = _middle_of(piece.domain)
+        bandwidth = max(1.5 * self.wavenumber / piece.speed, math.sqrt(self.features / 2 * math.pi / 2) / half)
+        own = [each for each, is_held in zip(self.sources, held, strict=True) if is_held]
+        within = [_sines(self.features // 2, bandwidth, centre), *self.levels(own)]
+        self.inner = Sum(*within) if len(within) > 1 else within[0]
+        self.outer = self.around([each for each, own in zip(self.sources, held, strict=True) if not own])
+        inside, outside = piece.windows
+        return Sum(Product(outside, self.outer), Product(inside, self.inner))
+
+    def levels(self, sources: Sequence[Source]) -> Sequence[nn.Module]:
+        """Return the finer features around some sources."""
+        return [
+            Product(
+                Window(2, 1, "gaussian", f"{each.x:.9g},{each.y:.9g},{size:.9g}"),
+                _sines(_LEVEL, _BANDWIDTH / size, (each.x, each.y)),
+            )
+            for each in sources
+            for size in _sizes(each, 1 - self.pml.width)
+        ]
+
+    def around(self, sources: Sequence[Source]) -> nn.Module:
+        """Return the field with the features of some sources."""
+        inner, layer = 1 - self.pml.width, self.pml.width
+        centred = _is_centred(self.reach, inner)
+        half = inner if centred else 1.0
+        highest = self.wavenumber * math.sqrt(self.medium.largest if self.medium.piece is None else 1.0)
+        # Two features for each degree of freedom that fields within the bandwidth have on the disc, or on the square.
+        bandwidth = max(1.2 * highest, math.sqrt((2.0 if centred else math.pi / 2) * self.features) / half)
+        parts = [_sines(self.features, bandwidth, (0.0, 0.0)), *self.levels(sources)]
+        if not centred:
+            along = [Window(2, 1, "layer", f"{axis},{inner:.9g},{layer:.9g}") for axis in (0, 1)]
+            both = Product(along[0], along[1])
+            return Sum(
+                *parts, *(Product(each, _sines(self.features // 2, bandwidth, (0.0, 0.0))) for each in [*along, both])
+            )
+        reach = max(self.reach, inner / 2)  # further in, waves of high order are too large for any window
+        radius = math.sqrt(reach * inner)
+        width = radius * math.log(inner / reach) / _OVERLAP
+        window = Window(2, 1, "inside", f"0,0,{radius:.9g},{width:.9g}")
+        highest_order = math.ceil(self.k * radius + 10)
+        numbers = [self.k, self.pml.strength, inner, layer, radius, width]
+        orders = range(-highest_order, highest_order + 1)
+        terms = [[n, *numbers, phase] for n in orders for phase in (0.0, math.pi / 2)]
+        outside = Expansion.of("outgoing", torch.tensor(terms, dtype=torch.float64), 2, 2)
+        return Sum(Product(window, Sum(*parts) if len(parts) > 1 else parts[0]), outside)
+
+
+def _built(field: nn.Module | None) -> nn.Module:
+    assert field is not None, "the whole is built before its parts"
+    return field
+
+
+def _middle_of(domain: Ball | Box) -> tuple[tuple[float, float], float]:
+    """Return the middle of a domain, and half its longest side."""
+    if isinstance(domain, Ball):
+        return (domain.centre[0], domain.centre[1]), domain.radius
+    x, y = ((low + high) / 2 for low, high in zip(domain.lower, domain.upper, strict=True))
+    return (x, y), max(high - low for low, high in zip(domain.lower, domain.upper, strict=True)) / 2
 
 
 @torch.no_grad()

@@ -1,15 +1,16 @@
-"""The medium that waves travel in: its squared slowness m = 1/speed², and the kinks that it gives them."""
+"""The medium that waves travel in: its squared slowness m = 1/speed², and the pieces of another one in it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
+from sinefield.domains import Ball, Box
 from sinefield.expressions import function_of
 from sinefield.fields.window import Window
 
@@ -38,9 +39,15 @@ class Disc:
         return squares < self.radius**2
 
     @property
-    def kinks(self) -> Sequence[Window]:
-        """Windows with the kink of a solution at its edge."""
-        return [Window(2, 1, "beyond", ",".join(f"{each:.9g}" for each in (*self.centre, self.radius)))]
+    def domain(self) -> Ball:
+        """The disc as a domain."""
+        return Ball(self.centre, self.radius, axes="xy")
+
+    @property
+    def windows(self) -> tuple[Window, Window]:
+        """Weights that are 1 in it, and outside of it."""
+        numbers = ",".join(f"{each:.9g}" for each in (*self.centre, self.radius))
+        return Window(2, 1, "ball", numbers), Window(2, 1, "outside ball", numbers)
 
     @property
     def reach(self) -> float:
@@ -70,11 +77,17 @@ class Block:
         return found
 
     @property
-    def kinks(self) -> Sequence[Window]:
-        """Windows with the kink of a solution at its sides."""
+    def domain(self) -> Box:
+        """The rectangle as a domain."""
+        return Box(self.lower, self.upper, axes="xy")
+
+    @property
+    def windows(self) -> tuple[Window, Window]:
+        """Weights that are 1 in it, and outside of it."""
         pairs = list(zip(self.lower, self.upper, strict=True))
-        numbers = [(low + high) / 2 for low, high in pairs] + [(high - low) / 2 for low, high in pairs]
-        return [Window(2, 1, "box", ",".join(f"{each:.9g}" for each in numbers))]
+        middle, half = [(low + high) / 2 for low, high in pairs], [(high - low) / 2 for low, high in pairs]
+        numbers = ",".join(f"{each:.9g}" for each in (*middle, *half))
+        return Window(2, 1, "block", numbers), Window(2, 1, "outside block", numbers)
 
     @property
     def reach(self) -> float:
@@ -96,14 +109,14 @@ class Medium:
         around: m at the border.
         largest: of its values.
         reach: the largest distance from the origin at which it is another than at the border.
-        windows: the kinks of solutions where it jumps.
+        piece: where it is another, if it jumps there; None: it does not jump.
     """
 
     squared: Callable[[Tensor], Tensor]
     around: float
     largest: float
     reach: float
-    windows: Sequence[Window] = field(default_factory=list)
+    piece: Disc | Block | None = None
 
     def __call__(self, points: Tensor) -> Tensor:
         """Return m."""
@@ -127,7 +140,7 @@ def medium_of(speed: Speed) -> Medium:
         def squared(points: Tensor) -> Tensor:
             return torch.where(speed.holds(points), inner, 1.0).to(points.dtype)
 
-        return Medium(squared, 1.0, max(1.0, inner), speed.reach, speed.kinks)
+        return Medium(squared, 1.0, max(1.0, inner), speed.reach, speed)
     given = speed if isinstance(speed, str | int | float) or callable(speed) else _interpolated(speed)
     function = function_of(given, "xy")
     line = torch.linspace(-1, 1, _LATTICE, dtype=torch.float64)
