@@ -172,11 +172,14 @@ def helmholtz(
     border = (
         [] if _is_centred(reach, inner) else [Constraint(square.boundary, lambda u: u.complex.value, name="border")]
     )
+    weight = (
+        1.0 if border else _WEIGHT
+    )  # sines that span the layer too are held by the border, which must not weigh less
     problem = equation(
         [
-            Constraint(interior, residual, name="helmholtz", weight=_WEIGHT),
+            Constraint(interior, residual, name="helmholtz", weight=weight),
             *levels,
-            Constraint(square, residual, name="layer", weight=_WEIGHT),
+            Constraint(square, residual, name="layer", weight=weight),
             *border,
             *_interface(medium, residual),
         ],
@@ -186,12 +189,16 @@ def helmholtz(
         accuracy=accuracy,
     )
     # Of rows each constraint has two for each feature that spans the medium.
-    others = features // 2 * (medium.piece is not None) + 3 * (features // 2) * bool(border)
-    solver = LeastSquares(
-        rows=_ROWS
-        * features
-        * (len(levels) + 2 + (medium.piece is not None))
-        / (features + _LEVEL * len(levels) + others)
+    others = features // 2 * (medium.piece is not None)
+    solver = (
+        LeastSquares()
+        if border
+        else LeastSquares(
+            rows=_ROWS
+            * features
+            * (len(levels) + 2 + (medium.piece is not None))
+            / (features + _LEVEL * len(levels) + others)
+        )
     )
     return replace(
         problem,
