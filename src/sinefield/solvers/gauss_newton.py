@@ -4,7 +4,7 @@ With residuals r and their Jacobian J at θ, a step minimises ‖r + J δ‖² +
 that the scale of a parameter does not matter. It is computed in the smaller of two spaces,
 
     δ = −(JᵀJ + λ D²)⁻¹ Jᵀ r            of parameters, by Cholesky or, to the last digits, by orthogonal factors
-    δ = −D⁻² Jᵀ (J D⁻² Jᵀ + λ)⁻¹ r      of samples, where there are fewer
+    δ = −Jᵀ (J Jᵀ + λ)⁻¹ r              of samples, where there are fewer; all parameters alike
 
 and by conjugate gradients where both are large. λ follows the gain, the decrease of ‖r‖² as part of what was predicted.
 

@@ -37,7 +37,7 @@ from sinefield.solvers.solver import Solver, Tensors
 from sinefield.solvers.spectrum import bands_of_right_sides
 from sinefield.solvers.stability import stability
 
-_HALVINGS = 12  # of a step of Newton that is no step down
+_HALVINGS = 16  # of a step of Newton that is no step down
 _SETTLED = 0.99  # of the residual before: a step of Newton that gains less is the last
 _FULL = 0.8  # of the rows: columns at most, or residuals are 0 at the points that are solved for and nowhere else
 _LINEAR = 1.01  # times the residual of the linear equation: a step of Newton that reaches it is the last
@@ -74,7 +74,7 @@ class LeastSquares(Solver):
     rows: float = 3.0
     boundary_rows: float = 1.0
     boundary_weight: float = 10.0
-    iterations: int = 12
+    iterations: int = 30
 
     def init(self, objective: Objective) -> Tensors:
         """Return what was tried: nothing yet.
@@ -274,15 +274,17 @@ class LeastSquares(Solver):
                 linear.assign(step)
                 return solved
             before, after = float(right.norm()), math.inf
-            for halvings in range(_HALVINGS):
-                linear.assign(whole + step * 0.5**halvings)
+            for length in (0.5**halvings for halvings in range(_HALVINGS)):
+                linear.assign(whole + step * length)
                 after = float((rows * objective.residuals(batch)).norm())
                 if after < before:
-                    whole = whole + step * 0.5**halvings
                     break
             else:
                 linear.assign(whole)
-            if not after < _SETTLED * before or after < _LINEAR * left:
+                break
+            whole = whole + step * length
+            # A step that had to be shortened gains little, and tells little of those that follow.
+            if (length == 1 and not after < _SETTLED * before) or after < _LINEAR * left:
                 break
         return solved
 
