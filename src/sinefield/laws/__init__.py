@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sinefield.laws import burgers, eikonal, heat, helmholtz, inverse_helmholtz, poisson
+from sinefield.laws import burgers, eikonal, heat, helmholtz, inverse_helmholtz, poisson, wave
 from sinefield.laws.law import Law
 
 __all__ = ["LAWS", "Law"]
 
-LAWS: dict[str, Law] = {
-    each.name: each for each in (poisson.LAW, helmholtz.LAW, heat.LAW, burgers.LAW, eikonal.LAW, inverse_helmholtz.LAW)
-}
+_ALL = (poisson, helmholtz, heat, wave, burgers, eikonal, inverse_helmholtz)
+
+LAWS: dict[str, Law] = {each.LAW.name: each.LAW for each in _ALL}
 """Every law by name."""

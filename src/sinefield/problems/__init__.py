@@ -23,6 +23,7 @@ from sinefield.problems.poisson import poisson
 from sinefield.problems.shape import shape
 from sinefield.problems.video import video
 from sinefield.problems.volume import volume
+from sinefield.problems.wave import wave
 
 __all__ = [
     "audio",
@@ -42,6 +43,7 @@ __all__ = [
     "shape",
     "video",
     "volume",
+    "wave",
 ]
 
 

@@ -1,0 +1,92 @@
+"""The wave equation on a line, a plate or any region, from a value and a velocity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sinefield.constraint import Constraint
+from sinefield.domains import SpaceTime
+from sinefield.expressions import Expression, Function, function_of
+from sinefield.jet_views import Derivatives
+from sinefield.problem import Problem
+from sinefield.problems.equation import equation
+from sinefield.problems.poisson import Place, domain_named
+from sinefield.signals.equation import EquationSignal
+
+WALLS = ("fixed", "free", "open")
+"""What holds on the boundary: u = 0; ∂u/∂n = 0; or u_t + c ∂u/∂n = 0, which lets waves out that meet it straight on."""
+
+_PROBES = 4096  # points that a speed is looked at
+
+
+def wave(
+    *,
+    start: Function = 0.0,
+    velocity: Function = 0.0,
+    speed: Function = 1.0,
+    domain: str | Place = "0,1",
+    until: float = 1.0,
+    walls: str = "fixed",
+    exact: Function | None = None,
+    **settings: Any,
+) -> Problem:
+    """Return the problem u_tt = c² Δu with u = s and u_t = v at t = 0.
+
+    Args:
+        start: s; of t, x, …, of which t is 0; so is the next.
+        velocity: v.
+        speed: c > 0, of x, ….
+        domain: of space: a region, or one that :func:`sinefield.problems.poisson.domain_named` knows.
+        until: the last time.
+        walls: one of :data:`WALLS`.
+        exact: the solution where it is known.
+        **settings: of :func:`sinefield.problems.equation`: ``features``, ``accuracy``.
+
+    Raises:
+        ValueError: an unknown domain or wall, a text that is no function, or a speed that is not positive.
+
+    >>> from sinefield import solve
+    >>> exact = "sin(pi*x)*cos(2*pi*t)"
+    >>> solution = solve(wave(start="sin(pi*x)", speed=2.0, exact=exact))
+    >>> solution.converged, solution.metrics["error"] < 1e-8
+    (True, True)
+    """
+    if walls not in WALLS:
+        raise ValueError(f"unknown walls {walls!r}; choose one of {', '.join(WALLS)}")
+    where = SpaceTime(domain_named(domain) if isinstance(domain, str) else domain, (0.0, until))
+    axes = tuple(where.axes)
+    s, v, c = (function_of(each, axes) for each in (start, velocity, speed))
+    probes = where.draw(_PROBES, torch.Generator().manual_seed(0), torch.float64).points
+    slowest = float(c(probes).min())
+    if not slowest > 0:
+        raise ValueError(f"a speed of waves is positive everywhere, got {slowest:g}; give another")
+    space = "".join(axes[1:])
+    # A number in place of a function shows that the equation has constant coefficients.
+    square: Any = slowest**2 if isinstance(c, Expression) and c.is_constant else None
+
+    def residual(u: Derivatives) -> Tensor:
+        return u.d("tt") - (c(u.points) ** 2 if square is None else square) * u.laplacian_along(*space)
+
+    def on_walls(u: Derivatives, normal: Tensor) -> Tensor:
+        if walls == "fixed":
+            return u.value
+        outwards = sum(u.d(axis) * normal[:, place : place + 1] for place, axis in enumerate(axes) if place)
+        return outwards if walls == "free" else u.d("t") + c(u.points) * outwards
+
+    if where.space.dimension == 1:  # waves in closed form, as many as a pulse takes, are slower there than sines
+        settings = {"columns": (), **settings}
+    problem = equation(
+        [
+            Constraint(where, residual, name="wave"),
+            Constraint(where.start, lambda u: u.value - s(u.points), name="start"),
+            Constraint(where.start, lambda u: u.d("t") - v(u.points), name="velocity"),
+            Constraint(where.walls, on_walls, name="walls"),
+        ],
+        exact=None if exact is None else function_of(exact, axes),
+        **settings,
+    )
+    return replace(problem, name="wave", signal=EquationSignal.of(where))
