@@ -74,7 +74,8 @@ def wave(
     def on_walls(u: Derivatives, normal: Tensor) -> Tensor:
         if walls == "fixed":
             return u.value
-        outwards = sum(u.d(axis) * normal[:, place : place + 1] for place, axis in enumerate(axes) if place)
+        slopes = [u.d(axis) * normal[:, place : place + 1] for place, axis in enumerate(axes) if place]
+        outwards = torch.stack(slopes).sum(0)
         return outwards if walls == "free" else u.d("t") + c(u.points) * outwards
 
     if where.space.dimension == 1:  # waves in closed form, as many as a pulse takes, are slower there than sines
