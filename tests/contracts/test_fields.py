@@ -120,7 +120,8 @@ def network(name: str) -> nn.Module:
     return build(name, 0 if name == "constant" else DIMENSION, 2, **(shape | SETTINGS.get(name, {}))).double()
 
 
-PARTLY = ("network constant", *(f"expansion in {family}" for family in TERMS), "window", "distance")
+EXPANDED = ("powers", "bessel-k", "standing", "waves")
+PARTLY = ("network constant", *(f"expansion in {family}" for family in EXPANDED), "window", "distance")
 """Fields that others are made of, and that a file can hold."""
 
 FIELDS: Mapping[str, Callable[[], nn.Module]] = {
@@ -146,10 +147,7 @@ FIELDS: Mapping[str, Callable[[], nn.Module]] = {
     "periodic perceptron": lambda: Periodic(perceptron(4), (2.0, 3.0)).double(),
     "periodic module": lambda: Periodic(Readout(siren(4), matrix(2, 2)), (2.0, 3.0)).double(),
     "side by side": batched,
-    **{
-        f"expansion in {family}": functools.partial(expansion, family)
-        for family in ("powers", "bessel-k", "standing", "waves")
-    },
+    **{f"expansion in {family}": functools.partial(expansion, family) for family in EXPANDED},
     "window": lambda: Window(2, 1, "gaussian", "0.1,-0.2,0.7"),
     "distance": lambda: Distance(2, 1, factor=0.7, rounding=0.1, at_0=0.2, at_1=-0.3),
     "expansion in functions of the user": lambda: Expansion(formula(2), 2),

@@ -17,7 +17,6 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import scipy.ndimage
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
@@ -80,7 +79,7 @@ def eikonal(
     With constant speed the times are distances:
 
     >>> from sinefield import solve
-    >>> problem = eikonal((0.1, 0.2), 2.0, exact=lambda x: (x - torch.tensor([0.1, 0.2])).norm(dim=1, keepdim=True) / 2)
+    >>> problem = eikonal((0.1, 0.2), 2.0, exact=lambda x: (x - x.new_tensor([0.1, 0.2])).norm(dim=1, keepdim=True) / 2)
     >>> solve(problem).metrics["error"] < 1e-10
     True
     """
@@ -155,6 +154,7 @@ def _arrivals(
     Raises:
         ValueError: a speed that is not positive.
     """
+    import scipy.ndimage
 
     def slowness(points: Doubles) -> Doubles:
         found = velocity(torch.from_numpy(points)).numpy()[:, 0]
@@ -185,6 +185,8 @@ def _velocity(speed: Speed, box: Box) -> Callable[[Tensor], Tensor]:
         ValueError: an array of another number of axes, with NaN, or that is not positive; or a function that gives
             other than one value for each point.
     """
+    import scipy.ndimage
+
     if callable(speed) or isinstance(speed, str):
         function = function_of(speed, tuple(box.axes or "xyz"[: box.dimension]))
 

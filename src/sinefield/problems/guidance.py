@@ -17,9 +17,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import scipy.fft
-import scipy.sparse
-import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -51,6 +48,9 @@ class Guidance:
         return self._by_transforms() if self.inside.all() else self._by_factors()
 
     def _by_factors(self) -> Floats:
+        import scipy.sparse
+        import scipy.sparse.linalg
+
         number = np.arange(self.inside.size).reshape(self.inside.shape)
         first = np.concatenate([number[each] for each in self.pairs])
         step = np.repeat([self.inside.shape[1], 1], [each.sum() for each in self.pairs])
@@ -70,6 +70,8 @@ class Guidance:
         return found
 
     def _by_transforms(self) -> Floats:
+        import scipy.fft
+
         down, right = (np.where(some[..., None], v, 0.0) for v, some in zip(self.differences, self.pairs, strict=True))
         divergence = np.roll(down, 1, axis=0) - down + np.roll(right, 1, axis=1) - right  # the last ones are 0
         spectrum = scipy.fft.dctn(divergence, axes=(0, 1), norm="ortho")

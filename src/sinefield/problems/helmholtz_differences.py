@@ -27,8 +27,6 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -81,6 +79,8 @@ class Differences:
         resolution: float = 12.0,
         layer: float = 1.0,
     ) -> None:
+        import scipy.sparse
+
         self.wavenumber = wavenumber
         length = 2 * math.pi / wavenumber
         self.spacing = h = length / resolution
@@ -118,6 +118,9 @@ class Differences:
 
     def solved(self, slowness: Tensor) -> tuple[Any, Complexes]:
         """Return the factors of A, and u at all nodes, ``(N, s)``; those of the last slowness are kept."""
+        import scipy.sparse
+        import scipy.sparse.linalg
+
         values = slowness.detach().cpu().double().numpy()
         key = values.tobytes()
         if self._last is None or self._last[0] != key:
@@ -209,6 +212,7 @@ def _axis(lower: float, upper: float, width: float, h: float) -> Doubles:
 
 def _operators(axis: Doubles, lower: float, upper: float, width: float, h: float) -> tuple[Any, Any]:
     """Return D, second differences by the stretched coordinate, and B = 1 + h² δ² / 12; u is 0 beyond the ends."""
+    import scipy.sparse
 
     def stretch(x: Doubles) -> Complexes:
         depth = np.maximum(np.maximum(lower - x, x - upper), 0.0) / width
@@ -225,6 +229,8 @@ def _operators(axis: Doubles, lower: float, upper: float, width: float, h: float
 
 def _interpolation(axes: Sequence[Doubles], points: Doubles, h: float) -> Any:
     """Return the matrix ``(p, N)`` that gives values at points from those at the nodes of two axes."""
+    import scipy.sparse
+
     weights, numbers = [], []
     for axis, places in zip(axes, points.T, strict=True):
         near = np.floor((places - axis[0]) / h).astype(int)[:, None] + np.arange(1 - _RADIUS, _RADIUS + 1)

@@ -55,7 +55,7 @@ def sample_grid(
         some = [each[part] for each, part in zip(axes, block, strict=True)]
         points = torch.stack(torch.meshgrid(*some, indexing="ij"), dim=-1).flatten(0, -2)
         for u in jets_of(field, points, needs):  # one of them, as a block is no longer than a chunk
-            values = read(u).cpu().numpy().astype(precision, copy=False)
+            values = read(u).to("cpu", torch.float64 if precision is np.float64 else torch.float32).numpy()
             if u.value.shape[1] != channels:
                 raise ValueError(
                     f"the field has {u.value.shape[1]} outputs and the signal {channels} channels; give one fitted to "
