@@ -289,13 +289,19 @@ def five_point(square: Square, count: int) -> float:
     return relative(found, square.exact(x, y, np.sin).ravel())
 
 
-def collocation(square: Square, count: int) -> float:
-    """Return the relative error of Chebyshev collocation with ``count`` intervals a side."""
+def chebyshev(count: int) -> tuple[Doubles, Doubles]:
+    """Return the matrix that takes a derivative at the ``count + 1`` Chebyshev points of [−1, 1], and the points."""
     nodes = np.cos(PI * np.arange(count + 1) / count)
     weights = np.hstack([2.0, np.ones(count - 1), 2.0]) * (-1.0) ** np.arange(count + 1)
     gaps = nodes[:, None] - nodes[None, :]
     derivative = np.outer(weights, 1 / weights) / (gaps + np.eye(count + 1))
     derivative -= np.diag(derivative.sum(axis=1))
+    return derivative, nodes
+
+
+def collocation(square: Square, count: int) -> float:
+    """Return the relative error of Chebyshev collocation with ``count`` intervals a side."""
+    derivative, nodes = chebyshev(count)
     half = (square.upper - square.lower) / 2
     second = (derivative @ derivative)[1:-1, 1:-1] / half**2
     one = np.eye(count - 1)
@@ -306,7 +312,7 @@ def collocation(square: Square, count: int) -> float:
     return relative(found, square.exact(x, y, np.sin).ravel())
 
 
-def relative(found: Doubles, truth: Doubles) -> float:
+def relative(found: NDArray[Any], truth: NDArray[Any]) -> float:
     """Return ‖found − truth‖ / ‖truth‖."""
     return float(np.linalg.norm(found - truth) / np.linalg.norm(truth))
 
