@@ -114,12 +114,12 @@ def load(points: Doubles) -> Doubles:
 
 def discs_columns(points: Doubles) -> Doubles:
     """Return harmonic functions of the square without four discs."""
-    z = points[:, 0] + 1j * points[:, 1]
-    columns: list[NDArray[np.complex128]] = [(z / 0.71) ** j for j in range(200)]
+    z = (points[:, 0] + 1j * points[:, 1]).astype(np.complex128)
+    columns = [np.power(z / 0.71, j) for j in range(200)]
     logarithms: list[Doubles] = []
     for x, y, radius in FOUR:
         shifted = radius / (z - (x + 1j * y))
-        columns += [shifted**j for j in range(1, 30)]
+        columns += [np.power(shifted, j) for j in range(1, 30)]
         logarithms.append(np.log(np.abs(shifted)))
     whole = np.stack(columns, 1)
     return np.concatenate([whole.real, whole.imag, np.stack(logarithms, 1)], 1)
