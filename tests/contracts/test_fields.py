@@ -26,6 +26,7 @@ from sinefield.fields.distance import Distance
 from sinefield.fields.expansion import Expansion
 from sinefield.fields.field import NETWORKS, Field, Layered, build
 from sinefield.fields.functional import Batched
+from sinefield.fields.modes import Modes
 from sinefield.fields.network import Network
 from sinefield.fields.siren import Siren
 from sinefield.fields.tiled import TiledSiren
@@ -120,8 +121,23 @@ def network(name: str) -> nn.Module:
     return build(name, 0 if name == "constant" else DIMENSION, 2, **(shape | SETTINGS.get(name, {}))).double()
 
 
+def modes(walls: str, mixing: Tensor | None = None) -> Modes:
+    frequencies = torch.tensor([0.0, 1.5, 2.0])[: 3 if mixing is None else 2]
+    field = Modes.of(walls, torch.tensor([[-1.0], [1.5]]), torch.tensor([[0], [1], [3]]), frequencies, mixing)
+    with torch.no_grad():
+        field.weight.copy_(matrix(*field.weight.shape))
+    return field
+
+
 EXPANDED = ("powers", "bessel-k", "standing", "waves")
-PARTLY = ("network constant", *(f"expansion in {family}" for family in EXPANDED), "window", "distance")
+PARTLY = (
+    "network constant",
+    *(f"expansion in {family}" for family in EXPANDED),
+    "window",
+    "distance",
+    "modes",
+    "mixed",
+)
 """Fields that others are made of, and that a file can hold."""
 
 FIELDS: Mapping[str, Callable[[], nn.Module]] = {
@@ -150,6 +166,8 @@ FIELDS: Mapping[str, Callable[[], nn.Module]] = {
     **{f"expansion in {family}": functools.partial(expansion, family) for family in EXPANDED},
     "window": lambda: Window(2, 1, "gaussian", "0.1,-0.2,0.7"),
     "distance": lambda: Distance(2, 1, factor=0.7, rounding=0.1, at_0=0.2, at_1=-0.3),
+    "modes": lambda: modes("free"),
+    "mixed": lambda: modes("fixed", matrix(3, 2)),
     "expansion in functions of the user": lambda: Expansion(formula(2), 2),
     "expansion in a product": lambda: Product(formula(1), Sum(siren(), expansion("waves"))),
     "tiles in a product": lambda: Product(formula(1), network("tiled")),

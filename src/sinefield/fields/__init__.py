@@ -13,6 +13,7 @@ from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.distance import Distance
 from sinefield.fields.expansion import Columns, Expansion
 from sinefield.fields.field import NETWORKS, Field, build, evaluating, register
+from sinefield.fields.modes import Modes
 from sinefield.fields.network import Network
 from sinefield.fields.tiled import TiledSiren
 from sinefield.fields.window import Window
@@ -30,6 +31,7 @@ __all__ = [
     "Expansion",
     "Field",
     "Formula",
+    "Modes",
     "Network",
     "Perceptron",
     "Periodic",

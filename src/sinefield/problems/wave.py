@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -11,15 +12,21 @@ from torch import Tensor
 from sinefield.constraint import Constraint
 from sinefield.domains import SpaceTime
 from sinefield.expressions import Expression, Function, function_of
+from sinefield.fields.modes import Modes
 from sinefield.jet_views import Derivatives
 from sinefield.problem import Problem
 from sinefield.problems.equation import equation
 from sinefield.problems.poisson import Place, domain_named
+from sinefield.problems.separation import Waves, separated
+from sinefield.recipe import Changes
 from sinefield.signals.equation import EquationSignal
+from sinefield.solvers.prepared import Prepared
 
 WALLS = ("fixed", "free", "open")
 """What holds on the boundary: u = 0; ∂u/∂n = 0; or u_t + c ∂u/∂n = 0, which lets waves out that meet it straight on."""
 
+_OF_MODES = {"features", "accuracy"}  # settings that waves as sums of modes have too
+_ACCURACY_MIXED = 1e-4  # where the speed varies in several dimensions, unless it is told otherwise
 _PROBES = 4096  # points that a speed is looked at
 
 
@@ -36,6 +43,11 @@ def wave(
 ) -> Problem:
     """Return the problem u_tt = c² Δu with u = s and u_t = v at t = 0.
 
+    In boxes with fixed or free walls, and wherever no wall is reached in time, the field is a sum of modes, see
+    :mod:`sinefield.problems.separation`; otherwise, and where the series of these fall too slowly, equation and
+    conditions are fitted by sines. The relative residual to hold to is 1e-6, or 1e-4 for modes of a speed that varies
+    in several dimensions.
+
     Args:
         start: s; of t, x, …, of which t is 0; so is the next.
         velocity: v.
@@ -44,7 +56,8 @@ def wave(
         until: the last time.
         walls: one of :data:`WALLS`.
         exact: the solution where it is known.
-        **settings: of :func:`sinefield.problems.equation`: ``features``, ``accuracy``.
+        **settings: of :func:`sinefield.problems.equation`: ``features``, at most, ``accuracy``; with any other the
+            equation is fitted.
 
     Raises:
         ValueError: an unknown domain or wall, a text that is no function, or a speed that is not positive.
@@ -78,16 +91,30 @@ def wave(
         outwards = torch.stack(slopes).sum(0)
         return outwards if walls == "free" else u.d("t") + c(u.points) * outwards
 
+    waves = Waves(s, v, c, until, walls, constant=square is not None)
+    modes = separated(waves, where.space, settings.get("features")) if settings.keys() <= _OF_MODES else None
+    within = where if modes is None else SpaceTime(modes[1], (0.0, until))
+    if modes is not None and square is None and where.space.dimension > 1:
+        settings = {"accuracy": _ACCURACY_MIXED, **{name: each for name, each in settings.items() if each is not None}}
     if where.space.dimension == 1:  # waves in closed form, as many as a pulse takes, are slower there than sines
         settings = {"columns": (), **settings}
     problem = equation(
         [
-            Constraint(where, residual, name="wave"),
-            Constraint(where.start, lambda u: u.value - s(u.points), name="start"),
-            Constraint(where.start, lambda u: u.d("t") - v(u.points), name="velocity"),
-            Constraint(where.walls, on_walls, name="walls"),
+            Constraint(within, residual, name="wave"),
+            Constraint(within.start, lambda u: u.value - s(u.points), name="start"),
+            Constraint(within.start, lambda u: u.d("t") - v(u.points), name="velocity"),
+            Constraint(within.walls, on_walls, name="walls"),
         ],
         exact=None if exact is None else function_of(exact, axes),
         **settings,
     )
+    if modes is not None:
+        problem = _prepared(problem, modes[0])
     return replace(problem, name="wave", signal=EquationSignal.of(where))
+
+
+def _prepared(problem: Problem, field: Modes) -> Problem:
+    """Return a problem whose field is known, and has to be judged alone."""
+    solver = Prepared(enough=problem.accuracy or 0.0)
+    changes: Changes = {**problem.tuning["fast"], "solver": solver, "passes": solver.steps}
+    return replace(problem, unknowns={"u": lambda _omega: deepcopy(field)}, tuning={"fast": changes})

@@ -7,6 +7,7 @@ from sinefield.solvers.lbfgs import LBFGS
 from sinefield.solvers.least_squares import LeastSquares
 from sinefield.solvers.muon import Muon, orthogonalise
 from sinefield.solvers.particular_solutions import ParticularSolutions
+from sinefield.solvers.prepared import Prepared
 from sinefield.solvers.schedule import Constant, Cosine, Schedule
 from sinefield.solvers.soap import Soap
 from sinefield.solvers.solver import Solver, State, Tensors
@@ -28,6 +29,7 @@ __all__ = [
     "LeastSquares",
     "Muon",
     "ParticularSolutions",
+    "Prepared",
     "Schedule",
     "Soap",
     "Solver",
