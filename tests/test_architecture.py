@@ -65,7 +65,7 @@ ARROWS: dict[str, set[str]] = {
     "factors": {"fields", "kernels"},
     "linearisation": {"domains", "factors"},
     "objective": {"constraint", "domains", "fields", "jet", "kernels", "linearisation"},
-    "residuals": {"constraint", "domains", "jet", "linearisation", "objective"},
+    "residuals": {"constraint", "domains", "fields", "jet", "linearisation", "objective"},
     "solvers": {"constraint", "domains", "fields", "kernels", "linearisation", "objective", "residuals", "sampler"},
     "recipe": {"solvers"},
     "history": set(),

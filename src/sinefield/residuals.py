@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sinefield.constraint import looked_for, moved
 from sinefield.domains import ContinuousDomain, Domain, FiniteDomain, Samples
+from sinefield.fields.derivatives import highest_order
 from sinefield.jet import Jet, jet
 from sinefield.linearisation import to_real_rows
 from sinefield.objective import Batch, Group, Objective
@@ -81,7 +82,7 @@ def relative_residuals(
         samples: of each group; best at points that no solver has seen.
     """
     blocks = [moved(each, looked_for(unknowns)) for each in samples]
-    shapes = {name: _Shape.of(_widest_jet(name, each, groups, blocks)) for name, each in unknowns.items()}
+    shapes = {name: _Shape.of(_jet_of(name, each, groups, blocks)) for name, each in unknowns.items()}
     found: dict[str, float] = {}
     for group, block, sizes in zip(groups, blocks, _sizes(groups, unknowns, blocks, shapes), strict=True):
         residuals = Objective.evaluate_group(group, unknowns, block)
@@ -128,7 +129,7 @@ def change_of_residuals(
     sides = []
     for t in (step, -step, 0.0):  # in the end they are as they were
         put(t)
-        jets = {name: _Shape.of(_widest_jet(name, each, groups, blocks)) for name, each in unknowns.items()}
+        jets = {name: _Shape.of(_jet_of(name, each, groups, blocks)) for name, each in unknowns.items()}
         sides.append((jets, [Objective.evaluate_group(*each) for each in _evaluations(groups, unknowns, blocks)]))
     (plus, above), (minus, below), _ = sides
     shapes = {name: plus[name].minus(minus[name], 2 * step) for name in unknowns}
@@ -189,16 +190,21 @@ def _sizes(
     return found
 
 
-def _widest(name: str, groups: Sequence[Group], blocks: Sequence[Samples]) -> tuple[Group, Samples]:
-    """Return the largest group that reads an unknown, and its points."""
-    reading = [each for each in zip(groups, blocks, strict=True) if each[0].reads[name]]
-    return max(reading or zip(groups, blocks, strict=True), key=lambda each: len(each[1].points))
+def equation_of(name: str, groups: Sequence[Group]) -> int:
+    """Return which group holds the equation of an unknown: the first that reads its highest derivatives.
+
+    There the field is as large as it is; on walls it may be 0, however many points they have.
+    """
+    return max(
+        range(len(groups)),
+        key=lambda place: (bool(groups[place].reads[name]), highest_order(groups[place].reads[name])),
+    )
 
 
-def _widest_jet(name: str, field: nn.Module, groups: Sequence[Group], blocks: Sequence[Samples]) -> Jet:
-    """Return the jet of an unknown at the points of the largest group that reads it: elsewhere it means nothing."""
-    group, block = _widest(name, groups, blocks)
-    return jet(field, block.points, ["value", "jacobian"], group.domain.axes)
+def _jet_of(name: str, field: nn.Module, groups: Sequence[Group], blocks: Sequence[Samples]) -> Jet:
+    """Return the jet of an unknown where its equation holds: elsewhere it may mean nothing."""
+    place = equation_of(name, groups)
+    return jet(field, blocks[place].points, ["value", "jacobian"], groups[place].domain.axes)
 
 
 def _rms(values: Tensor) -> float:

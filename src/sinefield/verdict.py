@@ -19,7 +19,8 @@ def judge(metrics: Mapping[str, float], accuracy: float) -> tuple[bool, str]:
     Args:
         metrics: ``residual`` and ``residual_NAME`` of each constraint, relative at points held out; where they are
             known ``size`` of the field, ``stability``, ``free_waves`` and ``free_share_NAME`` of what is hardly
-            determined, and ``without_NAME``, the residual that the other constraints can be brought to without one.
+            determined, ``without_NAME``, the residual that the other constraints can be brought to without one, and
+            ``points_NAME``, how many points it has, where these are given one by one.
         accuracy: the residual that every constraint must hold to.
 
     >>> judge({"residual": 1e-12, "residual_heat": 1e-12, "stability": 0.3, "size": 1.0}, 1e-6)
@@ -40,7 +41,17 @@ def judge(metrics: Mapping[str, float], accuracy: float) -> tuple[bool, str]:
             f"not determined: every constraint holds to {reached:.1e} of its terms, but also if {free} is added, to "
             f"{metrics['stability']:.0e} of the terms of that; a condition is missing, or there is a resonance"
         )
-    return True, f"solved: every constraint holds to {reached:.1e} of its terms at points held out"
+    return True, f"solved: every constraint holds to {reached:.1e} of its terms {_where(metrics)}"
+
+
+def _where(metrics: Mapping[str, float]) -> str:
+    """Return at which points constraints hold: of those that are given one by one none are held out."""
+    given = {name.removeprefix("points_"): int(each) for name, each in metrics.items() if name.startswith("points_")}
+    if not given:
+        return "at points held out"
+    names = ", ".join(f"{count:,} of {name!r}" for name, count in given.items())
+    others = sum(name.startswith("residual_") for name in metrics) > len(given)
+    return f"at {'points held out and at ' * others}the points given, {names}: between those it is not tested"
 
 
 def _worst(metrics: Mapping[str, float]) -> str:

@@ -15,6 +15,7 @@ from sinefield.domains import Ball, Box
 from sinefield.fields.compose import Formula, Product, Sum
 from sinefield.objective import Objective
 from sinefield.problem import Problem
+from sinefield.problems.equation import UnderResolved
 from sinefield.residuals import relative_residuals
 from sinefield.solution import Solution
 
@@ -324,3 +325,64 @@ def test_least_squares_needs_one_sine_layer_in_double_precision() -> None:
     for field in (Siren(1, 1, hidden_features=8, hidden_layers=0), Siren(1, 1, hidden_features=8).double()):
         with pytest.raises(ValueError, match="one sine layer in double precision"):
             solve(field, [Constraint(LINE, lambda u: u.value - 1)], recipe)
+
+
+# ---- too few features or points
+
+
+def helmholtz(domain: Any, k: float, **settings: Any) -> Problem:
+    """Return Δu + k² u = −1 with u = 0 on the square."""
+    return problems.equation(
+        [
+            Constraint(domain, lambda u: u.laplacian + k**2 * u.value + 1, name="helmholtz"),
+            Constraint(Box([0.0, 0.0], [1.0, 1.0]).boundary, lambda u: u.value, name="wall"),
+        ],
+        **settings,
+    )
+
+
+def test_too_few_features_for_the_waves_of_an_equation_are_told_before_it_is_solved() -> None:
+    square = Box([0.0, 0.0], [1.0, 1.0])
+    waves = 50**2 / (4 * math.pi)  # π k² A / (2π)²
+    with pytest.warns(UnderResolved, match=f"^150 features are too few .* has {waves:.0f}; .* give at least 398$"):
+        helmholtz(square, 50.0, features=150)
+    with pytest.warns(UnderResolved, match="^4800 features are too few"):
+        helmholtz(square, 300.0)
+
+
+def test_too_few_points_for_the_waves_of_an_equation_are_told_before_it_is_solved() -> None:
+    points = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with pytest.warns(UnderResolved, match="^100 points are too few"):
+        helmholtz(PointCloud(points), 50.0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_enough_features_are_not_told_of() -> None:
+    helmholtz(Box([0.0, 0.0], [1.0, 1.0]), 50.0, features=400)
+    points = torch.rand(500, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    helmholtz(PointCloud(points), 50.0)
+
+
+def test_a_verdict_on_points_given_one_by_one_says_so() -> None:
+    """Walls with more points than the inside, where the field is 0: its size is that inside."""
+    generator = torch.Generator().manual_seed(0)
+    square = Box([0.0, 0.0], [1.0, 1.0])
+    inside = PointCloud(square.draw(200, generator, torch.float64).points)
+    wall = PointCloud(square.boundary.draw(300, generator, torch.float64).points)
+
+    def exact(p: Tensor) -> Tensor:
+        return torch.sin(math.pi * p[:, :1]) * torch.sin(math.pi * p[:, 1:])
+
+    solution = solve(
+        problems.equation(
+            [
+                Constraint(inside, lambda u: u.laplacian + 2 * math.pi**2 * exact(u.points), name="poisson"),
+                Constraint(wall, lambda u: u.value, name="wall"),
+            ],
+            exact=exact,
+        )
+    )
+    assert solution.metrics["error"] <= 1e-9
+    assert solution.verdict.endswith(
+        "of its terms at the points given, 200 of 'poisson', 300 of 'wall': between those it is not tested"
+    )

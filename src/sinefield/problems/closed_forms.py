@@ -80,11 +80,14 @@ class Choice:
         expansions: in which.
         alone: whether each of them solves the equation.
         needed: whether a network alone will hardly do, beside a re-entrant corner or a hole.
+        freedom: how many functions of the equation's wavelength there are in the domain, which a network of fewer
+            features cannot all have; 0 where the functions in closed form have them.
     """
 
     expansions: Sequence[Expansion] = ()
     alone: bool = False
     needed: bool = False
+    freedom: float = 0.0
 
 
 def closed_forms(objective: Objective, count: int, *, complex_field: bool) -> Choice:
@@ -118,7 +121,7 @@ def closed_forms(objective: Objective, count: int, *, complex_field: bool) -> Ch
         _add(rows, *smooth)
     made = [Expansion.of(name, torch.cat(each), symbol.dimension, outputs) for name, each in rows.items()]
     steep = any(each.opening > math.pi for each in corners_of(domain)) or bool(holes_of(domain))
-    return Choice(made, symbol.homogeneous, needed=steep)
+    return Choice(made, symbol.homogeneous, steep, freedom=0.0 if symbol.homogeneous else symbol.freedom)
 
 
 def _order(member: BoundConstraint) -> int:

@@ -6,6 +6,8 @@ What is sought is one sine layer with an exact last layer in double precision, s
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 
 from sinefield import metrics
 from sinefield.constraint import Constraint
+from sinefield.domains import FiniteDomain
 from sinefield.fields.compose import Sum
 from sinefield.fields.expansion import Expansion
 from sinefield.fields.siren import Siren
@@ -23,7 +26,7 @@ from sinefield.problem import Problem
 from sinefield.problems.closed_forms import Choice, closed_forms
 from sinefield.problems.deep_equation import WIDTH, balanced, deep_network, deep_recipe
 from sinefield.recipe import Changes
-from sinefield.residuals import draw_samples, relative_residuals
+from sinefield.residuals import draw_samples, equation_of, relative_residuals
 from sinefield.sampler import generator_of
 from sinefield.solvers.least_squares import LeastSquares
 from sinefield.solvers.particular_solutions import ParticularSolutions
@@ -33,7 +36,12 @@ from sinefield.solvers.variable_projection import VariableProjection
 _HELD_OUT = 4096  # points of each domain that residuals are measured at
 _FIRST, _MOST = 400, 4800  # features of a network that is given as many as it takes
 _QUICK = 1e10  # work of a network alone beside a re-entrant corner or a hole: a few bandwidths of few features
+_OVER = 2.0  # features and points for each wave
 _PURPOSE = 77  # apart from those of the solver: its points are others
+
+
+class UnderResolved(UserWarning):
+    """Too few features or points for waves of an equation, which is told before it is solved."""
 
 
 def equation(
@@ -83,6 +91,9 @@ def equation(
             ``Formula``, that the network is helped by; none in ``()``. None: chosen by looking at the equation, its
             corners and its holes, see :mod:`sinefield.problems.closed_forms`, where ``around`` is None.
 
+    Warns:
+        UnderResolved: of too few features for the waves of the equation, or points that are given one by one.
+
     Raises:
         ValueError: no constraints, domains of different dimensions, a further unknown of the name ``u``, or a residual
             that cannot be used.
@@ -120,6 +131,7 @@ def equation(
     chosen = Choice([Expansion(each, width) for each in columns or ()])
     if columns is None and around is None and not varies and not hidden_layers:
         chosen = closed_forms(objective, features or _MOST, complex_field=complex)
+    _warn_of_too_few(objective, chosen.freedom, features)
     if chosen.expansions and not hidden_layers:
         within = partial(_beside, chosen.expansions, around)
         builders["u"] = partial(_network, dimension, width, features or _FIRST, within)
@@ -145,6 +157,20 @@ def equation(
         accuracy=accuracy,
         reference=exact,
     )
+
+
+def _warn_of_too_few(objective: Objective, freedom: float, features: int | None) -> None:
+    """Warn where features, or points that are given one by one, cannot follow waves as slow as the equation's own."""
+    domain = objective.groups[equation_of("u", objective.groups)].domain
+    few = {"features": features or _MOST, "points": domain.size if isinstance(domain, FiniteDomain) else math.inf}
+    for name, count in few.items():
+        if count < freedom:
+            warnings.warn(
+                f"{count} {name} are too few for waves of this equation, of which the domain has {freedom:.0f}; unless "
+                f"the solution is far smoother than they are, give at least {math.ceil(_OVER * freedom)}",
+                UnderResolved,
+                stacklevel=3,
+            )
 
 
 def _network(
@@ -185,6 +211,9 @@ def _measure(
     held = {name: each for name, each in found.relative.items() if name not in measured} or found.relative
     reached = {f"residual_{name}": each for name, each in held.items()} | {"residual": max(held.values())}
     reached["size"] = found.size
+    for group in groups:
+        if isinstance(group.domain, FiniteDomain):
+            reached |= {f"points_{each.constraint.name}": float(group.domain.size) for each in group.members}
     if projection is not None and count is None:
         estimates = projection.estimates(Objective(fields, constraints))
         reached |= {f"noise_{name}": each for name, each in estimates.noise.items()}
@@ -194,9 +223,9 @@ def _measure(
                 label = unknown if len(values) == 1 else f"{unknown}[{place}]"
                 reached |= {label: float(value), f"{label}_standard_error": float(error)}
     if exact is not None:
-        widest = max((each.points for group, each in zip(groups, samples, strict=True) if group.reads["u"]), key=len)
+        points = samples[equation_of("u", groups)].points
         with torch.no_grad():
-            values, truth = fields["u"](widest), exact(widest)
+            values, truth = fields["u"](points), exact(points)
         if truth.is_complex():
             truth = torch.view_as_real(truth).flatten(1)
         reached["error"] = metrics.relative_l2(values, truth)

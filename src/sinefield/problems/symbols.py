@@ -78,6 +78,20 @@ class Symbol:
             return None
         return a.real, b.real if abs(b) > size else 0.0
 
+    @property
+    def freedom(self) -> float:
+        """How many functions waves as slow as those with P(w) = 0 span in the domain: B_d Π_i h_i |w| / π.
+
+        B_d is the volume of the unit ball, |w| the frequency of these waves in a direction. 0: in some directions there
+        are none.
+        """
+        found = self._on_a_closed_surface(_EXTENT, generator_of(3))
+        if found is None:
+            return 0.0
+        ball = math.pi ** (self.dimension / 2) / math.gamma(self.dimension / 2 + 1)
+        within = found.norm(dim=1).pow(self.dimension).mean() * (self.half / math.pi).prod()
+        return float(ball * within)
+
     # ---- waves that solve the homogeneous equation
 
     def waves(self, count: int, generator: torch.Generator) -> tuple[str, Tensor] | None:
