@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any, final
 
 RESULTS = Path(__file__).parent / "results"
+EQUATIONS = """\
+Equations Δu + κ u = f on a square, beside other libraries with their own settings for it, and the two strongest simple
+rivals. On a square with a smooth solution collocation is as exact in a fraction of the time; where a field is worth its
+seconds is told [here](docs/equations.md)."""
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- from benchmarks/table.py -->", "<!-- end -->"
 LEVEL = 1.15  # of two speeds, within which they are called level
@@ -32,6 +36,7 @@ USED = (
     "recordings",
     "shapes",
     "supervision",
+    "rivals",
 )
 """The results that the tables are made of."""
 
@@ -301,6 +306,22 @@ def _scan(row: Mapping[str, Any]) -> str:
     return f"{number(row['over the floor'], 4)}, {closed}, in {parts} part" + "s" * (parts > 1)
 
 
+def equations() -> tuple[Sequence[str], list[Sequence[str]]]:
+    """Return the head and the rows of the table of equations: relative errors, and the seconds they took."""
+    found = read("rivals")["results"]
+    rows = found["problems"]
+    names = [name for name in rows[0] if name != "problem"]
+    head = [f"relative error, the median of {found['seeds']}", *names]
+    return head, [[row["problem"], *(_error(row[name]) for name in names)] for row in rows]
+
+
+def _error(found: Mapping[str, Any]) -> str:
+    error, seconds = (
+        each["median"] if isinstance(each := found[name], dict) else each for name in ("error", "seconds")
+    )
+    return f"{error:.0e} in {number(seconds, 2)} s"
+
+
 # ---- the text
 
 
@@ -358,7 +379,8 @@ def text() -> str:
     )
     second = table(("", "one network, 256 x 3", "tiles"), tiles())
     third = table(("", "reference", "Sinefield"), others())
-    return "\n\n".join([machines(), first, verdict(rows), second, third])
+    fourth = table(*equations())
+    return "\n\n".join([machines(), first, verdict(rows), second, third, EQUATIONS, fourth])
 
 
 def written(readme: str) -> str:
