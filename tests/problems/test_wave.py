@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from sinefield import solve
 from sinefield.problems import wave
 from sinefield.solution import Solution
 
+_FIRST_ZERO = 2.404825557695773  # of J₀
 STANDING = {"start": "sin(pi*x)", "speed": 2.0, "exact": "sin(pi*x)*cos(2*pi*t)"}
 
 
@@ -40,6 +43,20 @@ def test_walls_turn_a_pulse_back_upside_down_or_upright_or_let_it_out(walls: str
     exact = " + ".join(parts) + "".join(f" {sign} {each}" for each in images)
     problem = wave(start="exp(-20*x^2)", walls=walls, domain="-1,1", exact=exact, until=1.3, features=700)
     assert solve(problem).metrics["error"] < 1e-3
+
+
+def test_a_drum() -> None:
+    """J₀(kr) cos kt with the first zero k of J₀, of plane waves that stand; at half the speed it is another."""
+
+    def exact(points: Tensor) -> Tensor:
+        radius = points[:, 1:].norm(dim=1, keepdim=True)
+        found: Tensor = torch.special.bessel_j0(_FIRST_ZERO * radius) * torch.cos(_FIRST_ZERO * points[:, :1])
+        return found
+
+    settings: dict[str, Any] = {"start": exact, "domain": "disc", "until": 0.5, "features": 300, "exact": exact}
+    solution = solved(**settings)
+    assert solution.metrics["error"] < 1e-6
+    assert wave(**settings, speed=0.5).measure(solution.fields, None)["residual_wave"] > 0.1
 
 
 def test_a_speed_that_varies() -> None:

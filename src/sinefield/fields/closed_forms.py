@@ -261,39 +261,32 @@ class StandingWaves:
 
     def evaluate(self, terms: Tensor, points: Tensor, need: Need) -> Tensor:
         """Return a derivative of functions ``(m, 2d + 3)`` at points ``(n, d)``, as ``(n, m)``."""
+        of_axes = terms[:, -3].unique()
+        if len(of_axes) != 1:  # of one axis after the other, so that all functions of one have the same derivatives
+            total = points.new_zeros(len(points), len(terms))
+            for axis in of_axes:
+                total[:, terms[:, -3] == axis] = self.evaluate(terms[terms[:, -3] == axis], points, need)
+            return total
         dimension = points.shape[1]
         waves, centre = terms[:, :dimension], terms[:, dimension : 2 * dimension]
-        in_time = torch.arange(dimension, device=terms.device) == terms[:, -3:-2]
-        kappa, omega = waves.masked_fill(in_time, 0.0), waves.masked_fill(~in_time, 0.0)
-        phases = [
-            points @ each.mT - (each * centre).sum(1) - shift
-            for each, shift in ((kappa, terms[:, -1]), (omega, terms[:, -2]))
-        ]
+        in_time = torch.arange(dimension, device=terms.device) == terms[:1, -3:-2]
         by, along = need
+        phases = []
+        for mine, shift in ((~in_time, terms[:, -1]), (in_time, terms[:, -2])):
+            own = waves.masked_fill(~mine, 0.0)
+            phases.append(points @ own.mT - ((own * centre).sum(1) + shift))
         total = torch.zeros_like(phases[0])
+        known: dict[tuple[int, int], Tensor] = {}
         for axes in [(*by, axis, axis) for axis in along] or [by]:
-            in_space = (~in_time)[:, list(axes)].sum(1).to(terms)
-            steps = (in_space, len(axes) - in_space)
-            factor = torch.ones_like(terms[:, 0])
-            for axis in axes:
-                factor = factor * waves[:, axis]
-            # Each derivative of a cosine is that of a quarter of a period before.
-            parts = [
-                phase.cos() * _quarter(step) - phase.sin() * _quarter(step - 1)
-                for phase, step in zip(phases, steps, strict=True)
-            ]
-            total = total + factor * parts[0] * parts[1]
+            factor, later = waves[:, list(axes)].prod(1), int(in_time[0, list(axes)].sum())
+            keys = [(0, (len(axes) - later) % 4), (1, later % 4)]
+            for place, steps in keys:
+                # Each derivative of a cosine is that of a quarter of a period before.
+                if (place, steps % 2) not in known:
+                    known[place, steps % 2] = phases[place].sin() if steps % 2 else phases[place].cos()
+                factor = -factor if steps in (1, 2) else factor
+            total = total.addcmul(known[0, keys[0][1] % 2] * factor, known[1, keys[1][1] % 2])
         return total
-
-
-def _quarter(steps: Tensor) -> Tensor:
-    """Return cos(π/2 · steps), which is −1, 0 or 1, to the last digit.
-
-    >>> _quarter(torch.arange(5)).tolist()
-    [1, 0, -1, 0, 1]
-    """
-    left = steps % 4
-    return (left == 0).to(steps) - (left == 2).to(steps)
 
 
 @final

@@ -156,6 +156,11 @@ class Symbol:
         waves = torch.ones(half, self.dimension, dtype=torch.float64)
         waves[:, others] = bandwidth * _evenly_in_half_a_ball(half, len(others), generator)
         roots = self._roots(waves, self.exponents[:, axis])
+        if roots is not None and branches > 1:
+            # What stands begins wherever it comes from: c · T around the domain, which as many waves have to follow.
+            far = 1 + 2 * float((roots.abs() / waves[:, others].norm(dim=1, keepdim=True)).max())
+            waves[:, others] /= far
+            roots = self._roots(waves, self.exponents[:, axis])
         size = waves[:, others].abs().max()
         if roots is None or bool((roots.imag.abs() > _REAL * (roots.abs() + size)).any()):
             return None

@@ -35,6 +35,7 @@ from sinefield.solvers.stability import stability
 
 _WHOLE = 700  # functions of one family that are always taken all together
 _SHARES = (1 / 16, 1 / 4, 1.0)  # of the functions of larger families that are tried, the first ones
+_AFFORDABLE = 6000  # functions that are solved for at once
 _FEW = 8  # points of the equation itself, which all the functions solve
 _POINTS = 4000  # of each condition that are never too many
 _HELD_OUT = 1000  # points of each domain that a solution is judged at
@@ -173,7 +174,8 @@ class ParticularSolutions(Solver):
         counts = [_first(each, _SHARES[number]) for each in expansions]
         whole = [torch.arange(count) for count in counts]
         needed = self._needed(objective, whole)
-        for some in [needed, whole] if sum(map(len, needed)) < sum(counts) else [whole]:
+        trials = [needed, whole] if sum(map(len, needed)) < sum(counts) else [whole]
+        for some in [each for each in trials if sum(map(len, each)) <= _AFFORDABLE]:
             weights, terms, known = self._solve(objective, some)
             reached = math.sqrt(max(terms))
             if not reached >= float(own["residual"]):
