@@ -20,12 +20,12 @@ def exact() -> Any:
 
 def features() -> Any:
     """Return the option ``--features``."""
-    return option("--features", int, "Sines of the field. (default: 1600)", least=10)
+    return option("--features", int, "Sines of the field, at most. (default: as many as it takes)", least=10)
 
 
-def accuracy(default: float = 1e-6) -> Any:
-    """Return the option ``--accuracy``."""
-    about = f"Relative residual of every constraint that counts as solved. (default: {default:g})"
+def accuracy(default: float = 1e-6, otherwise: str = "") -> Any:
+    """Return the option ``--accuracy``, with what its default is besides."""
+    about = f"Relative residual of every constraint that counts as solved. (default: {default:g}{otherwise})"
     return option("--accuracy", float, about, parse=_positive)
 
 

@@ -15,15 +15,19 @@ from sinefield.laws.law import Law
 class WaveOptions(Options):
     """What the wave equation is solved for."""
 
-    start: str | None = options.expression("--start", "u at t = 0, of x, or x and y. (default: 0)")
-    velocity: str | None = options.expression("--velocity", "u_t at t = 0. (default: 0)")
-    speed: str | None = options.expression("--speed", "c of u_tt = c² Δu, of x too. (default: 1)")
-    domain: str | None = options.domain("bounds, as 0,1 of a string or 0,1,0,1 of a membrane, or as of poisson.")
+    start: str | None = options.expression(
+        "--start", "u at t = 0, of x, y and z, as many as --domain has. (default: 0)"
+    )
+    velocity: str | None = options.expression("--velocity", "u_t at t = 0, of the same. (default: 0)")
+    speed: str | None = options.expression("--speed", "c of u_tt = c² Δu, of the same. (default: 1)")
+    domain: str | None = options.domain(
+        "bounds, as 0,1 of a string (default), 0,1,0,1 of a membrane, six in space, or as of poisson."
+    )
     until: float | None = options.until()
-    walls: str | None = option("--walls", str, "fixed (default), free, or open.")
+    walls: str | None = option("--walls", str, "fixed (default), u = 0; free, no slope; or open, which let waves out.")
     exact: str | None = options.exact()
     features: int | None = options.features()
-    accuracy: float | None = options.accuracy()
+    accuracy: float | None = options.accuracy(1e-6, "; 1e-4 where the speed varies in a plane")
 
 
 LAW = Law(

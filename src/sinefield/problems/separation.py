@@ -30,8 +30,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import scipy.fft
-import scipy.linalg
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -199,11 +197,13 @@ def _transformed(values: Doubles, counts: Sequence[int], walls: str) -> Doubles:
     >>> [round(float(_transformed(1 + np.cos(line), [8], "free")[n]), 9) for n in (0, 1)]
     [1.0, 1.0]
     """
+    from scipy import fft
+
     if walls == "fixed":
         inner = values[tuple(slice(1, -1) for _ in counts)]
-        found = scipy.fft.dstn(inner, type=1) / math.prod(counts)
+        found = fft.dstn(inner, type=1) / math.prod(counts)
         return np.asarray(np.pad(found, [(1, 1)] * len(counts)), dtype=np.float64)
-    found = np.asarray(scipy.fft.dctn(values, type=1) / math.prod(counts), dtype=np.float64)
+    found = np.asarray(fft.dctn(values, type=1) / math.prod(counts), dtype=np.float64)
     for axis in range(len(counts)):
         for end in (0, -1):
             found[tuple(end if each == axis else slice(None) for each in range(len(counts)))] /= 2
@@ -290,12 +290,14 @@ def _within(box: Box, walls: str, highest: float) -> Doubles:
 
 def _galerkin(waves: Waves, box: Box, walls: str, orders: Doubles, start: Doubles, velocity: Doubles) -> Modes:
     """Return waves of a speed that varies, in the functions of some orders."""
+    from scipy import linalg
+
     sides = np.array(box.upper) - np.array(box.lower)
     n = orders.astype(int)
     scale = np.prod(np.where(n == 0, sides, sides / 2), axis=1) ** -0.5  # ∫ (scale φ)² = 1
     mass = _mass(waves, box, walls, n) * scale[:, None] * scale
     squares = _wave_numbers(orders, box) ** 2
-    values, vectors = scipy.linalg.eigh(np.diag(squares), mass, check_finite=False, overwrite_a=True)
+    values, vectors = linalg.eigh(np.diag(squares), mass, check_finite=False, overwrite_a=True)
     omega = np.sqrt(np.maximum(values, 0))
     amplitudes = []
     for series in (start, velocity):
