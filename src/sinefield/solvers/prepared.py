@@ -35,7 +35,7 @@ class Prepared(Solver):
     @property
     def steps(self) -> int:
         """How many steps are taken at most."""
-        return 1 + self.solver.steps
+        return self.solver.steps
 
     def init(self, objective: Objective) -> Tensors:
         """Return the state before the first step, with that of the other solver where it has something to do."""
@@ -45,7 +45,7 @@ class Prepared(Solver):
 
     @torch.no_grad()
     def step(self, objective: Objective, batch: Batch, state: Tensors, rate: float) -> Mapping[str, Tensor]:
-        """Return the squares of the relative residuals by constraint, at first of the fields as they are."""
+        """Return the squares of the relative residuals by constraint, of the fields as they are or after solving."""
         if not bool(state["looked"]):
             state["looked"].fill_(True)
             samples = [
@@ -54,7 +54,8 @@ class Prepared(Solver):
             ]
             found = relative_residuals(objective.groups, objective.unknowns, samples)
             state["done"].fill_(found.worst <= self.enough or self._inner(state) is None)
-            return {name: torch.tensor(each).double() ** 2 for name, each in found.relative.items()}
+            if bool(state["done"]):
+                return {name: torch.tensor(each).double() ** 2 for name, each in found.relative.items()}
         inner = self._inner(state)
         assert inner is not None, "without a last layer to solve for it is done"
         terms = self.solver.step(objective, batch, inner, rate)
