@@ -82,7 +82,8 @@ def save(
     for name, field in named.items():
         if not _may_name(name):
             raise ValueError(f"a field cannot be saved under the name {name!r}; give it a name like u")
-        own = {inner: tensor.detach().cpu().contiguous() for inner, tensor in field.state_dict().items()}
+        # Copies: fields may be parts of one another, and a file holds no tensor twice.
+        own = {inner: tensor.detach().cpu().contiguous().clone() for inner, tensor in field.state_dict().items()}
         try:
             network = Network.of(field)
             _check(network.blank(), {inner: (tuple(each.shape), each.dtype) for inner, each in own.items()})

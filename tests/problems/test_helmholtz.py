@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import torch
 from scipy import special
 from torch import Tensor, nn
 
+import scattering
 import sinefield
 from sinefield import solve
 from sinefield.jet import jet
-from sinefield.problems.helmholtz import MatchedLayer, helmholtz
+from sinefield.jet_views import Derivatives
+from sinefield.problems.helmholtz import helmholtz
+from sinefield.problems.open_plane import MatchedLayer
 from sinefield.problems.slowness import Block, Disc, medium_of
 
 
@@ -117,6 +121,75 @@ def test_values_and_slopes_meet_at_a_disc() -> None:
     assert torch.allclose(piece, 2 + 8.0**2 * 4 * inner.complex.value.detach())
 
 
+def test_two_wide_sources_are_hankel_functions() -> None:
+    """Two sources of size 0.05 at k = 8, whose common surroundings do not fit a small layer of features."""
+    places = [(0.15, 0.0), (-0.15, 0.0)]
+    solution = solve(helmholtz(wavenumber=8.0, sources=[(*each, 0.05) for each in places], features=120))
+    points = ring((0.0, 0.0), 0.4)
+    truth = sum(far_field(8.0, 0.05, each, points) for each in places)
+    assert solution.converged
+    assert relative(values_of(solution, points), truth) < 1e-5
+
+
+K, DISC = 14.0, (0.1, 0.05, 0.12, 0.6)
+SOURCE = (-0.2, 0.0, 0.025)
+
+
+def around_the_disc(points: Tensor) -> Any:
+    """The series of Bessel and Hankel functions for the disc above, outside of it."""
+    x, y, radius, speed = DISC
+    place = np.array([SOURCE[:2]])
+    found = scattering.around_a_disc(K, speed**-2, radius, place, points.numpy(), (x, y))
+    return math.exp(-(K**2) * SOURCE[2] ** 2 / 2) * found[0]
+
+
+def outside() -> Tensor:
+    points = ring((0.1, 0.05), 0.13)
+    return points[(points - torch.tensor(SOURCE[:2])).norm(dim=1) > 0.15]
+
+
+def test_a_disc_scatters_as_its_series_tells(tmp_path: Path) -> None:
+    solution = solve(helmholtz(wavenumber=K, sources=[SOURCE], disc=DISC, features=150))
+    points = outside()
+    assert solution.converged
+    assert relative(values_of(solution, points), around_the_disc(points)) < 1e-4
+    alone = far_field(K, SOURCE[2], SOURCE[:2], points)
+    assert relative(values_of(solution, points), alone) > 0.1  # it does scatter
+    solution.save(tmp_path / "disc.safetensors")
+    stored = sinefield.load(tmp_path / "disc.safetensors")
+    again = stored if isinstance(stored, nn.Module) else stored["u"]
+    with torch.no_grad():
+        assert torch.equal(again(points), solution.field(points))
+
+
+def test_another_condition_at_the_boundary_gives_another_field() -> None:
+    """With slopes that meet with the other sign the series is missed."""
+    problem = helmholtz(wavenumber=K, sources=[SOURCE], disc=DISC, features=100)
+
+    def wrong(inner: Derivatives, outer: Derivatives, normal: Tensor) -> Tensor:
+        one, other = inner.complex, outer.complex
+        return sum((one.d(i) + other.d(i)) * normal[:, i : i + 1] for i in (0, 1))  # type: ignore[return-value]
+
+    changed = [replace(each, residual=wrong) if each.name == "slope" else each for each in problem.constraints]
+    points = outside()
+    assert relative(values_of(solve(replace(problem, constraints=changed)), points), around_the_disc(points)) > 0.1
+
+
+def test_a_source_in_the_middle_of_a_disc_goes_through_its_boundary() -> None:
+    """Of a source in the middle u = c H_0(kr) outside; inside i/4 H_0(k_i r) + b J_0(k_i r)."""
+    sigma, radius, speed = 0.03, 0.19, 0.7
+    inner = K / speed
+    solution = solve(helmholtz(wavenumber=K, sources=[(0.0, 0.0, sigma)], disc=(0.0, 0.0, radius, speed), features=100))
+    a, b = K * radius, inner * radius
+    matrix = [[special.hankel1(0, a), -special.j0(b)], [-K * special.hankel1(1, a), inner * special.j1(b)]]
+    strength = 0.25j * math.exp(-(inner**2) * sigma**2 / 2)
+    right = [strength * special.hankel1(0, b), -inner * strength * special.hankel1(1, b)]
+    points = ring((0.0, 0.0), radius + 0.01)
+    truth = np.linalg.solve(matrix, right)[0] * special.hankel1(0, K * points.norm(dim=1).numpy())
+    assert solution.converged
+    assert relative(values_of(solution, points), truth) < 1e-3
+
+
 def test_a_uniform_speed_is_another_wavenumber() -> None:
     solution = solve(helmholtz(wavenumber=12.0, speed=2.0, sources=[(0.0, 0.0, 0.06)], features=300))
     points = ring((0.0, 0.0), 0.4)
@@ -148,7 +221,11 @@ def test_a_medium_that_reaches_the_border_is_solved_in_the_layer_too() -> None:
         ({"speed": np.zeros((9, 9))}, "a speed is positive and finite everywhere"),
         ({"speed": np.ones(9)}, "an array of two axes"),
         ({"speed": lambda x: x[:, 0] ** 0}, "a speed gives values (n, 1)"),
-        ({"features": 20}, "20 features are too few for the wavenumber 20, which is 3.2 wavelengths a side"),
+        ({"features": 20, "speed": "1 + x / 9"}, "20 features are too few for the wavenumber 22.5"),
+        ({"features": 20}, "10 features are too few for the wavenumber 20, which is 1.0 wavelengths a side"),
+        ({"disc": (0.0, 0.0, -0.1, 2.0)}, "has a size and lies within [-1, 1]²"),
+        ({"block": (0.9, 0.0, 0.3, 0.1, 2.0)}, "has a size and lies within [-1, 1]²"),
+        ({"disc": (0.1, 0.0, 0.1, 2.0), "speed": 2.0}, "give one of them"),
         ({"wavenumber": -1.0}, "a wavenumber is positive"),
         ({"layer": 1.0}, "a layer from 0 to 1 wide"),
     ],

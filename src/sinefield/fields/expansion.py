@@ -6,6 +6,7 @@ the features of a network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence, Set
 from typing import Any, Self, final
 
@@ -181,6 +182,61 @@ class Expansion(Composite):
         """Return the combinations of the functions' derivatives."""
         found = evaluate(self.columns, points, needs)
         return {need: (each.movedim(1, -1) @ self.weight.mT).movedim(-1, 1) for need, each in found.items()}
+
+
+@final
+class ComplexExpansion(Composite):
+    """Φ(x) = Σ_j c_j F_j(x) with complex numbers c_j, as real and imaginary part.
+
+    With A the real and imaginary parts of c, and J a turn by a right angle, Φ = A Re F + J A Im F. Two real expansions
+    of Re F and of Im F would also hold the conjugates of F, which solve other equations.
+
+    Args:
+        family: a key of :data:`sinefield.fields.closed_forms.FAMILIES`.
+        terms: a row of numbers for each function, ``(m, width)``; the last of them is β of Re(e^(−iβ) F).
+        in_features: d.
+    """
+
+    terms: Tensor
+    architecture = "complex-expansion"
+
+    def __init__(self, family: str, terms: Tensor, in_features: int) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.family = in_features, 2, family
+        self.register_buffer("terms", terms)
+        self.weight = nn.Parameter(torch.zeros(2, len(terms), dtype=torch.float64))
+        self.settings: dict[str, int | float | str] = {"family": family, "hidden_features": len(terms)}
+
+    def parts(self, needs: Set[Derivative]) -> Sequence[tuple[nn.Module | Chain, Set[Derivative]]]:
+        """Return the expansions of Re F and of Im F, whose map is the same."""
+        found: list[tuple[nn.Module | Chain, Set[Derivative]]] = []
+        for turn in (0.0, math.pi / 2):
+            terms = torch.cat([self.terms[:, :-1], self.terms[:, -1:] + turn], 1)
+            each = Expansion.of(self.family, terms, self.in_features, 2)
+            each.weight = self.weight
+            found.append((each, needs))
+        return found
+
+    def derivatives(self, points: Tensor, needs: Set[Derivative], evaluate: Evaluate) -> dict[Derivative, Tensor]:
+        """Return A Re F + J A Im F, and derivatives of that."""
+        real, imaginary = (evaluate(part, points, wanted) for part, wanted in self.parts(needs))
+        turned = {need: torch.stack([-each[:, 1], each[:, 0]], 1) for need, each in imaginary.items()}
+        return {need: real[need] + turned[need] for need in needs}
+
+
+@register("complex-expansion", part=True)
+def _complex_blank(
+    in_features: int, out_features: int, family: str = "outgoing", hidden_features: int = 1
+) -> ComplexExpansion:
+    """Return an expansion whose functions and weights are all zeros, as a file describes it.
+
+    Raises:
+        ValueError: an unknown family, or a number of outputs other than real and imaginary part.
+    """
+    if family not in FAMILIES or out_features != 2:
+        raise ValueError(f"a complex expansion of the family {family!r} with {out_features} outputs is unknown")
+    width = FAMILIES[family].width(in_features)
+    return ComplexExpansion(family, torch.zeros(hidden_features, width, dtype=torch.float64), in_features)
 
 
 @register("expansion", part=True)

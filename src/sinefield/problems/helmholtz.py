@@ -10,15 +10,15 @@ stretched into the complex plane: with the depth d in the layer
 so that waves e^(ikx) that go out are damped, and u = 0 at the border. The far field of a source is
 A e^(−k²σ²/2) (i/4) H₀⁽¹⁾(kr); with the time factor e^(iωt) in place of e^(−iωt) it is the conjugate.
 
-What is sought is
+Where the medium is uniform, but for a disc or a rectangle of another speed, sine layers hold the surroundings of each
+source, and exact waves the rest, see :mod:`sinefield.problems.helmholtz_fields`. In any other medium what is sought is
 
     u = w (Φ_0 + Σ_l g_l Φ_l) + (1 − w) Σ_n c_n H_n(kR) e^(inΘ)
 
 Φ_0 is a sine layer on a disc with all sources and all that is not uniform. Near a small source its features are joined
 by levels of finer ones, in windows g whose size halves down to that of the source. Outside are outgoing waves, which
-the layer damps exactly. A disc or a rectangle of another speed has a sine layer of its own, u and its normal derivative
-being the same on both sides. Where the medium is not uniform outside of any disc that fits, sine layers with the kinks
-of the absorbing layer take the place of the outgoing waves.
+the layer damps exactly. Where the medium is not uniform outside of any disc that fits, sine layers with the kinks of
+the absorbing layer take the place of the outgoing waves.
 
 Source: Sitzmann et al., arXiv 2006.09661, supplement 5, with the other sign of i.
 """
@@ -26,87 +26,28 @@ Source: Sitzmann et al., arXiv 2006.09661, supplement 5, with the other sign of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, final
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sinefield.constraint import Constraint
-from sinefield.domains import Ball, Box, ContinuousDomain
-from sinefield.fields.compose import Product, Sum
-from sinefield.fields.expansion import Expansion
-from sinefield.fields.siren import Siren
-from sinefield.fields.window import Window
+from sinefield.domains import Ball, Box
 from sinefield.jet_views import Derivatives
 from sinefield.problem import Problem
 from sinefield.problems.equation import equation
-from sinefield.problems.slowness import Medium, Speed, medium_of
+from sinefield.problems.helmholtz_fields import LEVEL, Fields, sines
+from sinefield.problems.open_plane import MatchedLayer, Source
+from sinefield.problems.slowness import Block, Disc, Speed, medium_of
 from sinefield.signals.equation import EquationSignal
 from sinefield.solvers.least_squares import LeastSquares
 
-STRENGTH: Final = 5.0  # a₀
-_OVERLAP = 6.0  # widths of the window of the disc, from where it is 1 to where it is 0
-_RESOLVED = 0.08  # σ that needs no level of its own
-_BANDWIDTH = 4.0  # of the features of a level, over its size
-_ROWS = 2.0  # of each constraint, for each feature that spans the medium
+_SQUARE = Box([-1.0, -1.0], [1.0, 1.0], axes="xy")
 _WEIGHT = 10.0  # of rows far from the sources, which the finest features would scale down
-_LEVEL = 160  # features of a level
+_ROWS = 2.0  # of each constraint, for each feature that spans the medium
+_EACH = 1.0  # rows of each constraint, for each feature of one source
 _FEWEST = 4.0  # features for each degree of freedom that a field of this wavenumber has
-
-
-@final
-@dataclass(frozen=True)
-class Source:
-    """A Gaussian source.
-
-    Args:
-        x: its place.
-        y: its place.
-        sigma: σ, its size.
-        amplitude: A, its integral.
-    """
-
-    x: float
-    y: float
-    sigma: float = 0.01
-    amplitude: float = 1.0
-
-    def __call__(self, points: Tensor) -> Tensor:
-        """Return f at points ``(n, 2)``, as ``(n, 1)``."""
-        squares = (points[:, :1] - self.x) ** 2 + (points[:, 1:] - self.y) ** 2
-        scale = self.amplitude / (2 * math.pi * self.sigma**2)
-        return scale * torch.exp(-squares / (2 * self.sigma**2))
-
-
-@final
-@dataclass(frozen=True)
-class MatchedLayer:
-    """The perfectly matched layer along the border of [−1, 1]².
-
-    Args:
-        width: L, from 0 to 1.
-        strength: a₀.
-    """
-
-    width: float = 0.5
-    strength: float = STRENGTH
-
-    def stretch(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return e = 1 + i a₀ (d/L)² at coordinates, and its derivative."""
-        depth = (x.abs() - (1 - self.width)).clamp(min=0)
-        stretched = torch.complex(torch.ones_like(x), self.strength * (depth / self.width) ** 2)
-        slope = 2 * self.strength * depth / self.width**2 * x.sign()
-        return stretched, torch.complex(torch.zeros_like(x), slope)
-
-    def laplacian(self, u: Derivatives) -> Tensor:
-        """Return Σ_i (1/e_i) ∂_i ((1/e_i) ∂_i u) of a complex field, whose derivatives are by axes 0 and 1."""
-        total = torch.zeros((), dtype=torch.complex128)
-        for axis in (0, 1):
-            e, slope = self.stretch(u.points[:, axis : axis + 1])
-            total = total + u.d(axis, axis) / e**2 - slope / e**3 * u.d(axis)
-        return total
 
 
 def helmholtz(
@@ -114,6 +55,8 @@ def helmholtz(
     wavenumber: float = 20.0,
     sources: Sequence[Sequence[float]] = ((0.0, 0.0),),
     speed: Speed = 1.0,
+    disc: Sequence[float] | None = None,
+    block: Sequence[float] | None = None,
     layer: float = 0.5,
     features: int = 600,
     exact: Callable[[Tensor], Tensor] | None = None,
@@ -129,14 +72,17 @@ def helmholtz(
         speed: the speed of the waves relative to that of k, whose squared slowness is m = 1/speed²: a number; a
             :class:`sinefield.problems.slowness.Disc` or :class:`~sinefield.problems.slowness.Block` of another speed;
             a function of points, in code or as text of x and y; or an array over [−1, 1]², its first axis along x.
+        disc: the middle, radius and speed of a disc, as ``speed=Disc((x, y), radius, speed)``.
+        block: the middle, width, height and speed of a rectangle, as ``speed=Block(lower, upper, speed)``.
         layer: L, the width of the layer.
-        features: of the sine layer that spans the medium.
+        features: of the sine layer that spans the medium; half of them are around each source where the medium is
+            uniform but for a disc or a block, as exact waves hold the rest.
         exact: u where it is known, complex.
         accuracy: relative residual that every constraint must hold to.
 
     Raises:
-        ValueError: sources in the layer or outside, a speed that is not positive, sizes that are none, or too few
-            features for this wavenumber.
+        ValueError: sources in the layer or outside, a speed that is not positive, sizes that are none, several speeds,
+            or too few features for this wavenumber.
 
     >>> from sinefield import solve
     >>> solution = solve(helmholtz(wavenumber=5.0, sources=[(0.0, 0.0, 0.08)], features=250))
@@ -149,64 +95,51 @@ def helmholtz(
     placed = [_source_of(each, inner) for each in sources]
     if not placed:
         raise ValueError("Helmholtz's equation in the open plane has u = 0 without a source; give one as (x, y)")
-    medium = medium_of(speed)
-    k = wavenumber * math.sqrt(medium.around)
-    reach = max(medium.reach, *(math.hypot(each.x, each.y) + 4 * each.sigma for each in placed))
-    fields = _Fields(pml, k, wavenumber, placed, medium, reach, features)
-    _check_features(features, wavenumber * math.sqrt(medium.largest), inner if _is_centred(reach, inner) else 1.0)
-
-    def residual(u: Derivatives, squared: Callable[[Tensor], Tensor] = medium) -> Tensor:
-        right = sum((each(u.points) for each in placed), start=torch.zeros(()))
-        return pml.laplacian(u.complex) + wavenumber**2 * squared(u.points) * u.complex.value + right
-
-    square = Box([-1.0, -1.0], [1.0, 1.0], axes="xy")
-    interior: ContinuousDomain = Ball([0.0, 0.0], inner, axes="xy")
-    levels = [
-        Constraint(
-            Ball([each.x, each.y], 3 * size, axes="xy"), residual, name=f"source {number}, within {3 * size:.2g}"
-        )
-        for number, each in enumerate(placed, 1)
-        for size in _sizes(each, inner)
-    ]
-    # Outgoing waves fall to e^(−k a₀ L/3) at the border; sines know nothing of it.
-    border = (
-        [] if _is_centred(reach, inner) else [Constraint(square.boundary, lambda u: u.complex.value, name="border")]
-    )
-    weight = (
-        1.0 if border else _WEIGHT
-    )  # sines that span the layer too are held by the border, which must not weigh less
+    given = [each for each in (_disc_of(disc), _block_of(block), speed) if each is not None]
+    if len(given) > 2 or (len(given) > 1 and not (isinstance(speed, float) and speed == 1)):
+        raise ValueError("a medium is a speed, a disc or a block of another speed; give one of them")
+    medium = medium_of(given[0])
+    fields = Fields(pml, wavenumber, placed, medium, features)
+    if not fields.is_exact:
+        half = inner if fields.is_centred else 1.0
+        _check_features(features, wavenumber * math.sqrt(medium.largest), half)
+    for each in placed if fields.is_exact else ():
+        _check_features(features // 2, fields.k, fields.radius(each, fields.k))
+    constraints = _exact_constraints(fields) if fields.is_exact else _constraints(fields)
+    names = fields.builders.keys() - {"u"}
     problem = equation(
-        [
-            Constraint(interior, residual, name="helmholtz", weight=weight),
-            *levels,
-            Constraint(square, residual, name="layer", weight=weight),
-            *border,
-            *_interface(medium, residual),
-        ],
+        constraints,
         complex=True,
-        unknowns=None if medium.piece is None else {name: _sines(1, 1.0, (0.0, 0.0)) for name in ("inner", "outer")},
+        unknowns={name: sines(1, 1.0, (0.0, 0.0)) for name in sorted(names)} or None,
         exact=exact,
         accuracy=accuracy,
     )
-    # Of rows each constraint has two for each feature that spans the medium.
-    others = features // 2 * (medium.piece is not None)
-    solver = (
-        LeastSquares()
-        if border
-        else LeastSquares(
-            rows=_ROWS
-            * features
-            * (len(levels) + 2 + (medium.piece is not None))
-            / (features + _LEVEL * len(levels) + others)
-        )
-    )
+    # Exact waves meet at a boundary to more digits than sines hold the surroundings of a source.
+    weight = 1.0 if fields.is_exact else LeastSquares().boundary_weight
+    solver = LeastSquares(rows=_rows(fields, len(constraints)), boundary_weight=weight)
     return replace(
         problem,
         name="helmholtz",
         tuning={"fast": {**problem.tuning["fast"], "solver": solver, "passes": solver.steps}},
-        unknowns={"u": fields.whole} if medium.piece is None else fields.builders,
-        signal=EquationSignal.of(square, complex=True),
+        unknowns=fields.builders,
+        signal=EquationSignal.of(_SQUARE, complex=True),
     )
+
+
+def _disc_of(numbers: Sequence[float] | None) -> Disc | None:
+    """Return a disc of its middle, radius and speed."""
+    if numbers is None:
+        return None
+    x, y, radius, speed = numbers
+    return Disc((x, y), radius, speed)
+
+
+def _block_of(numbers: Sequence[float] | None) -> Block | None:
+    """Return a block of its middle, width, height and speed."""
+    if numbers is None:
+        return None
+    x, y, width, height, speed = numbers
+    return Block((x - width / 2, y - height / 2), (x + width / 2, y + height / 2), speed)
 
 
 def _source_of(numbers: Sequence[float], inner: float) -> Source:
@@ -228,11 +161,6 @@ def _source_of(numbers: Sequence[float], inner: float) -> Source:
     return found
 
 
-def _is_centred(reach: float, inner: float) -> bool:
-    """Return whether all that is not uniform lies in a disc with room around it for outgoing waves."""
-    return reach <= 0.85 * inner
-
-
 def _check_features(features: int, wavenumber: float, half: float) -> None:
     """Refuse features that cannot hold waves of a wavenumber on a square of some half side.
 
@@ -247,134 +175,95 @@ def _check_features(features: int, wavenumber: float, half: float) -> None:
         )
 
 
-def _sizes(source: Source, inner: float) -> Sequence[float]:
-    """Return the sizes of the windows around a source, each half of the one before, down to that of the source."""
-    found, size = [], inner / 4
-    while source.sigma < _RESOLVED and size > source.sigma:
-        found.append(size)
-        size /= 2
+def _residual(
+    fields: Fields, sources: Sequence[Source], squared: Callable[[Tensor], Tensor] | float
+) -> Callable[[Derivatives], Tensor]:
+    """Return Δu + k² m u + f of a field with some sources in a medium m."""
+
+    def residual(u: Derivatives) -> Tensor:
+        right = sum((each(u.points) for each in sources), start=torch.zeros(()))
+        m = squared(u.points) if callable(squared) else squared
+        return fields.pml.laplacian(u.complex) + fields.wavenumber**2 * m * u.complex.value + right
+
+    return residual
+
+
+def _exact_constraints(fields: Fields) -> Sequence[Constraint]:
+    """Return what is asked of fields that exact waves hold: the equation around sources, and at a piece's boundary."""
+    medium, piece = fields.medium, fields.medium.piece
+    found = [Constraint(_SQUARE, _residual(fields, fields.sources, medium), name="helmholtz", weight=_WEIGHT)]
+    if piece is None:
+        near = _residual(fields, fields.sources, medium.around)
+        return [*found, *_around_sources(fields, fields.sources, fields.k, near, "source")]
+    arrives = _residual(fields, fields.sources, 1.0)
+    found += _around_sources(fields, fields.sources, fields.k, lambda arriving: arrives(arriving), "source")
+    if fields.inside:
+        arises = _residual(fields, fields.inside, piece.speed**-2)
+        within = fields.wavenumber / piece.speed
+        found += _around_sources(fields, fields.inside, within, lambda arising: arises(arising), "source in the piece")
+    return [*found, *_interface(fields, fields.inside)]
+
+
+def _around_sources(
+    fields: Fields, sources: Sequence[Source], k: float, residual: Callable[..., Tensor], name: str
+) -> Sequence[Constraint]:
+    """Return the equation in discs around sources, each as large as a level of features."""
+    found = []
+    for number, each in enumerate(sources, 1):
+        end = fields.radius(each, k)
+        for radius in (end, *(3 * size for size in fields.sizes(each, k) if 3 * size < end)):
+            disc = Ball([each.x, each.y], radius, axes="xy")
+            found.append(Constraint(disc, residual, name=f"{name} {number}, within {radius:.2g}", weight=_WEIGHT))
     return found
 
 
-def _interface(medium: Medium, residual: Callable[..., Tensor]) -> Sequence[Constraint]:
+def _constraints(fields: Fields) -> Sequence[Constraint]:
+    """Return what is asked of fields of sines that span the medium."""
+    residual = _residual(fields, fields.sources, fields.medium)
+    levels = [
+        Constraint(
+            Ball([each.x, each.y], 3 * size, axes="xy"), residual, name=f"source {number}, within {3 * size:.2g}"
+        )
+        for number, each in enumerate(fields.sources, 1)
+        for size in fields.sizes(each, fields.k)
+    ]
+    # Outgoing waves fall to e^(−k a₀ L/3) at the border; sines know nothing of it.
+    border = [] if fields.is_centred else [Constraint(_SQUARE.boundary, lambda u: u.complex.value, name="border")]
+    weight = 1.0 if border else _WEIGHT  # sines that span the layer are held by the border, which must not weigh less
+    return [
+        Constraint(Ball([0.0, 0.0], fields.inner, axes="xy"), residual, name="interior", weight=weight),
+        *levels,
+        Constraint(_SQUARE, residual, name="helmholtz", weight=weight),
+        *border,
+        *_interface(fields, fields.sources),
+    ]
+
+
+def _interface(fields: Fields, sources: Sequence[Source]) -> Sequence[Constraint]:
     """Return the equation in a piece of another speed, and what is the same on both sides of its boundary."""
-    if medium.piece is None:
+    piece = fields.medium.piece
+    if piece is None:
         return []
-    boundary, squared = medium.piece.domain.boundary, medium.piece.speed**-2
+    boundary, within = piece.domain.boundary, _residual(fields, sources, piece.speed**-2)
 
     def jump(inner: Derivatives, outer: Derivatives, normal: Tensor) -> Tensor:
         one, other = inner.complex, outer.complex
         return sum((one.d(i) - other.d(i)) * normal[:, i : i + 1] for i in (0, 1))  # type: ignore[return-value]
 
-    def within(inner: Derivatives) -> Tensor:
-        return residual(inner, lambda _points: torch.tensor(squared, dtype=torch.float64))
-
     return [
-        Constraint(medium.piece.domain, within, name="piece"),
+        Constraint(piece.domain, lambda inner: within(inner), name="piece"),
         Constraint(boundary, lambda inner, outer: inner.complex.value - outer.complex.value, name="value"),
         Constraint(boundary, jump, name="slope"),
     ]
 
 
-@final
-@dataclass(eq=False)
-class _Fields:
-    """The fields that are looked for; their frequencies are drawn when they are built."""
-
-    pml: MatchedLayer
-    k: float
-    wavenumber: float
-    sources: Sequence[Source]
-    medium: Medium
-    reach: float
-    features: int
-    inner: nn.Module | None = None
-    outer: nn.Module | None = None
-
-    @property
-    def builders(self) -> Mapping[str, Callable[[float], nn.Module]]:
-        """What builds u, of two pieces, and these: they are parts of it, which conditions between them read."""
-        return {"u": self.whole, "inner": lambda _omega: _built(self.inner), "outer": lambda _omega: _built(self.outer)}
-
-    def whole(self, _omega: float) -> nn.Module:
-        """Return the field."""
-        piece = self.medium.piece
-        if piece is None:
-            return self.around(self.sources)
-        middle = torch.tensor([[each.x, each.y] for each in self.sources], dtype=torch.float64)
-        held = piece.holds(middle)[:, 0].tolist()
-        centre, half = _middle_of(piece.domain)
-        bandwidth = max(1.5 * self.wavenumber / piece.speed, math.sqrt(self.features / 2 * math.pi / 2) / half)
-        own = [each for each, is_held in zip(self.sources, held, strict=True) if is_held]
-        within = [_sines(self.features // 2, bandwidth, centre), *self.levels(own)]
-        self.inner = Sum(*within) if len(within) > 1 else within[0]
-        self.outer = self.around([each for each, own in zip(self.sources, held, strict=True) if not own])
-        inside, outside = piece.windows
-        return Sum(Product(outside, self.outer), Product(inside, self.inner))
-
-    def levels(self, sources: Sequence[Source]) -> Sequence[nn.Module]:
-        """Return the finer features around some sources."""
-        return [
-            Product(
-                Window(2, 1, "gaussian", f"{each.x:.9g},{each.y:.9g},{size:.9g}"),
-                _sines(_LEVEL, _BANDWIDTH / size, (each.x, each.y)),
-            )
-            for each in sources
-            for size in _sizes(each, 1 - self.pml.width)
-        ]
-
-    def around(self, sources: Sequence[Source]) -> nn.Module:
-        """Return the field with the features of some sources."""
-        inner, layer = 1 - self.pml.width, self.pml.width
-        centred = _is_centred(self.reach, inner)
-        half = inner if centred else 1.0
-        highest = self.wavenumber * math.sqrt(self.medium.largest if self.medium.piece is None else 1.0)
-        # Two features for each degree of freedom that fields within the bandwidth have on the disc, or on the square.
-        bandwidth = max(1.2 * highest, math.sqrt((2.0 if centred else math.pi / 2) * self.features) / half)
-        parts = [_sines(self.features, bandwidth, (0.0, 0.0)), *self.levels(sources)]
-        if not centred:
-            along = [Window(2, 1, "layer", f"{axis},{inner:.9g},{layer:.9g}") for axis in (0, 1)]
-            both = Product(along[0], along[1])
-            return Sum(
-                *parts, *(Product(each, _sines(self.features // 2, bandwidth, (0.0, 0.0))) for each in [*along, both])
-            )
-        reach = max(self.reach, inner / 2)  # further in, waves of high order are too large for any window
-        radius = math.sqrt(reach * inner)
-        width = radius * math.log(inner / reach) / _OVERLAP
-        window = Window(2, 1, "inside", f"0,0,{radius:.9g},{width:.9g}")
-        highest_order = math.ceil(self.k * radius + 10)
-        numbers = [self.k, self.pml.strength, inner, layer, radius, width]
-        orders = range(-highest_order, highest_order + 1)
-        terms = [[n, *numbers, phase] for n in orders for phase in (0.0, math.pi / 2)]
-        outside = Expansion.of("outgoing", torch.tensor(terms, dtype=torch.float64), 2, 2)
-        return Sum(Product(window, Sum(*parts) if len(parts) > 1 else parts[0]), outside)
-
-
-def _built(field: nn.Module | None) -> nn.Module:
-    assert field is not None, "the whole is built before its parts"
-    return field
-
-
-def _middle_of(domain: Ball | Box) -> tuple[tuple[float, float], float]:
-    """Return the middle of a domain, and half its longest side."""
-    if isinstance(domain, Ball):
-        return (domain.centre[0], domain.centre[1]), domain.radius
-    x, y = ((low + high) / 2 for low, high in zip(domain.lower, domain.upper, strict=True))
-    return (x, y), max(high - low for low, high in zip(domain.lower, domain.upper, strict=True)) / 2
-
-
-@torch.no_grad()
-def _sines(features: int, bandwidth: float, centre: tuple[float, float]) -> Siren:
-    """Return a network of one sine layer with frequencies uniform in a disc, which stay as they are."""
-    network = Siren(2, 2, hidden_features=features, hidden_layers=0, first_omega=1.0).double()
-    first = network.chain().affines[0]
-    directions = torch.randn(features, 2, dtype=torch.float64)
-    radii = torch.rand(features, 1, dtype=torch.float64).sqrt()
-    frequencies = bandwidth * radii * directions / directions.norm(dim=1, keepdim=True)
-    first.weight.copy_(frequencies)
-    assert first.bias is not None, "sine layers have phases"
-    phases = 2 * math.pi * torch.rand(features, dtype=torch.float64)
-    first.bias.copy_(phases - frequencies @ torch.tensor(centre, dtype=torch.float64))
-    for each in (first.weight, first.bias):
-        each.requires_grad_(False)
-    return network
+def _rows(fields: Fields, constraints: int) -> float:
+    """Return how many rows there are for each feature, those of all constraints together."""
+    piece, levels = fields.medium.piece, sum(len(fields.sizes(each, fields.k)) for each in fields.sources)
+    if fields.is_exact:  # each disc of a source has rows for the features of this source
+        return _EACH * constraints / (len(fields.sources) + len(fields.inside))
+    if not fields.is_centred:
+        return LeastSquares().rows
+    others = fields.features // 2 * (piece is not None)
+    total = fields.features + LEVEL * levels + others
+    return _ROWS * fields.features * (levels + 2 + (piece is not None)) / total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -54,6 +54,20 @@ class Disc:
         """The largest distance of its points from the origin."""
         return math.hypot(*self.centre) + self.radius
 
+    @property
+    def extent(self) -> Sequence[float]:
+        """Its least coordinates, then its greatest."""
+        return [each + sign * self.radius for sign in (-1, 1) for each in self.centre]
+
+    @property
+    def around(self) -> tuple[tuple[float, float], float, float]:
+        """Its middle, and the least and the largest distance of its boundary from there."""
+        return self.centre, self.radius, self.radius
+
+    def distance(self, x: float, y: float) -> float:
+        """Return how far a point is from it, 0 in it."""
+        return max(0.0, math.hypot(x - self.centre[0], y - self.centre[1]) - self.radius)
+
 
 @final
 @dataclass(frozen=True)
@@ -84,15 +98,59 @@ class Block:
     @property
     def windows(self) -> tuple[Window, Window]:
         """Weights that are 1 in it, and outside of it."""
-        pairs = list(zip(self.lower, self.upper, strict=True))
-        middle, half = [(low + high) / 2 for low, high in pairs], [(high - low) / 2 for low, high in pairs]
-        numbers = ",".join(f"{each:.9g}" for each in (*middle, *half))
+        numbers = ",".join(f"{each:.9g}" for each in (*self._middle, *self._half))
         return Window(2, 1, "block", numbers), Window(2, 1, "outside block", numbers)
 
     @property
     def reach(self) -> float:
         """The largest distance of its points from the origin."""
-        return max(math.hypot(x, y) for x in (self.lower[0], self.upper[0]) for y in (self.lower[1], self.upper[1]))
+        return max(math.hypot(*corner) for corner in self.corners)
+
+    @property
+    def corners(self) -> Sequence[tuple[float, float]]:
+        """Its corners."""
+        return [(x, y) for x in (self.lower[0], self.upper[0]) for y in (self.lower[1], self.upper[1])]
+
+    @property
+    def extent(self) -> Sequence[float]:
+        """Its least coordinates, then its greatest."""
+        return [*self.lower, *self.upper]
+
+    @property
+    def around(self) -> tuple[tuple[float, float], float, float]:
+        """Its middle, and the least and the largest distance of its boundary from there."""
+        (x, y), (across, along) = self._middle, self._half
+        return (x, y), min(across, along), math.hypot(across, along)
+
+    def distance(self, x: float, y: float) -> float:
+        """Return how far a point is from it, 0 in it."""
+        outside = [
+            max(low - each, 0.0, each - high) for low, each, high in zip(self.lower, (x, y), self.upper, strict=True)
+        ]
+        return math.hypot(*outside)
+
+    def near_corners(self, sign: int, fractions: Sequence[float]) -> Sequence[tuple[tuple[float, float], float]]:
+        """Return points on the diagonals through its corners, each with its distance from the nearest side.
+
+        Args:
+            sign: 1: beyond the corners; −1: before them.
+            fractions: of half the shorter side, how far they are from both sides of the corner.
+        """
+        found = []
+        for x, y in self.corners:
+            out = [sign * math.copysign(1, each - middle) for each, middle in zip((x, y), self._middle, strict=True)]
+            for each in fractions:
+                away = each * min(self._half)
+                found.append(((x + out[0] * away, y + out[1] * away), away))
+        return found
+
+    @property
+    def _middle(self) -> tuple[float, float]:
+        return (self.lower[0] + self.upper[0]) / 2, (self.lower[1] + self.upper[1]) / 2
+
+    @property
+    def _half(self) -> tuple[float, float]:
+        return (self.upper[0] - self.lower[0]) / 2, (self.upper[1] - self.lower[1]) / 2
 
 
 Speed = float | str | Disc | Block | Callable[[Tensor], Tensor] | Any
@@ -127,13 +185,16 @@ def medium_of(speed: Speed) -> Medium:
     """Return the medium of a speed.
 
     Raises:
-        ValueError: a speed that is not positive somewhere, or an array that is none over a square.
+        ValueError: a speed that is not positive somewhere, a piece of no size or that reaches out of the square, or an
+            array that is none over a square.
 
     >>> medium = medium_of(Disc((0.1, 0.0), 0.2, 0.5))
     >>> medium.largest, round(medium.reach, 3), medium(torch.zeros(1, 2)).item()
     (4.0, 0.3, 4.0)
     """
     if isinstance(speed, Disc | Block):
+        if not all(-1 < low < high < 1 for low, high in zip(speed.extent[:2], speed.extent[2:], strict=True)):
+            raise ValueError(f"a piece of another speed has a size and lies within [-1, 1]², got {speed}")
         _check_positive(torch.tensor([[speed.speed]]))
         inner = 1 / speed.speed**2
 

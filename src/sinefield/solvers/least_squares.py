@@ -25,7 +25,7 @@ from torch import Tensor
 
 from sinefield.domains import Domain
 from sinefield.fields.derivatives import highest_order
-from sinefield.fields.expansion import Expansion
+from sinefield.fields.expansion import ComplexExpansion, Expansion
 from sinefield.objective import Batch, Objective
 from sinefield.residuals import draw_samples, relative_residuals
 from sinefield.sampler import generator_of
@@ -367,7 +367,8 @@ def _seed_of(weight: Tensor) -> Tensor:
 def _closed_forms(objective: Objective) -> int:
     """Return how many functions in closed form stand beside the features of networks."""
     modules = [each for unknown in objective.unknowns.values() for each in unknown.modules()]
-    return sum(each.weight.shape[1] for each in modules if isinstance(each, Expansion) and each.weight.requires_grad)
+    found = {each for each in modules if isinstance(each, Expansion | ComplexExpansion) and each.weight.requires_grad}
+    return sum(each.weight.shape[1] for each in found)
 
 
 def _orders(objective: Objective) -> dict[str, int]:
