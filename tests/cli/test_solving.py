@@ -45,6 +45,23 @@ def test_what_is_not_solved_has_exit_status_1_and_is_kept(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["--disc", "0,0,0.1"], "--disc is 4 numbers with ',' between"),
+        (["--block", "0,0,a,b,2"], "--block is 5 numbers with ',' between"),
+        (["--disc", "0.1,0,0.1,0"], "a speed is positive and finite everywhere"),
+        (["--block", "0,0,0.2,-0.1,2"], "has a size and lies within [-1, 1]²"),
+        (["--disc", "0.1,0,0.1,2", "--block", "0,0,0.2,0.1,2"], "give one of them"),
+    ],
+)
+def test_a_piece_that_is_none_is_refused_in_a_line(tmp_path: Path, arguments: list[str], told: str) -> None:
+    done = run(tmp_path, "solve", "helmholtz", *arguments)
+    assert done.returncode in (1, 2)
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
         (["--source", "z"], "unknown name 'z' in 'z'; there are x, y, pi, e"),
         (["--source", "1 +"], "is no expression"),
         (["--domain", "cube"], "unknown domain 'cube'"),

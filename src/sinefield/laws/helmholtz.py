@@ -38,6 +38,20 @@ class HelmholtzOptions(Options):
         parse=_sources_of,
     )
     speed: str | None = options.speed()
+    disc: tuple[float, ...] | None = option(
+        "--disc",
+        str,
+        "Middle, radius and relative speed of a disc, in place of --speed.",
+        metavar="X,Y,R,SPEED",
+        parse=lambda text: numbers_of(text, ",", [4], float, "--disc", "0.1,0,0.15,0.5"),
+    )
+    block: tuple[float, ...] | None = option(
+        "--block",
+        str,
+        "Middle, width, height and relative speed of a rectangle, in place of --speed.",
+        metavar="X,Y,W,H,SPEED",
+        parse=lambda text: numbers_of(text, ",", [5], float, "--block", "0.1,0,0.3,0.2,0.5"),
+    )
     layer: float | None = option("--layer", float, "Width of the absorbing layer in [-1, 1]². (default: 0.5)")
     features: int | None = option("--features", int, "Sines that span the medium. (default: 600)", least=10)
     accuracy: float | None = option("--accuracy", float, "Relative residual that counts as solved. (default: 1e-3)")
