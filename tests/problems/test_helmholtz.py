@@ -222,7 +222,7 @@ def test_a_medium_that_reaches_the_border_is_solved_in_the_layer_too() -> None:
         ({"speed": np.ones(9)}, "an array of two axes"),
         ({"speed": lambda x: x[:, 0] ** 0}, "a speed gives values (n, 1)"),
         ({"features": 20, "speed": "1 + x / 9"}, "20 features are too few for the wavenumber 22.5"),
-        ({"features": 20}, "10 features are too few for the wavenumber 20, which is 1.0 wavelengths a side"),
+        ({"features": 10}, "10 features are too few for the wavenumber 20, which is 1.0 wavelengths a side"),
         ({"disc": (0.0, 0.0, -0.1, 2.0)}, "has a size and lies within [-1, 1]²"),
         ({"block": (0.9, 0.0, 0.3, 0.1, 2.0)}, "has a size and lies within [-1, 1]²"),
         ({"disc": (0.1, 0.0, 0.1, 2.0), "speed": 2.0}, "give one of them"),

@@ -104,7 +104,7 @@ def helmholtz(
         half = inner if fields.is_centred else 1.0
         _check_features(features, wavenumber * math.sqrt(medium.largest), half)
     for each in placed if fields.is_exact else ():
-        _check_features(features // 2, fields.k, fields.radius(each, fields.k))
+        _check_features(features, fields.k, fields.radius(each, fields.k))
     constraints = _exact_constraints(fields) if fields.is_exact else _constraints(fields)
     names = fields.builders.keys() - {"u"}
     problem = equation(
