@@ -44,6 +44,7 @@ SOLVERS: Mapping[str, tuple[Solver, int]] = {
     "SPRING": (Spring(), 400),
     "Gauss-Newton": (GaussNewton(), POINTS),
     "Gauss-Newton, points by residual": (GaussNewton(share=0.5), 2 * POINTS),
+    "Gauss-Newton, five steps at the same points": (GaussNewton(share=0.5, repeats=5), 2 * POINTS),
 }
 """Solvers of all weights, and their points of each domain in a step."""
 

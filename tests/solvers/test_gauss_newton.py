@@ -59,6 +59,16 @@ def test_a_nonlinear_equation(share: float) -> None:
     assert error_of_decay(field) < 1e-4
 
 
+def test_steps_at_the_same_points_reach_the_digits_in_few_draws() -> None:
+    """u' = −u² again: eight draws of points, five steps at each."""
+    field = network()
+    recipe = Recipe("test", GaussNewton(repeats=5), Constant(), batch=256, passes=8 * 256 / 65_536)
+    solve(field, decay(1.0), recipe)
+    assert error_of_decay(field) < 1e-4
+    with pytest.raises(ValueError, match="repeats ≥ 1"):
+        GaussNewton(repeats=0)
+
+
 def test_the_wrong_sign_is_another_equation() -> None:
     field = network()
     solve(field, decay(-1.0), Recipe("test", GaussNewton(), Constant(), batch=256, passes=40 * 256 / 65_536))

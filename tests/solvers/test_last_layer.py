@@ -158,3 +158,20 @@ class _Scaled(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         return self.scale * points[:, :1]
+
+
+def test_residuals_around_another_field() -> None:
+    """Φ² − x around a network Ψ with other features: r(Ψ) + 2 Ψ (Φ − Ψ), whatever the weights of Φ are."""
+    torch.manual_seed(0)
+    field, other = network(layers=0), Siren(2, 1, hidden_features=4, hidden_layers=0, first_omega=5).double()
+    objective = Objective({"u": field}, [Constraint(SQUARE, lambda u: u.value**2 - u.points[:, 1:], name="square")])
+    batch = samples(objective)
+    last = field.layers[-1]
+    assert isinstance(last, nn.Linear)
+    found = linearise_last_layer(objective, batch, {last.weight: other})
+    with torch.no_grad():
+        points = batch.samples[0].points
+        here, there, x = field(points)[:, 0], other(points)[:, 0], points[:, 1]
+        expected = there**2 - x + 2 * there * (here - there)
+    linear = found.residuals + found.jacobian @ found.columns() - found.images
+    torch.testing.assert_close(linear * len(points) ** 0.5, expected)

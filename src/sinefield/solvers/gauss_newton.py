@@ -49,6 +49,8 @@ class GaussNewton(Solver):
         damping: λ at first; 0: none until a step fails.
         share: the part of the points of continuous domains that a step takes, drawn with a chance of 1 + r²/⟨r²⟩; 1:
             all of them, whatever their residual.
+        repeats: steps of Levenberg and Marquardt at the same points, before others are drawn: points that change at
+            each of them leave directions free that no few points see, and weights run away along these.
         orthogonal: whether parameters are solved for by orthogonal factors, which takes several times as long and
             gives the digits that a product JᵀJ rounds away.
         largest: size of the smaller space from which on conjugate gradients take over.
@@ -57,12 +59,13 @@ class GaussNewton(Solver):
         patience: steps without decrease after which nothing more is expected.
 
     Raises:
-        ValueError: a share that is not in (0, 1], or a negative damping.
+        ValueError: a share that is not in (0, 1], a negative damping, or no repeats.
     """
 
     tolerance: float = 1e-9
     damping: float = 1e-3
     share: float = 1.0
+    repeats: int = 1
     orthogonal: bool = False
     largest: int = 6000
     settled: float = 1e-3
@@ -74,10 +77,10 @@ class GaussNewton(Solver):
         Raises:
             ValueError: as the class says.
         """
-        if not (0 < self.share <= 1 and self.damping >= 0):
+        if not (0 < self.share <= 1 and self.damping >= 0 and self.repeats >= 1):
             raise ValueError(
-                f"Gauss-Newton takes a share in (0, 1] of the points and a damping ≥ 0, got {self.share} and "
-                f"{self.damping}"
+                f"Gauss-Newton takes a share in (0, 1] of the points, a damping ≥ 0 and repeats ≥ 1, got {self.share}, "
+                f"{self.damping} and {self.repeats}"
             )
 
     def init(self, objective: Objective) -> Tensors:
@@ -100,12 +103,17 @@ class GaussNewton(Solver):
         state["steps"].add_(1)
         rows = named_residuals(objective, points)
         terms = {name: each.square().sum() for name, each in rows.items()}
-        linear = Linearisation(objective, points, torch.cat(list(rows.values())))
-        before, start = float(linear.residuals.square().sum()), objective.vector()
-        after = before
-        state["start"].copy_(start)
-        if math.isfinite(before) and before > self.tolerance**2:
-            after = self._descend(objective, linear, start, state)
+        residuals = torch.cat(list(rows.values()))
+        before = after = float(residuals.square().sum())
+        state["start"].copy_(objective.vector())
+        for _ in range(self.repeats):
+            if not (math.isfinite(after) and after > self.tolerance**2):
+                break
+            last = after
+            after = self._descend(objective, Linearisation(objective, points, residuals), objective.vector(), state)
+            if self.repeats == 1 or after == last:
+                break
+            residuals = objective.residuals(points)
         note_objective(state, before, after, self.settled)
         return terms
 

@@ -35,6 +35,10 @@ Answer = Callable[[Affine, nn.Module | Chain, Tensor, Set[Derivative]], Mapping[
 """Gives derivatives of a field whose last map is looked for, given that map and what it is the map of."""
 
 
+Around = Mapping[Tensor, nn.Module]
+"""Fields that residuals are linearised around in place of networks as they are, by the weights of their last maps."""
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class _Leaf:
@@ -78,15 +82,22 @@ class _Through(Composite):
 
 
 def _features(
-    leaves: list[_Leaf], last: Affine, before: nn.Module | Chain, points: Tensor, needs: Set[Derivative]
+    leaves: list[_Leaf],
+    around: Around,
+    last: Affine,
+    before: nn.Module | Chain,
+    points: Tensor,
+    needs: Set[Derivative],
 ) -> Mapping[Derivative, Tensor]:
-    """Return the derivatives of a last map of features, and note those of the features."""
+    """Return the derivatives of a last map of features, or of the field in its place; note those of the features."""
     with torch.no_grad():
         features = kernels.evaluate(before, points, needs)
-        values: dict[Derivative, Tensor] = {}
-        for need, each in features.items():
-            found = (each.movedim(1, -1) @ last.weight.mT).movedim(-1, 1)
-            values[need] = found + last.bias if need in _PLAIN and last.bias is not None else found
+        if last.weight in around:
+            values = dict(kernels.evaluate(around[last.weight], points, needs))
+        else:
+            values = {need: (each.movedim(1, -1) @ last.weight.mT).movedim(-1, 1) for need, each in features.items()}
+            if last.bias is not None:
+                values |= {need: values[need] + last.bias for need in values.keys() & _PLAIN}
     leaves.append(_Leaf(last, features, values))
     return values
 
@@ -101,12 +112,15 @@ class LastLayer:
         residuals: r, ``(m,)``.
         jacobian: J, ``(m, p)``.
         rows: how many of the rows are of each constraint, by name.
+        images: J c for the coefficients c of the field that residuals are linearised around, ``(m,)``; it may be
+            another field, which none of these maps has coefficients for.
     """
 
     maps: Sequence[Affine]
     residuals: Tensor
     jacobian: Tensor
     rows: Mapping[str, int]
+    images: Tensor
 
     @torch.no_grad()
     def columns(self) -> Tensor:
@@ -158,12 +172,13 @@ def is_linear(objective: Objective, batch: Batch) -> bool:
     return float((rows[0] + rows[1] - rows[2] - rows[3]).norm()) <= _LINEAR * size
 
 
-def linearise_last_layer(objective: Objective, batch: Batch) -> LastLayer:
+def linearise_last_layer(objective: Objective, batch: Batch, around: Around | None = None) -> LastLayer:
     """Return the residuals of an objective as a function of the last maps of its unknowns.
 
     Args:
         objective: its unknowns are chains that end in affine maps, or expansions, or are made of such.
         batch: where.
+        around: fields in place of networks, such as networks with other features, that residuals are those of.
 
     Raises:
         ValueError: no unknown ends in an affine map with parameters.
@@ -175,7 +190,7 @@ def linearise_last_layer(objective: Objective, batch: Batch) -> LastLayer:
             "final activation"
         )
     counts = {name: len(samples.points) * width for (name, width), samples in shapes}
-    residuals = maps[0].weight.new_zeros(sum(counts.values()))
+    residuals, images = maps[0].weight.new_zeros(2, sum(counts.values()))
     jacobian = maps[0].weight.new_zeros(len(residuals), sum(map(_size, maps)))
     places = dict(zip(counts, itertools.accumulate((0, *counts.values())), strict=False))
     together = max(_LEAST, _TOGETHER // max(each.weight.shape[1] for each in maps))
@@ -183,29 +198,29 @@ def linearise_last_layer(objective: Objective, batch: Batch) -> LastLayer:
         count, granule = len(samples.points), group.domain.granule
         for start in range(0, count, max(granule, together // granule * granule)):
             block = objective.moved(samples.rows(start, start + max(granule, together // granule * granule)))
-            leaves, parts, scales = _evaluated(objective, group, block, batch)
+            leaves, parts, scales = _evaluated(objective, group, block, batch, around or {})
             share = (len(block.points) / count) ** 0.5  # norms are averages over all points
             starts = [
                 places[each.constraint.name] + start * part.shape[1]
                 for each, part in zip(group.members, parts, strict=True)
             ]
-            for first, part in zip(starts, parts, strict=True):
-                residuals[first : first + part.numel()] = share * part.flatten()
-            rows = [
-                jacobian[first : first + part.numel()].unflatten(0, part.shape)
-                for first, part in zip(starts, parts, strict=True)
-            ]
-            _fill(
-                rows, maps, leaves, partial(_residuals_of, objective, group, block, [share * each for each in scales])
+            places_of = [slice(first, first + part.numel()) for first, part in zip(starts, parts, strict=True)]
+            for place, part in zip(places_of, parts, strict=True):
+                residuals[place] = share * part.flatten()
+            apply = partial(_residuals_of, objective, group, block, [share * each for each in scales])
+            rows, seen = (
+                [whole[place].unflatten(0, part.shape) for place, part in zip(places_of, parts, strict=True)]
+                for whole in (jacobian, images)
             )
-    return LastLayer(maps, residuals, jacobian, counts)
+            _fill(rows, seen, maps, leaves, apply)
+    return LastLayer(maps, residuals, jacobian, counts, images)
 
 
 @torch.no_grad()
 def linearise_values(maps: Sequence[Affine], unknown: nn.Module, group: Group, name: str, block: Samples) -> Tensor:
     """Return the values ``(n c, p)`` of an unknown at points of a group as linear functions of the last maps."""
     leaves: list[_Leaf] = []
-    values = group.jets({name: _Through(unknown, partial(_features, leaves))}, block.points)[name].value
+    values = group.jets({name: _Through(unknown, partial(_features, leaves, {}))}, block.points)[name].value
 
     def apply(given: Sequence[Mapping[Derivative, Tensor]]) -> list[Tensor]:
         left = iter(given)
@@ -213,7 +228,7 @@ def linearise_values(maps: Sequence[Affine], unknown: nn.Module, group: Group, n
         return [group.jets({name: stub}, block.points)[name].value]
 
     rows = values.new_zeros(*values.shape, sum(map(_size, maps)))
-    _fill([rows], maps, leaves, apply)
+    _fill([rows], [torch.zeros_like(values)], maps, leaves, apply)
     return rows.flatten(0, 1)
 
 
@@ -222,7 +237,9 @@ def _maps_and_shapes(objective: Objective, batch: Batch) -> tuple[list[Affine], 
     maps: dict[int, Affine] = {}
     shapes = []
     for group, samples in zip(objective.groups, batch.samples, strict=True):
-        leaves, parts, _ = _evaluated(objective, group, objective.moved(samples.rows(0, group.domain.granule)), batch)
+        leaves, parts, _ = _evaluated(
+            objective, group, objective.moved(samples.rows(0, group.domain.granule)), batch, {}
+        )
         maps |= {id(each.last.weight): each.last for each in leaves}
         pairs = zip(group.members, parts, strict=True)
         shapes += [((each.constraint.name, part.shape[1]), samples) for each, part in pairs]
@@ -231,11 +248,11 @@ def _maps_and_shapes(objective: Objective, batch: Batch) -> tuple[list[Affine], 
 
 @torch.no_grad()
 def _evaluated(
-    objective: Objective, group: Group, block: Samples, batch: Batch
+    objective: Objective, group: Group, block: Samples, batch: Batch, around: Around
 ) -> tuple[list[_Leaf], list[Tensor], list[Tensor]]:
     """Return the chains of a group that were evaluated, the rows ``(n, k)`` of its constraints and their scales."""
     leaves: list[_Leaf] = []
-    recorded = {name: _Through(each, partial(_features, leaves)) for name, each in objective.unknowns.items()}
+    recorded = {name: _Through(each, partial(_features, leaves, around)) for name, each in objective.unknowns.items()}
     found = objective.evaluate_group(group, recorded, block)
     scales = objective.scales(group, found, batch)
     return leaves, [scale * to_real_rows(each) for scale, each in zip(scales, found, strict=True)], scales
@@ -256,9 +273,13 @@ def _residuals_of(
 
 
 def _fill(
-    rows: Sequence[Tensor], maps: Sequence[Affine], leaves: Sequence[_Leaf], apply: Callable[..., Sequence[Tensor]]
+    rows: Sequence[Tensor],
+    images: Sequence[Tensor],
+    maps: Sequence[Affine],
+    leaves: Sequence[_Leaf],
+    apply: Callable[..., Sequence[Tensor]],
 ) -> None:
-    """Set the rows ``(n, k, p)`` of each constraint of a group in the Jacobian, which are 0 so far.
+    """Set the rows ``(n, k, p)`` of each constraint of a group in the Jacobian, which are 0 so far, and their images.
 
     A residual is a function of the derivatives of its chains at its own point, r(x, Φ, ∂_αΦ, …). So the column of
     feature j is Σ_α ∂r/∂(∂_αΦ) ∂_αφ_j: the factors, one for each derivative and output, are the same for all features.
@@ -269,7 +290,7 @@ def _fill(
         found = apply(given)
         keys = [(place, need) for place, one in enumerate(given) for need in one]
         inputs = [given[place][need] for place, need in keys]
-        for table, residual in zip(rows, found, strict=True):
+        for table, image, residual in zip(rows, images, found, strict=True):
             for entry in range(residual.shape[1] if residual.requires_grad else 0):
                 total = residual[:, entry].sum()  # whose derivatives at a point are those of its own residual
                 factors = torch.autograd.grad(total, inputs, retain_graph=True, allow_unused=True)
@@ -277,6 +298,7 @@ def _fill(
                     if factor is not None:
                         first = starts[id(leaves[place].last.weight)]
                         _add(table[:, entry, first:], leaves[place], need, factor)
+                        image[:, entry] += (factor * leaves[place].values[need]).flatten(1).sum(1)
 
 
 @torch.no_grad()

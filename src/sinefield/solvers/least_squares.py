@@ -15,7 +15,8 @@ for solving linear and nonlinear partial differential equations", 2021, section 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -24,24 +25,18 @@ import torch
 from torch import Tensor
 
 from sinefield.domains import Domain
-from sinefield.fields.derivatives import highest_order
-from sinefield.fields.expansion import ComplexExpansion, Expansion
 from sinefield.objective import Batch, Objective
 from sinefield.residuals import draw_samples, relative_residuals
 from sinefield.sampler import generator_of
 from sinefield.solvers.bandwidth import LEAST, Plan, Trial
-from sinefield.solvers.last_layer import LastLayer, is_linear, linearise_last_layer
+from sinefield.solvers.last_layer import Around, is_linear
+from sinefield.solvers.newton import Newton, closed_forms_beside, orders_of
 from sinefield.solvers.sine_layers import extents, sine_layers
-from sinefield.solvers.solved import Solved, used_columns
 from sinefield.solvers.solver import Solver, Tensors
 from sinefield.solvers.spectrum import bands_of_right_sides
 from sinefield.solvers.stability import stability
 
-_HALVINGS = 16  # of a step of Newton that is no step down
-_SETTLED = 0.99  # of the residual before: a step of Newton that gains less is the last
-_FULL = 0.8  # of the rows: columns at most, or residuals are 0 at the points that are solved for and nowhere else
-_LINEAR = 1.01  # times the residual of the linear equation: a step of Newton that reaches it is the last
-_FAINT = 1e-6  # weight of constraints that are left out: the others alone may determine nothing
+_BEGINNING = 0.1  # a residual below it is that of a field that Newton's method begins from
 _CONTRADICTED, _HOLDS = 0.03, 1e-3  # residuals of constraints that do not hold, and of those that do
 _PER_CLOSED_FORM = 10  # points of the conditions for each function in closed form
 _HELD_OUT = 1000  # points of each domain that bandwidths are judged at
@@ -95,7 +90,7 @@ class LeastSquares(Solver):
             "features": torch.zeros(self.steps, dtype=torch.int64),
             "residuals": torch.full((self.steps,), math.inf, dtype=torch.float64),
             "steps": torch.tensor(0),
-            "terms": torch.full((len(_orders(objective)),), math.inf, dtype=torch.float64),
+            "terms": torch.full((len(orders_of(objective)),), math.inf, dtype=torch.float64),
             "reported": torch.full((len(self._reported(objective)),), math.inf, dtype=torch.float64),
             "done": torch.tensor(False),
             "seed": _seed_of(first[0].first.weight),
@@ -118,10 +113,10 @@ class LeastSquares(Solver):
         trial = self._next(objective, state)
         if trial is not None:
             points = _Points(objective, self, int(state["seed"]))
+            around = self._known(objective, state)
             self._place(objective, points, trial)
-            solved = self._solve(
-                objective, points.drawn(trial.features, 0), trial.features, linear_equation=bool(state["linear"])
-            )
+            newton = Newton(bool(state["linear"]), self.iterations, self.boundary_weight)
+            solved = newton.solve(objective, points.drawn(trial.features, 0), trial.features, around)
             held_out = points.drawn(_HELD_OUT, 1)
             found = relative_residuals(objective.groups, objective.unknowns, held_out.samples)
             number, better = int(state["steps"]), found.worst < float(state["residuals"].min())
@@ -139,7 +134,7 @@ class LeastSquares(Solver):
                 state.values |= {f"best/{name}": each.detach().clone() for name, each in objective.parameters.items()}
             self.put_back(objective, state)
         state["done"].fill_(self._next(objective, state) is None)
-        return dict(zip(_orders(objective), state["terms"].clone(), strict=True))
+        return dict(zip(orders_of(objective), state["terms"].clone(), strict=True))
 
     def is_done(self, state: Tensors) -> bool:
         """Return whether the tolerance is reached, or every bandwidth was tried."""
@@ -156,10 +151,17 @@ class LeastSquares(Solver):
         without = self._without(objective, state) if contradicted else {}
         return {**{name: each for name, each in told if math.isfinite(each)}, **without}
 
+    @staticmethod
+    def _known(objective: Objective, state: Tensors) -> Around | None:
+        """Return the networks of the best trial, which Newton's method begins from; None: there are none as yet."""
+        if bool(state["linear"]) or not float(state["residuals"].min()) < _BEGINNING:
+            return None
+        return {each.last.weight: deepcopy(each.network) for each in sine_layers(objective)}
+
     @torch.no_grad()
     def _without(self, objective: Objective, state: Tensors) -> Mapping[str, float]:
         """Return ``without_NAME``: the residual of the other constraints without one that holds alone."""
-        orders = _orders(objective)
+        orders = orders_of(objective)
         highest = [name for name, each in orders.items() if each == max(orders.values())]
         points = _Points(objective, self, int(state["seed"]))
         size = min(LEAST, max(each.first.out_features for each in sine_layers(objective)))
@@ -173,7 +175,7 @@ class LeastSquares(Solver):
             alone = orders.keys() - {name}
             residuals = []
             for left_out in (frozenset({name}), frozenset(alone)):
-                self._solve(objective, solving, trial.features, linear_equation=True, left_out=left_out)
+                Newton(True, 1, self.boundary_weight).solve(objective, solving, trial.features, None, left_out)
                 relative = relative_residuals(objective.groups, objective.unknowns, held_out).relative
                 residuals.append(max(each for key, each in relative.items() if key not in left_out))
             if residuals[1] < _HOLDS:
@@ -231,78 +233,6 @@ class LeastSquares(Solver):
         for name, parameter in objective.parameters.items():
             parameter.copy_(answer[name])
 
-    # ---- the solution
-
-    def _solve(
-        self, objective: Objective, batch: Batch, count: int, *, linear_equation: bool, left_out: Set[str] = frozenset()
-    ) -> Solved:
-        """Set the last maps to the least-squares solution with the first ``count`` features of each network.
-
-        Of a nonlinear equation these are steps of Newton, halved until they are steps down.
-
-        Args:
-            objective: of the residuals.
-            batch: where.
-            count: features of each network.
-            linear_equation: whether residuals are affine.
-            left_out: names of constraints that do not count.
-
-        Returns:
-            what the last step was made of.
-        """
-        linear = linearise_last_layer(objective, batch)
-        outputs = sum(each.last.out_features for each in sine_layers(objective))
-        left_over = int(_FULL * len(linear.residuals)) // outputs - _closed_forms(objective)
-        count = max(1, min(count, left_over))
-        used, blocks = used_columns(linear, count, sine_layers(objective))
-        whole = linear.jacobian.new_zeros(linear.jacobian.shape[1])
-        linear.assign(whole)
-        rows: Tensor | None = None
-        for iteration in range(1 if linear_equation else self.iterations):
-            if iteration or not linear_equation:
-                linear = linearise_last_layer(objective, batch)
-            matrix = linear.jacobian if len(used) == len(whole) else linear.jacobian[:, used]
-            if rows is None:
-                # Functions in closed form are of any size, and say nothing about what the terms are like.
-                pairs = zip(linear.maps, blocks, strict=True)
-                of_sines = torch.cat([torch.full((n * m,), each.bias is not None) for each, (n, m) in pairs])
-                some = matrix if bool(of_sines.all()) else matrix[:, of_sines]
-                rows = self._row_scales(objective, linear, some, left_out)
-            right = -rows * objective.residuals(batch)
-            solved, step, left = Solved.of(linear, used, blocks, matrix.mul_(rows[:, None]), right)
-            if linear_equation:
-                linear.assign(step)
-                return solved
-            before, after = float(right.norm()), math.inf
-            for length in (0.5**halvings for halvings in range(_HALVINGS)):
-                linear.assign(whole + step * length)
-                after = float((rows * objective.residuals(batch)).norm())
-                if after < before:
-                    break
-            else:
-                linear.assign(whole)
-                break
-            whole = whole + step * length
-            # A step that had to be shortened gains little, and tells little of those that follow.
-            if (length == 1 and not after < _SETTLED * before) or after < _LINEAR * left:
-                break
-        return solved
-
-    def _row_scales(self, objective: Objective, linear: LastLayer, matrix: Tensor, left_out: Set[str]) -> Tensor:
-        """Return the factor of each row: constraints are made alike, those of lower order weigh more."""
-        orders = _orders(objective)
-        highest = max(orders.values())
-        scales, start = [], 0
-        weights = {
-            each.constraint.name: each.constraint.weight_at(0.0) for group in objective.groups for each in group.members
-        }
-        for name, count in linear.rows.items():
-            size = float(matrix[start : start + count].norm()) / (count * matrix.shape[1]) ** 0.5 or 1.0
-            factor = math.sqrt(weights[name]) * (1.0 if orders[name] == highest else self.boundary_weight) / size
-            scales.append(torch.full((count,), _FAINT * factor if name in left_out else factor, dtype=matrix.dtype))
-            start += count
-        return torch.cat(scales)
-
 
 @final
 class _Points:
@@ -324,7 +254,7 @@ class _Points:
             for place in range(len(self.objective.groups))
         ]
         # Functions in closed form are seen by a part of a boundary alone: a corner, a small hole.
-        more = 0 if purpose else _closed_forms(self.objective)
+        more = 0 if purpose else closed_forms_beside(self.objective)
         extra = [
             more if place in highest else _PER_CLOSED_FORM * more * shares[place] for place in range(len(per_group))
         ]
@@ -364,25 +294,9 @@ def _seed_of(weight: Tensor) -> Tensor:
     return bits.sum() & (2**31 - 1)
 
 
-def _closed_forms(objective: Objective) -> int:
-    """Return how many functions in closed form stand beside the features of networks."""
-    modules = [each for unknown in objective.unknowns.values() for each in unknown.modules()]
-    found = {each for each in modules if isinstance(each, Expansion | ComplexExpansion) and each.weight.requires_grad}
-    return sum(each.weight.shape[1] for each in found)
-
-
-def _orders(objective: Objective) -> dict[str, int]:
-    """Return the order of each constraint by name."""
-    return {
-        each.constraint.name: max(highest_order(needs) for needs in each.reads.values())
-        for group in objective.groups
-        for each in group.members
-    }
-
-
 def _groups_by_order(objective: Objective) -> tuple[list[int], list[int]]:
     """Return which groups have a constraint of the highest order, and which have none."""
-    orders = _orders(objective)
+    orders = orders_of(objective)
     highest = max(orders.values())
     found = [
         place
