@@ -42,12 +42,12 @@ def solved(field: Siren, iterations: int, around: Siren | None, sign: float = 1.
 
 
 def test_from_nothing() -> None:
-    assert solved(network(40, 0), 30, None) < 1e-8
+    assert solved(network(40, 0), 30, None) < 1e-5
     assert solved(network(40, 0), 30, None, sign=-1.0) > 0.1
 
 
 def test_a_field_of_other_features_leaves_two_steps() -> None:
     coarse = network(10, 1)
     assert 1e-6 < solved(coarse, 30, None) < 1e-1
-    assert solved(network(40, 0), 2, coarse) < 1e-6
+    assert solved(network(40, 0), 2, coarse) < 1e-5
     assert solved(network(40, 0), 2, None) > 1e-3
