@@ -42,6 +42,15 @@ def test_what_is_not_solved_has_exit_status_1_and_is_kept(tmp_path: Path) -> Non
     assert (tmp_path / "poisson.safetensors").exists()
 
 
+def test_too_few_features_are_told_in_a_line_before_solving(tmp_path: Path) -> None:
+    done = run(tmp_path, "solve", "poisson", "--source", "1", "--shift", "10000", "--features", "60", "--quiet")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(
+        "sinefield: 60 features are too few for waves of this equation, of which the domain has 796;"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

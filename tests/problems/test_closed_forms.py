@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -261,6 +261,27 @@ def test_a_point_source_outside_by_plane_waves() -> None:
     (network, _waves) = solution.field.terms
     assert isinstance(network, Siren)
     assert not bool(network.chain().affines[-1].weight.any())
+
+
+def test_no_more_waves_are_tried_once_they_make_a_solution_no_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4,800 complex waves would take minutes, and are too much alike to be more exact than 1,200."""
+    sizes: list[int] = []
+    solve_with = ParticularSolutions._solve
+
+    def counted(self: ParticularSolutions, objective: Objective, some: Sequence[Tensor]) -> Any:
+        sizes.append(sum(map(len, some)))
+        return solve_with(self, objective, some)
+
+    monkeypatch.setattr(ParticularSolutions, "_solve", counted)
+    problem = problems.equation(
+        [
+            Constraint(SQUARE, lambda u: u.complex.laplacian + 900 * u.complex.value, name="helmholtz"),
+            Constraint(SQUARE.boundary, lambda u: u.complex.value - of_a_point_source(u.points), name="value"),
+        ],
+        complex=True,
+    )
+    assert solve(problem).converged
+    assert sizes == [700, 1200]
 
 
 def test_a_pulse_from_rest_by_waves_that_stand() -> None:

@@ -21,6 +21,7 @@ from sinefield.domains import FiniteDomain
 from sinefield.fields.compose import Sum
 from sinefield.fields.expansion import Expansion
 from sinefield.fields.siren import Siren
+from sinefield.io import SignalWarning
 from sinefield.objective import Group, Objective
 from sinefield.problem import Problem
 from sinefield.problems.closed_forms import Choice, closed_forms
@@ -40,7 +41,7 @@ _OVER = 2.0  # features and points for each wave
 _PURPOSE = 77  # apart from those of the solver: its points are others
 
 
-class UnderResolved(UserWarning):
+class UnderResolved(SignalWarning):
     """Too few features or points for waves of an equation, which is told before it is solved."""
 
 

@@ -36,6 +36,7 @@ from sinefield.solvers.stability import stability
 _WHOLE = 700  # functions of one family that are always taken all together
 _SHARES = (1 / 16, 1 / 4, 1.0)  # of the functions of larger families that are tried, the first ones
 _AFFORDABLE = 6000  # functions that are solved for at once
+_GAIN = 10.0  # of a larger share of functions, or no larger one is tried
 _FEW = 8  # points of the equation itself, which all the functions solve
 _POINTS = 4000  # of each condition that are never too many
 _HELD_OUT = 1000  # points of each domain that a solution is judged at
@@ -170,7 +171,7 @@ class ParticularSolutions(Solver):
 
     def _try(self, objective: Objective, own: Tensors) -> None:
         """Solve with the next share of the functions: without those that a condition asks for nothing of, then with."""
-        expansions, number = _expansions(objective), int(own["tried"])
+        expansions, number, before = _expansions(objective), int(own["tried"]), float(own["residual"])
         counts = [_first(each, _SHARES[number]) for each in expansions]
         whole = [torch.arange(count) for count in counts]
         needed = self._needed(objective, whole)
@@ -188,7 +189,9 @@ class ParticularSolutions(Solver):
                 break
         following = [n for n, share in enumerate(_SHARES) if [_first(each, share) for each in expansions] != counts]
         larger = [n for n in following if n > number]
-        finished = float(own["residual"]) <= self.tolerance or not larger
+        residual = float(own["residual"])
+        settled = before / _GAIN < residual <= self.enough  # a solution, which more functions make no better
+        finished = residual <= self.tolerance or settled or not larger
         own["tried"].fill_(len(_SHARES) if finished else larger[0])
 
     def _solve(
