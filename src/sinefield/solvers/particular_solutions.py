@@ -35,9 +35,10 @@ from sinefield.solvers.stability import stability
 
 _WHOLE = 700  # functions of one family that are always taken all together
 _SHARES = (1 / 16, 1 / 4, 1.0)  # of the functions of larger families that are tried, the first ones
-_AFFORDABLE = 6000  # functions that are solved for at once
+_AFFORDABLE = 6000  # columns that are solved for at once
 _GAIN = 10.0  # of a larger share of functions, or no larger one is tried
 _FEW = 8  # points of the equation itself, which all the functions solve
+_FULL = 0.5  # functions at most, for each row of the conditions
 _POINTS = 4000  # of each condition that are never too many
 _HELD_OUT = 1000  # points of each domain that a solution is judged at
 _REPORTED = ("stability", "free_waves")  # what is told of a solution
@@ -116,7 +117,12 @@ class ParticularSolutions(Solver):
         own = state.own
         if int(own["tried"]) == len(_SHARES):
             return self._go_on(objective, batch, state, rate)
-        self._try(objective, own)
+        while int(own["tried"]) < len(_SHARES):
+            self._try(objective, own)
+            if math.isfinite(float(own["residual"])):
+                break
+        else:  # no number of functions could be tried
+            return self._go_on(objective, batch, state, rate)
         if int(own["tried"]) == len(_SHARES) and float(own["residual"]) <= self.enough:
             _leave_out_networks(objective)
             for number, each in enumerate(_expansions(objective)):
@@ -176,8 +182,12 @@ class ParticularSolutions(Solver):
         whole = [torch.arange(count) for count in counts]
         needed = self._needed(objective, whole)
         trials = [needed, whole] if sum(map(len, needed)) < sum(counts) else [whole]
-        for some in [each for each in trials if sum(map(len, each)) <= _AFFORDABLE]:
-            weights, terms, known = self._solve(objective, some)
+        outputs = expansions[0].out_features
+        for some in [each for each in trials if outputs * sum(map(len, each)) <= _AFFORDABLE]:
+            found = self._solve(objective, some)
+            if found is None:
+                continue
+            weights, terms, known = found
             reached = math.sqrt(max(terms))
             if not reached >= float(own["residual"]):
                 own["residual"].fill_(reached)
@@ -196,11 +206,16 @@ class ParticularSolutions(Solver):
 
     def _solve(
         self, objective: Objective, some: Sequence[Tensor]
-    ) -> tuple[Sequence[Tensor], Sequence[float], Mapping[str, float]]:
-        """Return weights of some of the functions, the squares of the residuals left at points held out, stability."""
+    ) -> tuple[Sequence[Tensor], Sequence[float], Mapping[str, float]] | None:
+        """Return weights of some of the functions, the squares of the residuals left at points held out, stability.
+
+        None: conditions have so few points, given one by one, that the functions would do anything between them.
+        """
         alone, parts = _alone(objective, some)
         linear = linearise_last_layer(alone, self._points(alone, sum(map(len, some)), 0))
         matrix, right = _conditions(alone, linear)
+        if matrix.shape[1] > _FULL * len(matrix):
+            return None
         blocks = [(each.out_features, each.in_features) for each in linear.maps]
         solved, weights, _ = Solved.of(linear, torch.arange(matrix.shape[1]), blocks, matrix, right)
         linear.assign(weights)
