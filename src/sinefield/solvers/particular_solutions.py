@@ -14,6 +14,7 @@ Source: Betcke & Trefethen, "Reviving the method of particular solutions", 2005,
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
@@ -21,6 +22,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from sinefield.domains import FiniteDomain
 from sinefield.fields.compose import Sum
 from sinefield.fields.derivatives import highest_order
 from sinefield.fields.expansion import Columns, Expansion
@@ -38,7 +40,7 @@ _SHARES = (1 / 16, 1 / 4, 1.0)  # of the functions of larger families that are t
 _AFFORDABLE = 6000  # columns that are solved for at once
 _GAIN = 10.0  # of a larger share of functions, or no larger one is tried
 _FEW = 8  # points of the equation itself, which all the functions solve
-_FULL = 0.5  # functions at most, for each row of the conditions
+_FULL = 0.5  # functions at most, for each point of conditions that is given: more do anything between these
 _POINTS = 4000  # of each condition that are never too many
 _HELD_OUT = 1000  # points of each domain that a solution is judged at
 _REPORTED = ("stability", "free_waves")  # what is told of a solution
@@ -178,16 +180,14 @@ class ParticularSolutions(Solver):
     def _try(self, objective: Objective, own: Tensors) -> None:
         """Solve with the next share of the functions: without those that a condition asks for nothing of, then with."""
         expansions, number, before = _expansions(objective), int(own["tried"]), float(own["residual"])
-        counts = [_first(each, _SHARES[number]) for each in expansions]
+        most = _most(objective)
+        counts = [min(most, _first(each, _SHARES[number])) for each in expansions]
         whole = [torch.arange(count) for count in counts]
         needed = self._needed(objective, whole)
         trials = [needed, whole] if sum(map(len, needed)) < sum(counts) else [whole]
         outputs = expansions[0].out_features
         for some in [each for each in trials if outputs * sum(map(len, each)) <= _AFFORDABLE]:
-            found = self._solve(objective, some)
-            if found is None:
-                continue
-            weights, terms, known = found
+            weights, terms, known = self._solve(objective, some)
             reached = math.sqrt(max(terms))
             if not reached >= float(own["residual"]):
                 own["residual"].fill_(reached)
@@ -197,8 +197,8 @@ class ParticularSolutions(Solver):
                     own[f"best/{place}"].zero_()[:, columns] = each
             if float(own["residual"]) <= self.enough:
                 break
-        following = [n for n, share in enumerate(_SHARES) if [_first(each, share) for each in expansions] != counts]
-        larger = [n for n in following if n > number]
+        following = range(number + 1, len(_SHARES))
+        larger = [n for n in following if [min(most, _first(each, _SHARES[n])) for each in expansions] != counts]
         residual = float(own["residual"])
         settled = before / _GAIN < residual <= self.enough  # a solution, which more functions make no better
         finished = residual <= self.tolerance or settled or not larger
@@ -206,16 +206,11 @@ class ParticularSolutions(Solver):
 
     def _solve(
         self, objective: Objective, some: Sequence[Tensor]
-    ) -> tuple[Sequence[Tensor], Sequence[float], Mapping[str, float]] | None:
-        """Return weights of some of the functions, the squares of the residuals left at points held out, stability.
-
-        None: conditions have so few points, given one by one, that the functions would do anything between them.
-        """
+    ) -> tuple[Sequence[Tensor], Sequence[float], Mapping[str, float]]:
+        """Return weights of some of the functions, the squares of the residuals left at points held out, stability."""
         alone, parts = _alone(objective, some)
         linear = linearise_last_layer(alone, self._points(alone, sum(map(len, some)), 0))
         matrix, right = _conditions(alone, linear)
-        if matrix.shape[1] > _FULL * len(matrix):
-            return None
         blocks = [(each.out_features, each.in_features) for each in linear.maps]
         solved, weights, _ = Solved.of(linear, torch.arange(matrix.shape[1]), blocks, matrix, right)
         linear.assign(weights)
@@ -280,6 +275,15 @@ def _first(expansion: Expansion, share: float) -> int:
     """Return how many functions of an expansion are its first share."""
     whole = expansion.weight.shape[1]
     return min(whole, max(_WHOLE, math.ceil(share * whole)))
+
+
+def _most(objective: Objective) -> int:
+    """Return how many functions of a family conditions tell of: any number, if one has as many points as it takes."""
+    domains = [
+        group.domain for place, group in enumerate(objective.groups) if _order(objective, place) < objective.order
+    ]
+    sizes = [each.size if isinstance(each, FiniteDomain) else sys.maxsize for each in domains]
+    return max(1, int(_FULL * sum(sizes)))
 
 
 def _alone(objective: Objective, some: Sequence[Tensor]) -> tuple[Objective, Sequence[Expansion]]:
