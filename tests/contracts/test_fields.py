@@ -23,7 +23,7 @@ from sinefield.fields.compose import Composite, Constant, Evaluate, Formula, Pro
 from sinefield.fields.coordinates import AffineMap, Periodic, Restriction
 from sinefield.fields.derivatives import WHOLE, Derivative, LaplacianAlong, Partial
 from sinefield.fields.distance import Distance
-from sinefield.fields.expansion import Expansion
+from sinefield.fields.expansion import ComplexExpansion, Expansion
 from sinefield.fields.field import NETWORKS, Field, Layered, build
 from sinefield.fields.functional import Batched
 from sinefield.fields.modes import Modes
@@ -115,6 +115,13 @@ def expansion(family: str = "powers") -> Expansion:
     return field
 
 
+def complex_expansion() -> ComplexExpansion:
+    field = ComplexExpansion("waves", torch.tensor(TERMS["waves"], dtype=torch.float64), 2)
+    with torch.no_grad():
+        field.weight.copy_(matrix(2, len(TERMS["waves"])))
+    return field
+
+
 def network(name: str) -> nn.Module:
     torch.manual_seed(0)
     shape = {} if name == "constant" else {"hidden_features": 6, "hidden_layers": 1}
@@ -164,6 +171,7 @@ FIELDS: Mapping[str, Callable[[], nn.Module]] = {
     "periodic module": lambda: Periodic(Readout(siren(4), matrix(2, 2)), (2.0, 3.0)).double(),
     "side by side": batched,
     **{f"expansion in {family}": functools.partial(expansion, family) for family in EXPANDED},
+    "complex expansion": complex_expansion,
     "window": lambda: Window(2, 1, "gaussian", "0.1,-0.2,0.7"),
     "distance": lambda: Distance(2, 1, factor=0.7, rounding=0.1, at_0=0.2, at_1=-0.3),
     "modes": lambda: modes("free"),
