@@ -33,7 +33,10 @@ import machine
 from sinefield import problems, solve
 from sinefield.jet import jets_of
 from sinefield.problem import Problem
+from sinefield.signals.audio import AudioSignal
+from sinefield.signals.image import ImageSignal
 from sinefield.signals.lattice import Lattice
+from sinefield.signals.video import VideoSignal
 
 PI = math.pi
 COUNT = 8000  # points off the grid
@@ -185,7 +188,8 @@ def fitted(signal: Exact, samples: NDArray[Any], seed: int, **settings: Any) -> 
     problem = signal.problem(samples)
     solution = solve(problem, seed=seed, **settings)
     seconds = time.perf_counter() - start
-    lattice: Lattice = problem.signal.lattice  # type: ignore[union-attr]  # these signals are on lattices
+    assert isinstance(problem.signal, ImageSignal | AudioSignal | VideoSignal), "these signals are on lattices"
+    lattice = problem.signal.lattice
     wanted = ["value", "jacobian", "laplacian"]
     pieces = [
         [u.value.double(), u.jacobian[:, 0].double(), u.laplacian.double()]

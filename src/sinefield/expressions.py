@@ -127,10 +127,8 @@ def _check(node: ast.AST, axes: Sequence[str], text: str, depth: int = 0) -> Non
             return
         case ast.Name(id=name):
             if name not in (*axes, *_CONSTANTS):
-                more = "; a domain with bounds of more axes, such as 0,1,0,1, has more" if name in ("y", "z") else ""
-                raise ValueError(
-                    f"unknown name {name!r} in {text!r}; there are {', '.join([*axes, *_CONSTANTS])}{more}"
-                )
+                names = ", ".join([*axes, *_CONSTANTS])
+                raise ValueError(f"unknown name {name!r} in {text!r}; there are {names}, by the axes of the domain")
             return
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             if name not in (*FUNCTIONS, *_SEVERAL):

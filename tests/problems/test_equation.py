@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sinefield import Constraint, PointCloud, Siren, problems, solve
+from sinefield.conditions import built_in, vanishing_on
 from sinefield.domains import Ball, Box
 from sinefield.fields.compose import Formula, Product, Sum
 from sinefield.objective import Objective
@@ -354,6 +355,14 @@ def test_too_few_points_for_the_waves_of_an_equation_are_told_before_it_is_solve
     points = torch.rand(100, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     with pytest.warns(UnderResolved, match="^100 points are too few"):
         helmholtz(PointCloud(points), 50.0)
+
+
+def test_conditions_that_are_built_in_and_lines_are_told_of_too() -> None:
+    square, line = Box([0.0, 0.0], [1.0, 1.0]), Box([0.0], [1.0])
+    with pytest.warns(UnderResolved, match="^150 features are too few"):
+        helmholtz(square, 50.0, features=150, around=built_in(0.0, vanishing_on(square.boundary)))
+    with pytest.warns(UnderResolved, match="^20 features are too few .* has 32"):  # k h 2 / π
+        problems.equation([Constraint(line, lambda u: u.laplacian + 100**2 * u.value + 1)], features=20)
 
 
 @pytest.mark.filterwarnings("error")

@@ -53,7 +53,9 @@ class HelmholtzOptions(Options):
         parse=lambda text: numbers_of(text, ",", [5], float, "--block", "0.1,0,0.3,0.2,0.5"),
     )
     layer: float | None = option("--layer", float, "Width of the absorbing layer in [-1, 1]². (default: 0.5)")
-    features: int | None = option("--features", int, "Sines that span the medium. (default: 600)", least=10)
+    features: int | None = option(
+        "--features", int, "Sines that span the medium, or twice those around a source. (default: 600)", least=10
+    )
     accuracy: float | None = option("--accuracy", float, "Relative residual that counts as solved. (default: 1e-3)")
 
 

@@ -31,7 +31,7 @@ from sinefield.domains import Ball, Box, Difference, Domain, Polygon
 from sinefield.fields.derivatives import highest_order
 from sinefield.fields.expansion import Expansion
 from sinefield.objective import Objective
-from sinefield.problems.symbols import Symbol, symbol_of
+from sinefield.problems.symbols import Symbol
 from sinefield.sampler import generator_of
 
 _STEEPEST = 8.0  # the highest exponent at a corner
@@ -80,26 +80,23 @@ class Choice:
         expansions: in which.
         alone: whether each of them solves the equation.
         needed: whether a network alone will hardly do, beside a re-entrant corner or a hole.
-        freedom: how many functions of the equation's wavelength there are in the domain, which a network of fewer
-            features cannot all have; 0 where the functions in closed form have them.
     """
 
     expansions: Sequence[Expansion] = ()
     alone: bool = False
     needed: bool = False
-    freedom: float = 0.0
 
 
-def closed_forms(objective: Objective, count: int, *, complex_field: bool) -> Choice:
+def closed_forms(symbol: Symbol, objective: Objective, count: int, *, complex_field: bool) -> Choice:
     """Return functions in closed form for an equation.
 
     Args:
+        symbol: of the equation, see :func:`sinefield.problems.symbols.symbol_of`.
         objective: of its constraints.
         count: plane waves at most.
         complex_field: whether the field is complex.
     """
-    symbol = symbol_of(objective, complex_field=complex_field)
-    if symbol is None or symbol.dimension == 1:  # of one coordinate there are two waves, and nothing else
+    if symbol.dimension == 1:  # of one coordinate there are two waves, and nothing else
         return Choice()
     domain = max(objective.groups, key=lambda group: max(map(_order, group.members))).domain
     outputs = 2 if complex_field else 1
@@ -121,7 +118,7 @@ def closed_forms(objective: Objective, count: int, *, complex_field: bool) -> Ch
         _add(rows, *smooth)
     made = [Expansion.of(name, torch.cat(each), symbol.dimension, outputs) for name, each in rows.items()]
     steep = any(each.opening > math.pi for each in corners_of(domain)) or bool(holes_of(domain))
-    return Choice(made, symbol.homogeneous, steep, freedom=0.0 if symbol.homogeneous else symbol.freedom)
+    return Choice(made, symbol.homogeneous, steep)
 
 
 def _order(member: BoundConstraint) -> int:

@@ -26,6 +26,7 @@ from sinefield.objective import Group, Objective
 from sinefield.problem import Problem
 from sinefield.problems.closed_forms import Choice, closed_forms
 from sinefield.problems.deep_equation import WIDTH, balanced, deep_network, deep_recipe
+from sinefield.problems.symbols import symbol_of
 from sinefield.recipe import Changes
 from sinefield.residuals import draw_samples, equation_of, relative_residuals
 from sinefield.sampler import generator_of
@@ -130,9 +131,11 @@ def equation(
     varies = not hidden_layers and (measured or constants_of(objective))
     projection = VariableProjection(tuple(measured), tolerance=accuracy / 10) if varies else None
     chosen = Choice([Expansion(each, width) for each in columns or ()])
-    if columns is None and around is None and not varies and not hidden_layers:
-        chosen = closed_forms(objective, features or _MOST, complex_field=complex)
-    _warn_of_too_few(objective, chosen.freedom, features)
+    symbol = None if varies or hidden_layers else symbol_of(objective, complex_field=complex)
+    if symbol is not None and columns is None and around is None:
+        chosen = closed_forms(symbol, objective, features or _MOST, complex_field=complex)
+    if symbol is not None and not chosen.alone:  # functions that solve the equation have its waves
+        _warn_of_too_few(objective, symbol.freedom, features)
     if chosen.expansions and not hidden_layers:
         within = partial(_beside, chosen.expansions, around)
         builders["u"] = partial(_network, dimension, width, features or _FIRST, within)

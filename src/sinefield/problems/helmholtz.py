@@ -54,7 +54,7 @@ def helmholtz(
     *,
     wavenumber: float = 20.0,
     sources: Sequence[Sequence[float]] = ((0.0, 0.0),),
-    speed: Speed = 1.0,
+    speed: Speed | None = None,
     disc: Sequence[float] | None = None,
     block: Sequence[float] | None = None,
     layer: float = 0.5,
@@ -69,7 +69,7 @@ def helmholtz(
     Args:
         wavenumber: k, where the squared slowness is 1.
         sources: each x, y, σ (0.01) and amplitude (1), its integral; the last or the last two may be left out.
-        speed: the speed of the waves relative to that of k, whose squared slowness is m = 1/speed²: a number; a
+        speed: the speed of the waves relative to that of k, whose squared slowness is m = 1/speed²: a number (1); a
             :class:`sinefield.problems.slowness.Disc` or :class:`~sinefield.problems.slowness.Block` of another speed;
             a function of points, in code or as text of x and y; or an array over [−1, 1]², its first axis along x.
         disc: the middle, radius and speed of a disc, as ``speed=Disc((x, y), radius, speed)``.
@@ -96,9 +96,9 @@ def helmholtz(
     if not placed:
         raise ValueError("Helmholtz's equation in the open plane has u = 0 without a source; give one as (x, y)")
     given = [each for each in (_disc_of(disc), _block_of(block), speed) if each is not None]
-    if len(given) > 2 or (len(given) > 1 and not (isinstance(speed, float) and speed == 1)):
+    if len(given) > 1:
         raise ValueError("a medium is a speed, a disc or a block of another speed; give one of them")
-    medium = medium_of(given[0])
+    medium = medium_of(given[0] if given else 1.0)
     fields = Fields(pml, wavenumber, placed, medium, features)
     if not fields.is_exact:
         half = inner if fields.is_centred else 1.0
@@ -127,17 +127,29 @@ def helmholtz(
 
 
 def _disc_of(numbers: Sequence[float] | None) -> Disc | None:
-    """Return a disc of its middle, radius and speed."""
+    """Return a disc of its middle, radius and speed.
+
+    Raises:
+        ValueError: other than four numbers.
+    """
     if numbers is None:
         return None
+    if len(numbers) != 4:
+        raise ValueError(f"a disc is its middle, radius and speed, four numbers, got {numbers}")
     x, y, radius, speed = numbers
     return Disc((x, y), radius, speed)
 
 
 def _block_of(numbers: Sequence[float] | None) -> Block | None:
-    """Return a block of its middle, width, height and speed."""
+    """Return a block of its middle, width, height and speed.
+
+    Raises:
+        ValueError: other than five numbers.
+    """
     if numbers is None:
         return None
+    if len(numbers) != 5:
+        raise ValueError(f"a block is its middle, width, height and speed, five numbers, got {numbers}")
     x, y, width, height, speed = numbers
     return Block((x - width / 2, y - height / 2), (x + width / 2, y + height / 2), speed)
 
@@ -248,7 +260,7 @@ def _interface(fields: Fields, sources: Sequence[Source]) -> Sequence[Constraint
 
     def jump(inner: Derivatives, outer: Derivatives, normal: Tensor) -> Tensor:
         one, other = inner.complex, outer.complex
-        return sum((one.d(i) - other.d(i)) * normal[:, i : i + 1] for i in (0, 1))  # type: ignore[return-value]
+        return (one.d(0) - other.d(0)) * normal[:, :1] + (one.d(1) - other.d(1)) * normal[:, 1:]
 
     return [
         Constraint(piece.domain, lambda inner: within(inner), name="piece"),
