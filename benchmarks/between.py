@@ -20,7 +20,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,18 +49,20 @@ class Exact:
     """A signal in closed form.
 
     Args:
-        function: of points ``(n, d)`` in field coordinates to values ``(n, 1)`` within −1 and 1.
+        function: of points ``(n, d)`` in field coordinates to values ``(n, 1)`` within ``low`` and 1.
         shape: how many samples there are along each axis.
         problem: of samples of that shape and one channel.
+        low: the least value that samples of that kind have.
     """
 
     function: Callable[[Tensor], Tensor]
     shape: tuple[int, ...]
     problem: Callable[[NDArray[Any]], Problem]
+    low: float = -1.0
 
     def smaller(self) -> Exact:
         """Return the same with few samples."""
-        return Exact(self.function, tuple(max(8, each // 16) for each in self.shape), self.problem)
+        return replace(self, shape=tuple(max(8, each // 16) for each in self.shape))
 
     @property
     def lattice(self) -> Lattice:
@@ -95,9 +97,16 @@ class Exact:
         return [value.detach(), gradient.detach(), laplacian.detach()]
 
     def errors(self, found: Sequence[Tensor]) -> dict[str, float]:
-        """Return the relative error of value, gradient and Laplacian."""
+        """Return the error of value, gradient and Laplacian, relative to how much they differ from their means."""
         pairs = zip(QUANTITIES, found, self.truths(), strict=True)
-        return {name: float((one.double() - truth).norm() / truth.norm()) for name, one, truth in pairs}
+        return {
+            name: float((one.double() - truth).norm() / (truth - truth.mean(0)).norm()) for name, one, truth in pairs
+        }
+
+    def rounded(self) -> NDArray[np.float64]:
+        """Return the samples rounded to 256 levels from the least value to 1."""
+        step = (1 - self.low) / 255
+        return np.round((self.samples - self.low) / step) * step + self.low
 
 
 # ---- signals
@@ -131,14 +140,14 @@ def chirp(points: Tensor) -> Tensor:
 
 
 def travelling(points: Tensor) -> Tensor:
-    """Return eight plane waves that travel at different speeds."""
+    """Return eight plane waves that travel at different speeds, in [0, 1] as clips are."""
     generator = np.random.default_rng(3)
     total = torch.zeros(len(points), 1, dtype=points.dtype)
     for _ in range(8):
         angle, frequency, speed = generator.uniform(0, 2 * PI), generator.uniform(6, 25), generator.uniform(-1, 1)
         along = points[:, 1:] @ torch.tensor([math.cos(angle), math.sin(angle)], dtype=points.dtype)
         total = total + torch.sin(frequency * (along - speed * points[:, 0]) + generator.uniform(0, 2 * PI))[:, None]
-    return total / 8
+    return (1 + total / 8) / 2
 
 
 def of_picture(samples: NDArray[Any]) -> Problem:
@@ -150,7 +159,7 @@ SIGNALS = {
     "gabor": Exact(gabor, (256, 256), of_picture),
     "zone plate": Exact(zone_plate, (256, 256), of_picture),
     "chirp": Exact(chirp, (16384,), lambda samples: problems.audio(samples, rate=16000)),
-    "travelling waves": Exact(travelling, (32, 64, 64), lambda samples: problems.video(samples, rate=25)),
+    "travelling waves": Exact(travelling, (32, 64, 64), lambda samples: problems.video(samples, rate=25), 0.0),
 }
 
 
@@ -200,11 +209,6 @@ def fitted(signal: Exact, samples: NDArray[Any], seed: int, **settings: Any) -> 
     return signal.errors([each.detach() for each in found]), seconds
 
 
-def eight_bits(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return samples rounded to 256 levels of [−1, 1]."""
-    return np.round((samples + 1) * 127.5) / 127.5 - 1
-
-
 def measured(signal: Exact, samples: NDArray[Any], seeds: int, *, smoke: bool) -> dict[str, Any]:
     """Return the errors of each way."""
     start = time.perf_counter()
@@ -233,8 +237,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name in options.signals:
         signal = SIGNALS[name].smaller() if options.smoke else SIGNALS[name]
-        exact = signal.samples
-        for kind, samples in (("exact", exact), ("8 bits", eight_bits(exact))):
+        for kind, samples in (("exact", signal.samples), ("8 bits", signal.rounded())):
             found = measured(signal, samples, 1 if options.smoke else options.seeds, smoke=options.smoke)
             rows.append({"signal": name, "samples": kind, "ways": found})
             print(name, kind, found, flush=True)
