@@ -1,9 +1,10 @@
 """Is a field a function between its samples? Value, gradient and Laplacian off the grid, beside exactly known signals.
 
 Four signals in closed form: a sum of Gabor functions and a zone plate as pictures of 256², a chirp as a recording of
-16,384 samples, travelling waves as a clip of 32 frames of 64². Their samples are exact, or rounded to 8 bits. At 8,000
-points that are no samples, and half a sample or more from the border, the relative L2 error of value, gradient and
-Laplacian, those of the closed form by automatic differentiation in double precision. Ways:
+16,384 samples, travelling waves as a volume of 32 times and 64² pixels. Their samples are exact, or rounded to 8 bits.
+At 8,000 points that are no samples, and half a sample or more from the border, the error of value, gradient and
+Laplacian, relative to how much they differ from their means; the truth is the closed form, differentiated in double
+precision. Ways:
 
 - splines of degree 5 through the samples (scipy);
 - Sinefield's recipes, with their own budgets, or as many seconds as are given;
@@ -36,7 +37,7 @@ from sinefield.problem import Problem
 from sinefield.signals.audio import AudioSignal
 from sinefield.signals.image import ImageSignal
 from sinefield.signals.lattice import Lattice
-from sinefield.signals.video import VideoSignal
+from sinefield.signals.volume import VolumeSignal
 
 PI = math.pi
 COUNT = 8000  # points off the grid
@@ -49,16 +50,14 @@ class Exact:
     """A signal in closed form.
 
     Args:
-        function: of points ``(n, d)`` in field coordinates to values ``(n, 1)`` within ``low`` and 1.
+        function: of points ``(n, d)`` in field coordinates to values ``(n, 1)`` within −1 and 1.
         shape: how many samples there are along each axis.
         problem: of samples of that shape and one channel.
-        low: the least value that samples of that kind have.
     """
 
     function: Callable[[Tensor], Tensor]
     shape: tuple[int, ...]
     problem: Callable[[NDArray[Any]], Problem]
-    low: float = -1.0
 
     def smaller(self) -> Exact:
         """Return the same with few samples."""
@@ -104,9 +103,8 @@ class Exact:
         }
 
     def rounded(self) -> NDArray[np.float64]:
-        """Return the samples rounded to 256 levels from the least value to 1."""
-        step = (1 - self.low) / 255
-        return np.round((self.samples - self.low) / step) * step + self.low
+        """Return the samples rounded to 256 levels of [−1, 1]."""
+        return np.round((self.samples + 1) * 127.5) / 127.5 - 1
 
 
 # ---- signals
@@ -140,14 +138,14 @@ def chirp(points: Tensor) -> Tensor:
 
 
 def travelling(points: Tensor) -> Tensor:
-    """Return eight plane waves that travel at different speeds, in [0, 1] as clips are."""
+    """Return eight plane waves that travel at different speeds."""
     generator = np.random.default_rng(3)
     total = torch.zeros(len(points), 1, dtype=points.dtype)
     for _ in range(8):
         angle, frequency, speed = generator.uniform(0, 2 * PI), generator.uniform(6, 25), generator.uniform(-1, 1)
         along = points[:, 1:] @ torch.tensor([math.cos(angle), math.sin(angle)], dtype=points.dtype)
         total = total + torch.sin(frequency * (along - speed * points[:, 0]) + generator.uniform(0, 2 * PI))[:, None]
-    return (1 + total / 8) / 2
+    return total / 8
 
 
 def of_picture(samples: NDArray[Any]) -> Problem:
@@ -159,7 +157,7 @@ SIGNALS = {
     "gabor": Exact(gabor, (256, 256), of_picture),
     "zone plate": Exact(zone_plate, (256, 256), of_picture),
     "chirp": Exact(chirp, (16384,), lambda samples: problems.audio(samples, rate=16000)),
-    "travelling waves": Exact(travelling, (32, 64, 64), lambda samples: problems.video(samples, rate=25), 0.0),
+    "travelling waves": Exact(travelling, (32, 64, 64), problems.volume),  # clips are of bytes alone
 }
 
 
@@ -197,7 +195,7 @@ def fitted(signal: Exact, samples: NDArray[Any], seed: int, **settings: Any) -> 
     problem = signal.problem(samples)
     solution = solve(problem, seed=seed, **settings)
     seconds = time.perf_counter() - start
-    assert isinstance(problem.signal, ImageSignal | AudioSignal | VideoSignal), "these signals are on lattices"
+    assert isinstance(problem.signal, ImageSignal | AudioSignal | VolumeSignal), "these signals are on lattices"
     lattice = problem.signal.lattice
     wanted = ["value", "jacobian", "laplacian"]
     pieces = [
