@@ -12,7 +12,7 @@ from scipy import special
 from torch import Tensor
 
 import sinefield
-from sinefield import checkpoint, kernels
+from sinefield import checkpoint, jet, kernels
 from sinefield.fields.compose import Formula, Sum
 from sinefield.fields.expansion import Columns, Expansion
 from sinefield.fields.siren import Siren
@@ -121,3 +121,27 @@ def test_rows_of_another_width_are_refused() -> None:
         Columns("bessel-j", doubles([0, 0, 0]), 3)
     with pytest.raises(ValueError, match="unknown family of functions 'bessel'; choose one of powers"):
         Columns("bessel", doubles([0, 0, 0]), 2)
+
+
+def test_functions_that_are_left_out_are_not_evaluated() -> None:
+    """All weights 0 and none looked for: the field is 0, whatever its functions are, and so are its derivatives."""
+
+    class Never(nn.Module):
+        in_features, out_features = 2, 5
+
+        def forward(self, points: Tensor) -> Tensor:
+            raise AssertionError("a function that nobody needs")
+
+    field = Expansion(Never(), 2)
+    field.weight.requires_grad_(False)
+    u = jet(field, torch.rand(3, 2, dtype=torch.float64), ["value", "jacobian", "laplacian", "hessian"])
+    assert [tuple(each.shape) for each in (u.value, u.jacobian, u.laplacian, u.hessian)] == [
+        (3, 2),
+        (3, 2, 2),
+        (3, 2),
+        (3, 2, 2, 2),
+    ]
+    assert not any(bool(each.any()) for each in (u.value, u.jacobian, u.laplacian, u.hessian))
+    field.weight.data[0, 0] = 1.0
+    with pytest.raises(AssertionError, match="nobody needs"):
+        field(torch.rand(3, 2, dtype=torch.float64))

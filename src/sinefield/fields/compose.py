@@ -265,15 +265,17 @@ class Constant(Composite):
         """Return θ, and zeros for its derivatives."""
         # No view of θ, which would ask for a gradient where none is recorded.
         value = self.theta + self.theta.new_zeros(*points.shape[:-1], self.out_features)
-        axes = {"jacobian": 1, "hessian": 2}
-        found: dict[Derivative, Tensor] = {}
-        for need in needs:
-            if need in ("value", Partial(())):
-                found[need] = value
-            else:
-                more = (points.shape[-1],) * axes.get(need if isinstance(need, str) else "", 0)
-                found[need] = value.new_zeros(*value.shape, *more)
-        return found
+        plain: Set[Derivative] = {"value", Partial(())}
+        return nothing(value, needs, points.shape[-1]) | dict.fromkeys(needs & plain, value)
+
+
+def nothing(like: Tensor, needs: Set[Derivative], dimension: int) -> dict[Derivative, Tensor]:
+    """Return the derivatives of 0, of values of the shape, type and device of others."""
+    axes = {"jacobian": 1, "hessian": 2}
+    return {
+        need: like.new_zeros(*like.shape, *(dimension,) * axes.get(need if isinstance(need, str) else "", 0))
+        for need in needs
+    }
 
 
 def sizes_of(*fields: Any, broadcast: bool = False) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sinefield.fields.chain import Affine, Chain
 from sinefield.fields.closed_forms import FAMILIES, Family, Need
-from sinefield.fields.compose import Composite, Evaluate, sizes_of
+from sinefield.fields.compose import Composite, Evaluate, nothing, sizes_of
 from sinefield.fields.derivatives import Derivative, LaplacianAlong, Partial
 from sinefield.fields.field import register
 
@@ -174,12 +174,21 @@ class Expansion(Composite):
         """The map A."""
         return Affine(self.weight)
 
+    @property
+    def _is_left_out(self) -> bool:
+        """Whether A is 0 and is not looked for: thousands of functions need not be evaluated then."""
+        own = isinstance(self.weight, nn.Parameter)  # weights given from outside may be several at once
+        return own and not self.weight.requires_grad and not bool(self.weight.any())
+
     def parts(self, needs: Set[Derivative]) -> Sequence[tuple[nn.Module | Chain, Set[Derivative]]]:
         """Return the functions."""
         return [(self.columns, needs)]
 
     def derivatives(self, points: Tensor, needs: Set[Derivative], evaluate: Evaluate) -> dict[Derivative, Tensor]:
         """Return the combinations of the functions' derivatives."""
+        if self._is_left_out:
+            value = self.weight.new_zeros(*points.shape[:-1], self.out_features)
+            return nothing(value, needs, points.shape[-1])
         found = evaluate(self.columns, points, needs)
         return {need: (each.movedim(1, -1) @ self.weight.mT).movedim(-1, 1) for need, each in found.items()}
 
