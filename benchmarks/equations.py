@@ -365,7 +365,7 @@ def main() -> None:
             continue
         features = 60 if options.smoke else None
         runs = [ours(make, features, seed) for seed in range(seeds)]
-        row: dict[str, Any] = {"problem": name, "features": features, **machine.spreads(runs)}
+        row: dict[str, Any] = {"problem": name, "features": features, "seeds": seeds, **machine.spreads(runs)}
         if name in SQUARES:
             square, seconds = SQUARES[name], row["seconds"]["median"]
             grids, nodes = ((16,), (8,)) if options.smoke else ((64, 128, 256, 512, 768), (16, 24, 32, 48, 64, 80))
@@ -373,7 +373,7 @@ def main() -> None:
             row["Chebyshev collocation"] = best_within(seconds, partial(collocation, square), nodes)
         rows.append(row)
         print(name, {key: row[key] for key in row if key not in ("problem", "features")})
-    machine.write("equations", {"seeds": seeds, "problems": rows}, smoke=options.smoke)
+    machine.write("equations", {"problems": rows}, smoke=options.smoke)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import special
-from torch import Tensor
+from torch import Tensor, nn
 
 import sinefield
 from sinefield import checkpoint, jet, kernels
