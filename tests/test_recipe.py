@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from sinefield import problems
+from sinefield.goal import Goal
 from sinefield.recipe import PUBLISHED, RECIPES, Changes, Proportional, Recipe, named
 from sinefield.solve import solve
 from sinefield.solvers import Adam, Averaged, Clipped, Constant, Cosine, Muon, Soap, Solver, TorchOptimiser
@@ -67,12 +68,37 @@ def test_changes_replace_settings_of_a_copy() -> None:
         ({"seconds": 10.0, "passes": 3}, (3, 10.0)),
         ({"seconds": None}, (20, None)),
         ({"passes": 3}, (3, None)),
-        ({"psnr": 30.0}, (20, None)),
+        ({"psnr": 30.0}, (100, None)),  # the way to a goal may be longer than usual
+        ({"until": "snr=30"}, (100, None)),
+        ({"until": 1e-3, "passes": 7}, (7, None)),
+        ({"psnr": 30.0, "seconds": 10.0}, (None, 10.0)),
+        ({"until": 30.0, "schedule": Constant()}, (20, None)),
     ],
 )
 def test_budgets_replace_each_other(changes: dict[str, Any], expected: tuple[float | None, float | None]) -> None:
     changed = Recipe("r", passes=20).changed(**changes)
     assert (changed.passes, changed.seconds) == expected
+
+
+def test_a_goal_is_given_in_any_form() -> None:
+    wanted = Goal("psnr", 30.0)
+    for changes in ({"psnr": 30.0}, {"until": "psnr=30"}, {"until": wanted}):
+        assert Recipe("r").changed(**changes).until == wanted
+    assert Recipe("r").changed(until=30).until == Goal("", 30.0)
+    assert Recipe("r", until=wanted).changed(psnr=None).until == wanted
+
+
+@pytest.mark.parametrize(
+    "changes", [{"psnr": 0}, {"psnr": math.nan}, {"until": "psnr="}, {"until": "=3"}, {"until": -1}]
+)
+def test_a_goal_that_is_none_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"positive number, got|a goal is a number"):
+        Recipe("r").changed(**changes)
+
+
+def test_a_recipe_holds_a_goal() -> None:
+    with pytest.raises(ValueError, match=r"until of a recipe is a Goal.*got 40"):
+        Recipe("r", until=40)  # type: ignore[arg-type]
 
 
 def test_passes_are_no_limit_unless_given() -> None:
@@ -121,7 +147,7 @@ def test_a_fit_with_solvers_around_the_solver_gets_better(changes: dict[str, flo
 
 
 @pytest.mark.parametrize("value", [0, -1.0, math.nan, math.inf])
-@pytest.mark.parametrize("name", ["batch", "first_omega", "passes", "seconds", "psnr", "pace"])
+@pytest.mark.parametrize("name", ["batch", "first_omega", "passes", "seconds", "pace"])
 def test_what_is_not_positive_is_refused(name: str, value: float) -> None:
     settings: dict[str, Any] = {name: value}
     with pytest.raises(ValueError, match=f"{name} of a recipe must be a positive number"):
@@ -231,7 +257,7 @@ SOLVERS = [Adam(), Muon(), Soap(), Averaged(Clipped(Adam(), 1.0), 0.9), TorchOpt
 def test_json_holds_every_setting(
     solver: Solver, schedule: Constant | Cosine, batch: int | Proportional | None
 ) -> None:
-    recipe = Recipe("r", solver, schedule, batch, True, 17.0, 3.0, 4.0, 5.0, 6.0)
+    recipe = Recipe("r", solver, schedule, batch, True, 17.0, 3.0, 4.0, Goal("snr", 5.0), 6.0)
     stored = json.loads(json.dumps(recipe.to_json(), allow_nan=False))
     assert stored == recipe.to_json()
     assert stored["solver"] == type(solver).__name__.lower()
@@ -244,7 +270,7 @@ def test_json_holds_every_setting(
         "first_omega": 17.0,
         "passes": 3.0,
         "seconds": 4.0,
-        "psnr": 5.0,
+        "until": {"metric": "snr", "value": 5.0},
         "pace": 6.0,
     }
     assert {name: stored[name] for name in others} == others

@@ -116,6 +116,32 @@ def test_stopped_at_five_random_steps(name: str, tmp_path: Path) -> None:
         assert again.snapshot is None
 
 
+def test_on_the_way_to_a_goal(tmp_path: Path) -> None:
+    """What the schedule is spread over is found from records, and found again from those that were written."""
+    y, x = np.mgrid[0:20, 0:24] / 24
+    waves = partial(problems.image, np.sin(5 * x) * np.cos(4 * y), **TINY)
+    search = Search(waves, {"batch": 64, "passes": 80, "learning_rate": 2e-3, "until": "psnr=32"})
+    plain = search.run()
+    assert plain.stopped == "goal"
+    assert 4 < len(plain.history) < 20
+    wanted = bytes_of(plain, tmp_path)
+    last = plain.history[-1]
+    without = replace(search, changes={**search.changes, "passes": last.passes, "until": None})
+    assert bytes_of(without.run(), tmp_path) != wanted  # the goal has changed the rates
+    _, kept = watched(search, tmp_path)
+    for step in (1, 33, 64, last.step // 2, last.step - 1):
+        again = search.run(resume=kept[step])
+        assert bytes_of(again, tmp_path) == wanted, step
+        assert comparable(again) == comparable(plain)
+        assert again.stopped == "goal"
+
+
+def test_another_goal_is_another_search(tmp_path: Path) -> None:
+    _, kept = watched(picture(until="psnr=30", passes=1), tmp_path)
+    with pytest.raises(ValueError, match=r"the recipe's until value is another: it was 30.0, and is 31.0 now"):
+        picture(until="psnr=31", passes=1).run(resume=kept[2])
+
+
 def test_tiles_are_stopped_in_each_part(tmp_path: Path) -> None:
     search = SEARCHES["tiles"]
     wanted = bytes_of(search.run(), tmp_path)

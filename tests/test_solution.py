@@ -65,7 +65,7 @@ def test_advice_is_given_after_a_divergence_alone() -> None:
     advice = ended("diverged", 1.0, math.nan).advice
     assert "the loss became nan by step 2" in advice
     assert "lower the learning rate (it was 0.0003)" in advice
-    for stopped in ("budget", "psnr", "interrupted"):
+    for stopped in ("budget", "goal", "interrupted"):
         assert ended(stopped, 1.0).advice == ""
 
 

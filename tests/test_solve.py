@@ -644,7 +644,7 @@ def test_the_schedule_follows_the_budget() -> None:
 def test_a_psnr_ends_the_search() -> None:
     problem = image("sample:camera", longest=24, hidden_features=32, hidden_layers=1)
     solution = solve(problem, batch=64, passes=200, learning_rate=2e-3, psnr=20.0)
-    assert solution.stopped == "psnr"
+    assert solution.stopped == "goal"
     assert solution.metrics["psnr"] >= 20
     assert solution.history[-1].passes < 200
     assert all(each.metrics["psnr"] < 20 for each in solution.history[:-1])

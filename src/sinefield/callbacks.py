@@ -87,20 +87,22 @@ class ProgressLines:
     def __init__(self, file: TextIO | None = None, every: float = 10.0) -> None:
         self._file, self._every = file or sys.stderr, every
         self._next = time.monotonic() + every
+        self._told = False  # whether the last line held what is to be known
 
     def __call__(self, progress: Progress) -> None:
-        """Write a line where it is time."""
+        """Write a line where it is time, or something is to be known."""
         now = time.monotonic()
-        if now < self._next:
+        news = bool(progress.notice) and not self._told
+        if now < self._next and not news:
             return
-        self._next = now + self._every
+        self._next, self._told = now + self._every, bool(progress.notice)
         left = progress.seconds * (1 - progress.fraction) / max(progress.fraction, 1e-9)
         self._file.write(f"fitting {100 * progress.fraction:3.0f} %  {describe(progress, left)}\n")
         self._file.flush()
 
 
 def describe(progress: Progress, left: float) -> str:
-    """Return passes, loss, PSNR and the seconds left as a line."""
+    """Return passes, loss, PSNR, the seconds left and what else is to be known as a line."""
     parts = [f"pass {progress.passes:.1f}"]
     if progress.record is not None:
         parts.append(f"loss {progress.record.loss:.2e}")
@@ -110,6 +112,8 @@ def describe(progress: Progress, left: float) -> str:
         parts += [f"{name} {reached[name]:.1e}" for name in ("residual", "error") if name in reached]
     if progress.fraction > 0.02:
         parts.append(f"{left:.0f} s left")
+    if progress.notice:
+        parts.append(progress.notice)
     return "  ".join(parts)
 
 

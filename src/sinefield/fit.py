@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, final
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from sinefield import kernels
 from sinefield import recipe as recipes
+from sinefield.approach import Approach
 from sinefield.constraint import Constraint
 from sinefield.domains import Domain, FiniteDomain
 from sinefield.history import Clock, Record
@@ -29,6 +31,9 @@ MEASURED: Final = 4096
 
 COMPILED_FROM: Final = 1.5e13
 """The FLOP of a fit on a CPU from which compiling repays its seconds: about a minute's on two cores."""
+
+
+_NAMED: Final = 64  # points that are measured to know the names of metrics
 
 
 @final
@@ -62,6 +67,7 @@ class Fit:
         self.history: list[Record] = []
         self.totals: dict[str, Tensor] = {}  # of each loss since the last record
         self.clock = Clock()
+        self.approach = None if recipe.until is None else Approach(recipe.until, recipe)
         self.execution = self._execution(compiled)
 
     def _execution(self, compiled: bool | None) -> Execution:
@@ -83,7 +89,8 @@ class Fit:
         """Whether compiling repays its seconds."""
         if self.recipe.seconds is not None:
             return self.recipe.seconds >= COMPILED_FROM / matmul.trial(torch.get_num_threads()).best
-        return (self.recipe.passes or 0) * self.steps_per_pass * self.work_per_step >= COMPILED_FROM
+        passes = self.approach.planned if self.approach is not None else self.recipe.passes
+        return (passes or 0) * self.steps_per_pass * self.work_per_step >= COMPILED_FROM
 
     @property
     def passes(self) -> float:
@@ -107,15 +114,16 @@ class Fit:
 
     @property
     def fraction(self) -> float:
-        """The part of the budget that is used; all of it where the solver is done."""
+        """The part of the budget, or of the way to a goal, that is used; all of it where the solver is done."""
         by_passes = self.step / (self.recipe.passes * self.steps_per_pass) if self.recipe.passes else 0.0
         by_time = self.clock.seconds / self.recipe.seconds if self.recipe.seconds else 0.0
-        return max(by_passes, by_time, self.solver.is_done(self.state))
+        by_goal = self.approach.fraction(self.passes) if self.approach is not None else 0.0
+        return max(by_passes, by_time, by_goal, self.solver.is_done(self.state))
 
     def expected_passes(self, fraction: float) -> float:
-        """Return how many passes there will be: of a budget of time as the steps so far let expect."""
-        if self.recipe.seconds is None or self.step == 0:
-            return self.recipe.passes or 0.0
+        """Return how many passes there will be: of a budget of time, or to a goal, as the steps so far let expect."""
+        if self.step == 0 or (self.recipe.seconds is None and self.approach is None):
+            return (self.approach.planned if self.approach is not None else self.recipe.passes) or 0.0
         return self.passes / max(fraction, 1e-9)
 
     # ---- a step
@@ -128,7 +136,7 @@ class Fit:
 
     def take_step(self, fraction: float) -> None:
         """Take one step, with the rates and the weights of when ``fraction`` of the budget is used."""
-        rate = self.recipe.schedule.rate_at(fraction) * self.recipe.slowed(self.expected_passes(fraction))
+        rate = self.recipe.rates(fraction, self.expected_passes(fraction))
         batch = Batch([sampler.take(self.step) for sampler in self.samplers], fraction)
         for name, term in self.solver.step(self.objective, batch, self.state, rate).items():
             self.totals[name] = self.totals[name] + term if name in self.totals else term
@@ -162,15 +170,17 @@ class Fit:
                 metrics = self.problem.measure(self.objective.unknowns, MEASURED)
         record = Record(self.step, self.passes, self.clock.seconds, loss, losses, metrics)
         self.history.append(record)
+        if self.approach is not None:
+            self.approach.see(record)
         return record
 
     def has_reached(self, record: Record) -> bool:
-        """Return whether the PSNR asked for is reached: by the estimate, and then by all points."""
-        wanted = self.recipe.psnr
-        if wanted is None or record.metrics.get("psnr", -math.inf) < wanted:
+        """Return whether the goal is reached: by the estimate, and then by all points."""
+        goal = self.recipe.until
+        if goal is None or not goal.is_met(goal.read(record.metrics, record.loss)):
             return False
         with self.answering():
-            return self.problem.measure(self.objective.unknowns, None).get("psnr", -math.inf) >= wanted
+            return goal.is_met(goal.read(self.problem.measure(self.objective.unknowns, None), record.loss))
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -217,7 +227,7 @@ def prepare(
         objective = Objective(_on(fields, device), constraints)
         built = {name: partial(_as_it_is, each) for name, each in fields.items()}
         problem = Problem("constraints", constraints, built)
-        return objective, problem, _chosen(recipe, objective.order, changes).tuned(None)
+        return objective, problem, _aimed(_chosen(recipe, objective.order, changes).tuned(None), objective, problem)
     if constraints:
         raise ValueError("a problem brings its own constraints; give further ones with a field instead")
     # A problem's fields depend on the recipe's frequency and the recipe on the order of the constraints, which any
@@ -226,7 +236,15 @@ def prepare(
     chosen = _chosen(recipe, order, changes, unknown.tuning).tuned(unknown.omega)
     torch.manual_seed(seed)
     fields = unknown.build(chosen.first_omega or 30.0)
-    return Objective(_on(fields, device), unknown.constraints), unknown, chosen
+    objective = Objective(_on(fields, device), unknown.constraints)
+    return objective, unknown, _aimed(chosen, objective, unknown)
+
+
+def _aimed(recipe: Recipe, objective: Objective, problem: Problem) -> Recipe:
+    """Return a recipe whose goal is of a metric that the problem has."""
+    if recipe.until is None:
+        return recipe
+    return replace(recipe, until=recipe.until.among(problem.measure(objective.unknowns, _NAMED)))
 
 
 def _as_it_is(field: nn.Module, _omega: float) -> nn.Module:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypedDict, final
 
+from sinefield.goal import Goal
 from sinefield.solvers import Adam, Averaged, Clipped, Constant, Cosine, Muon, Schedule, Solver
 from sinefield.solvers.adam import learning_rate_of, setting_of
 
@@ -72,10 +73,11 @@ class Recipe:
         seconds: budget: time spent fitting; it takes the place of ``passes`` in the schedule.
         pace: the passes that the rates are made for. A longer fit takes them √(passes / pace) smaller: at the full
             rate for so long, the noise of its batches would carry it away from detail. None: whatever its length.
-        psnr: stop as soon as this PSNR in dB is reached.
+        until: stop as soon as this goal is reached, see :class:`sinefield.goal.Goal`; a schedule that falls is spread
+            over as many passes of the budget as that takes.
 
     Raises:
-        ValueError: a batch or budget that is not positive.
+        ValueError: a batch or budget that is not positive, or a goal that cannot be reached.
     """
 
     name: str
@@ -86,7 +88,7 @@ class Recipe:
     first_omega: float | None = 30.0
     passes: float | None = 20.0
     seconds: float | None = None
-    psnr: float | None = None
+    until: Goal | None = None
     pace: float | None = None
 
     def __post_init__(self) -> None:
@@ -95,12 +97,14 @@ class Recipe:
         Raises:
             ValueError: as the class says.
         """
-        for name in ("batch", "first_omega", "passes", "seconds", "psnr", "pace"):
+        for name in ("batch", "first_omega", "passes", "seconds", "pace"):
             value = getattr(self, name)
             if value is None or isinstance(value, Proportional):
                 continue
             if isinstance(value, str) or not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} of a recipe must be a positive number, got {value!r}")
+        if not isinstance(self.until, Goal | None):
+            raise ValueError(f"until of a recipe is a Goal, as Goal.of('psnr=40') gives; got {self.until!r}")
         if self.passes is None and self.seconds is None:
             raise ValueError("a recipe needs a budget: give passes or seconds")
         if not isinstance(self.solver, Solver) or not isinstance(self.schedule, Schedule):
@@ -108,6 +112,20 @@ class Recipe:
                 f"a recipe has a solver and a schedule of sinefield.solvers, such as Adam() and Cosine(); got "
                 f"{self.solver!r} and {self.schedule!r}"
             )
+
+    @property
+    def is_first_order(self) -> bool:
+        """Whether the solver goes by a learning rate: it then takes as many steps as it is given."""
+        return setting_of(self.solver, "learning_rate") is not None
+
+    @property
+    def plans(self) -> bool:
+        """Whether the schedule falls, so that it can be spread over the way to a goal."""
+        return self.is_first_order and not isinstance(self.schedule, Constant)
+
+    def rates(self, fraction: float, passes: float) -> float:
+        """Return the factor of the rates when a part of the schedule is used, of a fit of so many passes."""
+        return self.schedule.rate_at(fraction) * self.slowed(passes)
 
     def slowed(self, passes: float) -> float:
         """Return the factor of the rates of a fit of so many passes.
@@ -135,13 +153,20 @@ class Recipe:
     def changed(self, **changes: Any) -> Recipe:
         """Return this recipe with settings replaced: its own, its solver's or its schedule's.
 
-        ``seconds`` alone lifts the limit on passes; ``clip`` and ``average`` are put around a solver that has none.
+        ``seconds`` alone lifts the limit on passes; ``until``, a number, a text or a goal, alone makes it five times
+        as large where the schedule falls, and ``psnr=40`` is short for ``until="psnr=40"``; ``clip`` and ``average``
+        are put around a solver that has none.
 
         Raises:
             ValueError: there is no such setting, or the value is refused.
         """
         if changes.get("seconds") is not None and changes.get("passes") is None:
             changes["passes"] = None
+        if changes.get("psnr") is not None:
+            changes["until"] = Goal("psnr", changes["psnr"])
+        changes.pop("psnr", None)
+        if changes.get("until") is not None:
+            changes["until"] = Goal.of(changes["until"])
         own = {each.name for each in fields(self)}
         mine = {name: value for name, value in changes.items() if name in own}
         solver: Solver = mine.pop("solver", self.solver)
@@ -159,17 +184,21 @@ class Recipe:
             )
         if inner:
             solver = solver.changed(**inner)
-        return replace(self, solver=solver, **mine)
+        changed = replace(self, solver=solver, **mine)
+        if mine.get("until") is None or "passes" in mine or not (changed.plans and changed.passes):
+            return changed
+        return replace(changed, passes=BEST_PASSES * changed.passes)  # it ends sooner where the goal is nearer
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as JSON."""
-        others = ("batch", "rounding", "first_omega", "passes", "seconds", "psnr", "pace")
+        others = ("batch", "rounding", "first_omega", "passes", "seconds", "pace")
         return {
             "name": self.name,
             **self.solver.to_json(),
             "schedule": type(self.schedule).__name__.lower(),
             **asdict(self.schedule),  # type: ignore[call-overload]  # schedules are dataclasses
             **{name: getattr(self, name) for name in others},
+            "until": None if self.until is None else asdict(self.until),
             **({"batch": asdict(self.batch)} if isinstance(self.batch, Proportional) else {}),
         }
 

@@ -64,6 +64,9 @@ def restore(fit: Fit, snapshot: Snapshot) -> None:
     fit.totals = {name: each.to(objective.device) for name, each in parts["totals"].items()}
     fit.step, fit.clock = snapshot.step, Clock(snapshot.seconds)
     fit.history = list(snapshot.history[-1])
+    if fit.approach is not None:
+        for record in fit.history:
+            fit.approach.see(record)
     # Products are rounded as they were, even if the machine would choose otherwise now.
     chosen = kernels.execution(objective.device, compiling=snapshot.compiling, rounding=False)
     fit.execution = replace(chosen, rounded=snapshot.rounding)

@@ -25,6 +25,8 @@ from sinefield.resuming import restore, take_snapshot
 from sinefield.snapshot import Snapshot, check_same, fingerprint
 from sinefield.solution import Observer, Progress, Speed, Stop, describe
 
+_ENDS: Sequence[Stop] = ("goal", "budget", "diverged", "interrupted")  # of parts, the last one tells of the whole
+
 AfterStep = Callable[[Fit, float], None]
 """Called with a fit and the part of the budget that is used."""
 
@@ -119,8 +121,7 @@ class Search:
             with kernels.executing(fit.execution):
                 stopped = loop(fit, after_step)
             self.measured.append((fit.seconds, fit.speed))
-            if stopped != "budget":
-                self.stopped = stopped
+            self.stopped = stopped if len(self.measured) == 1 else max(self.stopped, stopped, key=_ENDS.index)
             if stopped == "interrupted":
                 return
 
@@ -180,6 +181,7 @@ class Search:
             seconds + fit.clock.seconds,
             (number + min(fraction, 1.0)) / parts,
             record,
+            "" if fit.approach is None else fit.approach.notice,
         )
 
     def measure(self) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class Progress:
         seconds: time spent fitting.
         fraction: the part of the budget that is used.
         record: the last one; None: there is none yet.
+        notice: what is to be known meanwhile, in a line, such as that a goal is out of reach; empty: nothing.
     """
 
     fields: Mapping[str, nn.Module]
@@ -44,6 +46,7 @@ class Progress:
     seconds: float
     fraction: float
     record: Record | None
+    notice: str = ""
 
     @property
     def field(self) -> nn.Module:
@@ -52,7 +55,7 @@ class Progress:
 
 
 Observer = Callable[[Progress], None]
-Stop = Literal["budget", "psnr", "interrupted", "diverged"]
+Stop = Literal["budget", "goal", "interrupted", "diverged"]
 
 
 @final
@@ -87,7 +90,7 @@ class Solution:
         recipe: how they were found.
         history: what was reached when.
         metrics: what was reached, from all points.
-        stopped: why the search ended: its ``budget`` was used, the ``psnr`` reached, it was ``interrupted``
+        stopped: why the search ended: its ``budget`` was used, the ``goal`` reached, it was ``interrupted``
             or it ``diverged``.
         seed: of the initial weights and of the sampling.
         speed: what was computed in a second.
@@ -153,6 +156,19 @@ class Solution:
             f"the loss became {last.loss} by step {last.step}, and the best field before that is kept; lower the "
             f"learning rate (it was {learning_rate_of(self.recipe.solver):g}) or the frequency of the first layer"
         )
+
+    @property
+    def shortfall(self) -> str:
+        """How far a search that used its budget is from its goal, and what to try; empty if it has none or is there."""
+        goal = self.recipe.until
+        loss = self.history[-1].loss if self.history else math.nan
+        if goal is None or self.stopped == "diverged" or goal.is_met(goal.read(self.metrics, loss)):
+            return ""
+        reached = goal.told(goal.read(self.metrics, loss))
+        more = "a larger budget, more features or layers" + (
+            ", or the recipe best" if self.recipe.name == "fast" else ""
+        )
+        return f"{goal.told(goal.value)} was not reached: the best is {reached}, which is kept; try {more}"
 
     def render(self, size: tuple[int, ...] | None = None, **options: Any) -> NDArray[np.float32]:
         """Return the signal sampled from the field at any resolution; see the signal's own ``sample``.

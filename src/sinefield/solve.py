@@ -40,8 +40,9 @@ def run(fit: Fit, after_step: AfterStep | None = None) -> Stop:
                     stopped = "diverged"
                     break
                 if fit.has_reached(record):
-                    stopped = "psnr"
+                    stopped = "goal"
                     break
+                fraction = fit.fraction  # a goal is planned for anew
             if after_step is not None:
                 fit.clock.stop()
                 after_step(fit, fraction)

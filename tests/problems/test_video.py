@@ -128,7 +128,7 @@ def test_a_clip_is_fitted_drawn_and_written(tmp_path: Path) -> None:
     problem = video(moving(3), rate=RATE, **TINY)
     solution = solve(problem, passes=60, batch=256)
     assert solution.metrics["psnr"] > 25
-    assert solve(problem, passes=60, batch=256, psnr=20.0).stopped == "psnr"
+    assert solve(problem, passes=60, batch=256, psnr=20.0).stopped == "goal"
     signal = signal_of(problem)
     told = signal.write(solution.field, tmp_path / "a.mp4", (32, 24), fps=20, speed=0.5)
     assert told == "32 x 24, 32 frames at 20 a second, 1.60 s"

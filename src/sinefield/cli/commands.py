@@ -63,7 +63,7 @@ def fit(
     changes = options.given(
         passes=general.passes,
         seconds=general.seconds,
-        psnr=general.psnr,
+        until=general.goal(),
         batch=training.batch,
         learning_rate=training.learning_rate,
     )
@@ -73,7 +73,8 @@ def fit(
         from sinefield.cost import estimate
 
         found = estimate(problem, recipe=general.recipe, device=device(general.device), **changes)
-        report.show(found.to_json() | {"notes": told}, f"{source}: {found}", as_json=general.as_json)
+        limit = "" if general.goal() is None else "at most "  # nobody knows how far the goal is
+        report.show(found.to_json() | {"notes": told}, f"{source}: {limit}{found}", as_json=general.as_json)
         return
     with warnings.catch_warnings(), report.progress_shown(quiet=general.quiet) as observers:
         watching = callbacks.together([each for each in (*observers, film, board) if each is not None])

@@ -46,6 +46,14 @@ HiddenOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's othe
 RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast, best or published.")]
 Passes = Annotated[float | None, typer.Option(help="Budget: how often each sample is visited. (default: the recipe's)")]
 Seconds = Annotated[float | None, typer.Option(help="Budget: seconds of fitting.")]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[METRIC=]VALUE",
+        help="Stop as soon as a metric is so good: psnr=40, snr=30; a number alone is of the main one, for a "
+        "picture PSNR, for a recording MSE.",
+    ),
+]
 Resize = Annotated[int | None, typer.Option(min=2, help="First scale the longest side to this many pixels.")]
 Seed = Annotated[int, typer.Option(help="Of the initial weights and the sampling.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, … or auto: cuda where there is one.")]
@@ -70,7 +78,8 @@ class General:
     recipe: RecipeName = "fast"
     passes: Passes = None
     seconds: Seconds = None
-    psnr: Annotated[float | None, typer.Option(help="Stop as soon as this PSNR in dB is reached.")] = None
+    psnr: Annotated[float | None, typer.Option(help="The same as --until psnr=VALUE, in dB.")] = None
+    until: Until = None
     seed: Seed = 0
     device: Device = "auto"
     figure: FigureOption = None
@@ -82,6 +91,16 @@ class General:
     as_json: Json = False
     quiet: Quiet = False
     force: Force = False
+
+    def goal(self) -> str | None:
+        """Return what to stop at, as ``solve`` takes it; None: at nothing.
+
+        Raises:
+            ValueError: both options are given.
+        """
+        if self.psnr is not None and self.until is not None:
+            raise ValueError(f"--psnr {self.psnr:g} and --until {self.until} are two goals; give one of them")
+        return self.until if self.psnr is None else f"psnr={self.psnr!r}"
 
     def field_file(self, source: str) -> Path:
         """Return where the field goes."""

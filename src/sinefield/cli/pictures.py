@@ -34,6 +34,7 @@ class Search:
     recipe: options.RecipeName = "fast"
     passes: options.Passes = None
     seconds: options.Seconds = None
+    until: options.Until = None
     width: Annotated[int | None, typer.Option(min=1, help="Features of each hidden layer. (default: 256)")] = None
     depth: Annotated[int | None, typer.Option(min=0, help="Hidden layers after the first. (default: 3)")] = None
     first_omega: options.FirstOmega = None
@@ -92,7 +93,7 @@ class Search:
                 seed=self.seed,
                 device=options.device_of(self.device),
                 observe=callbacks.together(observers),
-                **options.given(passes=self.passes, seconds=self.seconds),
+                **options.given(passes=self.passes, seconds=self.seconds, until=self.until),
             )
 
     def write(self, solution: Solution, output: Path, name: str, told: Sequence[str]) -> None:

@@ -78,6 +78,7 @@ def result_of(solution: Solution) -> dict[str, Any]:
         "steps": solution.history[-1].step if solution.history else 0,
         "passes": solution.history[-1].passes if solution.history else 0.0,
         "stopped": solution.stopped,
+        "shortfall": solution.shortfall,
         "resumable": solution.snapshot is not None,
         "recipe": solution.recipe.to_json(),
         "seed": solution.seed,
@@ -89,7 +90,7 @@ def sentence(source: str, result: Mapping[str, Any]) -> str:
     """Return the same in a line, and one for each file written."""
     reached = ", ".join(_told(name, value) for name, value in result["metrics"].items())
     stopped = ", stopped by you" + (", and can go on with --resume" if result["resumable"] else "")
-    why = {"interrupted": stopped, "diverged": ", which diverged", "psnr": ", as asked"}
+    why = {"interrupted": stopped, "diverged": ", which diverged", "goal": ", as asked"}
     first = (
         f"{source}: {reached}, after {result['seconds']:.1f} s and {result['passes']:.1f} passes"
         f"{why.get(result['stopped'], '')}; {result['parameters']:,} parameters"
@@ -98,8 +99,11 @@ def sentence(source: str, result: Mapping[str, Any]) -> str:
     if math.isfinite(fraction := result["fraction_of_peak"]):
         speed += f", {100 * fraction:.0f} % of this machine's fastest float32 products"
     omega = result["recipe"]["first_omega"]
+    shortfall = [f"  goal       {result['shortfall']}"] if result["shortfall"] else []
     frequency = [f"  ω₀         {omega:.3g}, from the spectrum of the signal"] if result["omega_found"] else []
-    return "\n".join([first, speed, *frequency, *(f"  {name:<10} {path}" for name, path in result["files"].items())])
+    return "\n".join(
+        [first, *shortfall, speed, *frequency, *(f"  {name:<10} {path}" for name, path in result["files"].items())]
+    )
 
 
 def mesh_sentence(found: Mapping[str, Any]) -> str:
