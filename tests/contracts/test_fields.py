@@ -173,6 +173,7 @@ FIELDS: Mapping[str, Callable[[], nn.Module]] = {
     **{f"expansion in {family}": functools.partial(expansion, family) for family in EXPANDED},
     "complex expansion": complex_expansion,
     "window": lambda: Window(2, 1, "gaussian", "0.1,-0.2,0.7"),
+    "strip": lambda: Product(Window(2, 1, "strip", "0,-2.0,1.5,3.0"), siren()),
     "distance": lambda: Distance(2, 1, factor=0.7, rounding=0.1, at_0=0.2, at_1=-0.3),
     "modes": lambda: modes("free"),
     "mixed": lambda: modes("fixed", matrix(3, 2)),

@@ -35,6 +35,25 @@ def test_the_third_derivative_of_a_layer_jumps() -> None:
     assert u.d("xx").flatten().tolist() == pytest.approx([12.0, 0.0, 0.0, 24.0])
 
 
+def test_strips_that_meet_add_up_to_one_and_are_smooth() -> None:
+    x = torch.linspace(-1.0, 1.0, 201, dtype=torch.float64)
+    points = torch.stack([0 * x, x], 1)
+    jets = [
+        jet(Window(2, 1, "strip", f"1,{ends},0.5"), points, axes="xy") for ends in ("-inf,-0.2", "-0.2,0.4", "0.4,inf")
+    ]
+    assert torch.stack([each.value for each in jets]).sum(0).flatten().tolist() == pytest.approx([1.0] * 201)
+    fourths = [each.d("yyyy") for each in jets]
+    assert torch.stack(fourths).sum(0).abs().max() < 0.1  # beside thousands
+    at = jet(
+        Window(2, 1, "strip", "1,-0.2,0.4,0.5"),
+        torch.tensor([[0.0, -0.45], [0.0, -0.2], [0.0, 0.65]]).double(),
+        axes="xy",
+    )
+    assert at.value.flatten().tolist() == pytest.approx([0.0, 0.5, 0.0])
+    assert at.d("y").flatten().tolist() == pytest.approx([0.0, 2 * 315 / 128, 0.0])
+    assert at.d("yyyy").flatten().tolist() == pytest.approx([0.0, 0.0, 0.0], abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("kind", "numbers", "told"),
     [

@@ -56,6 +56,18 @@ def _layer(points: Tensor, numbers: Sequence[float]) -> Tensor:
     return depth * depth.square()
 
 
+def _strip(points: Tensor, numbers: Sequence[float]) -> Tensor:
+    axis, begin, end, width = int(numbers[0]), *numbers[1:]
+    x = points[..., axis : axis + 1]
+    return _rising((x - begin) / width + 0.5) * (1 - _rising((x - end) / width + 0.5))
+
+
+def _rising(place: Tensor) -> Tensor:
+    """Return S(t) from 0 to 1 with t, whose first four derivatives are 0 at both ends."""
+    t = place.clamp(0, 1)
+    return t**5 * (126 - t * (420 - t * (540 - t * (315 - 70 * t))))
+
+
 KINDS: Final[Mapping[str, tuple[Callable[[Tensor, Sequence[float]], Tensor], Callable[[int], int]]]] = {
     "gaussian": (_gaussian, lambda d: d + 1),
     "inside": (_inside, lambda d: d + 2),
@@ -64,6 +76,7 @@ KINDS: Final[Mapping[str, tuple[Callable[[Tensor, Sequence[float]], Tensor], Cal
     "block": (_block, lambda d: 2 * d),
     "outside block": (lambda x, numbers: 1 - _block(x, numbers), lambda d: 2 * d),
     "layer": (_layer, lambda _d: 3),
+    "strip": (_strip, lambda _d: 4),
 }
 """Each kind of window: its function of points and numbers, and how many numbers there are in d coordinates."""
 
@@ -79,8 +92,11 @@ class Window(nn.Module):
         kind: ``"gaussian"``, e^(−|x − c|²/2ρ²); ``"inside"``, ½ erfc((r/δ) log(|x − c|/r)), which falls from 1 to 0
             about the distance r over some δ; ``"ball"`` and ``"block"``, 1 within the distance r, or where each
             |x_i − c_i| is below h_i, and 0 elsewhere; ``"outside ball"`` and ``"outside block"``, the rest;
-            ``"layer"``, the third power of what |x_i| is above a, over L, whose third derivative jumps there.
-        numbers: c and ρ; c, r and δ; c and r; c and h, the latter along each axis; i, a and L; with commas between.
+            ``"layer"``, the third power of what |x_i| is above a, over L, whose third derivative jumps there;
+            ``"strip"``, S((x_i − a)/δ + ½) [1 − S((x_i − b)/δ + ½)] with S(t) = t⁵ (126 − 420 t + 540 t² − 315 t³ +
+            70 t⁴) in [0, 1], so that strips that meet add up to 1; four derivatives are continuous.
+        numbers: c and ρ; c, r and δ; c and r; c and h, the latter along each axis; i, a and L; i, a, b and δ, where a
+            and b may be infinite; with commas between.
 
     Raises:
         ValueError: an unknown kind, or another count of numbers.

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from sinefield import metrics
 from sinefield.constraint import Constraint
 from sinefield.domains import FiniteDomain
-from sinefield.fields.compose import Sum
+from sinefield.fields.compose import Product, Sum
 from sinefield.fields.expansion import Expansion
 from sinefield.fields.siren import Siren
+from sinefield.fields.window import Window
 from sinefield.io import SignalWarning
 from sinefield.objective import Group, Objective
 from sinefield.problem import Problem
@@ -37,6 +38,9 @@ from sinefield.solvers.variable_projection import VariableProjection
 
 _HELD_OUT = 4096  # points of each domain that residuals are measured at
 _FIRST, _MOST = 400, 4800  # features of a network that is given as many as it takes
+_MOST_BY_WINDOWS = 1600  # features of each window, for all outputs together
+_BY_WAVES = 800  # features of a window for the waves in it, which are twice as many
+_OVERLAP = 1.0  # of neighbouring windows, as part of one
 _QUICK = 1e10  # work of a network alone beside a re-entrant corner or a hole: a few bandwidths of few features
 _OVER = 2.0  # features and points for each wave
 _PURPOSE = 77  # apart from those of the solver: its points are others
@@ -57,6 +61,7 @@ def equation(
     accuracy: float | None = None,
     features: int | None = None,
     hidden_layers: int = 0,
+    windows: int = 1,
     around: Callable[[nn.Module], nn.Module] | None = None,
     columns: Sequence[nn.Module] | None = None,
 ) -> Problem:
@@ -88,6 +93,9 @@ def equation(
         hidden_layers: sine layers after the first; with any, all weights of a network of ``features`` (24) a layer are
             found by Gauss-Newton, see :mod:`sinefield.problems.deep_equation`: for nonlinear equations with fronts and
             layers that one sine layer does not follow.
+        windows: how many strips the domain is cut into along its longest side, each with a sine layer of ``features``
+            (up to 1,600) of its own, see :mod:`sinefield.solvers.windows`: for linear equations with more waves than
+            one layer can hold, as along a duct; a field takes the time of all of them at every point.
         around: makes the field of the network, to build conditions in: ``lambda u: Sum(g, Product(d, u))``.
         columns: fields of m outputs without anything to learn, such as :class:`~sinefield.fields.Columns` or a
             ``Formula``, that the network is helped by; none in ``()``. None: chosen by looking at the equation, its
@@ -97,8 +105,8 @@ def equation(
         UnderResolved: of too few features for the waves of the equation, or points that are given one by one.
 
     Raises:
-        ValueError: no constraints, domains of different dimensions, a further unknown of the name ``u``, or a residual
-            that cannot be used.
+        ValueError: no constraints, domains of different dimensions, a further unknown of the name ``u``, a residual
+            that cannot be used, or windows where they are not for.
 
     >>> from sinefield import Constraint, solve
     >>> from sinefield.domains import Box
@@ -132,14 +140,18 @@ def equation(
     projection = VariableProjection(tuple(measured), tolerance=accuracy / 10) if varies else None
     chosen = Choice([Expansion(each, width) for each in columns or ()])
     symbol = None if varies or hidden_layers else symbol_of(objective, complex_field=complex)
-    if symbol is not None and columns is None and around is None:
+    if symbol is not None and columns is None and around is None and windows == 1:
         chosen = closed_forms(symbol, objective, features or _MOST, complex_field=complex)
+    if windows != 1:
+        _check_windows(objective, windows, varies or hidden_layers or chosen.expansions or around is not None)
+        builders["u"] = partial(_strips, _box_around(constraints), width, windows, features or _FIRST)
+    most = _MOST if windows == 1 else _MOST_BY_WINDOWS * windows
     if symbol is not None and not chosen.alone:  # functions that solve the equation have its waves
-        _warn_of_too_few(objective, symbol.freedom, features)
+        _warn_of_too_few(objective, symbol.freedom, windows * features if features else most)
     if chosen.expansions and not hidden_layers:
         within = partial(_beside, chosen.expansions, around)
         builders["u"] = partial(_network, dimension, width, features or _FIRST, within)
-    last_layer = LeastSquares(most=0 if features else _MOST)
+    last_layer = LeastSquares(most=0 if features else most)
     quick = _QUICK if chosen.needed else 0.0
     helped = (
         ParticularSolutions(last_layer, chosen.alone, quick) if chosen.expansions and columns is None else last_layer
@@ -163,15 +175,56 @@ def equation(
     )
 
 
-def _warn_of_too_few(objective: Objective, freedom: float, features: int | None) -> None:
+def _strips(box: Tensor, outputs: int, windows: int, features: int, first_omega: float) -> nn.Module:
+    """Return networks side by side along the longest side of a box, each within a window of its own."""
+    low, high = box
+    axis = int((high - low).argmax())
+    width = float(high[axis] - low[axis]) / windows
+    terms = []
+    for place in range(windows):
+        begin = float(low[axis]) + place * width
+        ends = (begin if place else -math.inf, begin + width if place + 1 < windows else math.inf)
+        window = Window(len(low), 1, "strip", ",".join(map(repr, (axis, *ends, _OVERLAP * width))))
+        network = Siren(len(low), outputs, hidden_features=features, hidden_layers=0, first_omega=first_omega).double()
+        extent = box.clone()
+        extent[:, axis] = torch.tensor([begin - _OVERLAP * width / 2, begin + (1 + _OVERLAP / 2) * width])
+        network.extent = extent  # where features are placed
+        terms.append(Product(window, network))
+    return Sum(*terms)
+
+
+def _box_around(constraints: Sequence[Constraint]) -> Tensor:
+    """Return the box around the points of all constraints, ``(2, d)``."""
+    generator = generator_of(_PURPOSE)
+    points = torch.cat([draw_samples(each.domain, _HELD_OUT, generator).points for each in constraints])
+    return torch.stack([points.min(0).values, points.max(0).values])
+
+
+def _check_windows(objective: Objective, windows: int, otherwise: object) -> None:
+    """Refuse windows where they are not for, before it takes time.
+
+    Raises:
+        ValueError: no count of windows, or another kind of problem.
+    """
+    joined = any(group.domain.granule > 1 for group in objective.groups)
+    if windows < 1 or otherwise or joined or len(objective.unknowns) > 1:
+        raise ValueError(
+            "windows must be 1 or more, and more than 1 for one field with one sine layer and constraints at single "
+            f"points, without columns or conditions that are built in, got {windows}; leave them out"
+        )
+
+
+def _warn_of_too_few(objective: Objective, freedom: float, features: int) -> None:
     """Warn where features, or points that are given one by one, cannot follow waves as slow as the equation's own."""
     domain = objective.groups[equation_of("u", objective.groups)].domain
-    few = {"features": features or _MOST, "points": domain.size if isinstance(domain, FiniteDomain) else math.inf}
+    few = {"features": features, "points": domain.size if isinstance(domain, FiniteDomain) else math.inf}
     for name, count in few.items():
         if count < freedom:
+            wanted = math.ceil(_OVER * freedom)
+            cut = f", or windows={math.ceil(wanted / _BY_WAVES)}" if name == "features" and wanted > _MOST else ""
             warnings.warn(
                 f"{count} {name} are too few for waves of this equation, of which the domain has {freedom:.0f}; unless "
-                f"the solution is far smoother than they are, give at least {math.ceil(_OVER * freedom)}",
+                f"the solution is far smoother than they are, give at least {wanted}{cut}",
                 UnderResolved,
                 stacklevel=3,
             )

@@ -32,13 +32,16 @@ from sinefield.solvers.bandwidth import LEAST, Plan, Trial
 from sinefield.solvers.last_layer import Around, is_linear
 from sinefield.solvers.newton import Newton, closed_forms_beside, orders_of
 from sinefield.solvers.sine_layers import extents, sine_layers
+from sinefield.solvers.solved import Solved
 from sinefield.solvers.solver import Solver, Tensors
 from sinefield.solvers.spectrum import bands_of_right_sides
 from sinefield.solvers.stability import stability
+from sinefield.solvers.windows import SolvedByWindows, solve_by_windows, windows_of
 
 _BEGINNING = 0.1  # a residual below it is that of a field that Newton's method begins from
 _CONTRADICTED, _HOLDS = 0.03, 1e-3  # residuals of constraints that do not hold, and of those that do
 _PER_CLOSED_FORM = 10  # points of the conditions for each function in closed form
+_BY_WINDOWS = 3.4  # times the products of numbers for a window as for a layer of its size
 _HELD_OUT = 1000  # points of each domain that bandwidths are judged at
 
 
@@ -97,6 +100,8 @@ class LeastSquares(Solver):
         }
         points = _Points(objective, self, int(state["seed"]))
         state["linear"] = torch.tensor(is_linear(objective, points.drawn(16, 2)))
+        if windows_of(objective) and not bool(state["linear"]):
+            raise ValueError("windows are for linear equations, and this one is not; leave windows out")
         known = bands_of_right_sides(objective, points.drawn(64, 2), points.box)
         state["known"] = torch.tensor([each or (math.inf, math.inf) for each in known], dtype=torch.float64)
         state |= {f"best/{name}": each.detach().clone() for name, each in objective.parameters.items()}
@@ -115,8 +120,12 @@ class LeastSquares(Solver):
             points = _Points(objective, self, int(state["seed"]))
             around = self._known(objective, state)
             self._place(objective, points, trial)
-            newton = Newton(bool(state["linear"]), self.iterations, self.boundary_weight)
-            solved = newton.solve(objective, points.drawn(trial.features, 0), trial.features, around)
+            if strips := len(windows_of(objective)):
+                drawn = points.drawn(trial.features * strips, 0)
+                solved: Solved | SolvedByWindows = solve_by_windows(objective, drawn, self.boundary_weight)
+            else:
+                newton = Newton(bool(state["linear"]), self.iterations, self.boundary_weight)
+                solved = newton.solve(objective, points.drawn(trial.features, 0), trial.features, around)
             held_out = points.drawn(_HELD_OUT, 1)
             found = relative_residuals(objective.groups, objective.unknowns, held_out.samples)
             number, better = int(state["steps"]), found.worst < float(state["residuals"].min())
@@ -148,6 +157,7 @@ class LeastSquares(Solver):
         """Return how well the equation determines its solution, see :mod:`sinefield.solvers.stability`."""
         told = zip(self._reported(objective), state["reported"].tolist(), strict=True)
         contradicted = bool(state["linear"]) and float(state["residuals"].min()) > _CONTRADICTED
+        contradicted = contradicted and not windows_of(objective)
         without = self._without(objective, state) if contradicted else {}
         return {**{name: each for name, each in told if math.isfinite(each)}, **without}
 
@@ -206,12 +216,21 @@ class LeastSquares(Solver):
         moving = [each for each in layers if not each.stays]
         most = min(each.first.out_features for each in moving or layers)
         known = tuple(None if math.isinf(low) else (low, high) for low, high in state["known"].tolist())
+        work = self.work / outputs**3
+        if strips := len(windows_of(objective)):
+            boxes = torch.stack([torch.as_tensor(each.network.extent) for each in layers])
+            shares = (boxes[0, 1] - boxes[0, 0]) / (boxes[:, 1].max(0).values - boxes[:, 0].min(0).values)
+            known = tuple(
+                each and (float(share) * each[0], float(share) * each[1])
+                for each, share in zip(known, shares, strict=True)
+            )
+            work *= strips**2 / _BY_WINDOWS
         return Plan(
             len(known),
             max(LEAST, self.most // outputs) if self.most else most,
             self.tolerance,
             self.enough,
-            self.work / outputs**3,
+            work,
             known,
         )
 
