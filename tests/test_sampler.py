@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from sinefield import Box, Grid, PointCloud, sampler
+from sinefield import Box, Grid, PointCloud, randomness, sampler
 from sinefield.domains import Domain, FiniteDomain, Samples
 from sinefield.problems.tiles import TileSamples
-from sinefield.sampler import CONTINUOUS_PASS, Sampler, mixed, order_of_window
+from sinefield.randomness import mixed, order_of_window
+from sinefield.sampler import CONTINUOUS_PASS, Sampler
 
 
 @final
@@ -65,8 +66,9 @@ def one_pass(made: Sampler, number: int) -> list[list[int]]:
 def windows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have windows, runs and stocks of a few points, so that small domains have many."""
     if request.param == "many windows":
-        monkeypatch.setattr(sampler, "ORDERED", 16)
-        monkeypatch.setattr(sampler, "RUN", 4)
+        for module in (randomness, sampler):
+            monkeypatch.setattr(module, "ORDERED", 16)
+        monkeypatch.setattr(randomness, "RUN", 4)
         monkeypatch.setattr(sampler, "STOCK", 20)
 
 
@@ -230,8 +232,8 @@ def test_every_bit_of_the_key_changes_half_the_bits() -> None:
 
 
 def test_windows_hold_runs_of_neighbours_and_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampler, "ORDERED", 16)
-    monkeypatch.setattr(sampler, "RUN", 4)
+    monkeypatch.setattr(randomness, "ORDERED", 16)
+    monkeypatch.setattr(randomness, "RUN", 4)
     found = [order_of_window(39, window, 1).tolist() for window in range(3)]
     assert [len(each) for each in found] == [16, 16, 7]
     assert sorted(joined(found)) == list(range(39))

@@ -1,7 +1,8 @@
 """Which points a step sees: batch k of pass p on rank r, as a pure function of (seed, p, k, r).
 
-The order of a finite domain in pass p is a permutation drawn with a key that depends on the seed and on p alone.
-Nothing has to be remembered to go on from any step, nor shared between ranks.
+The order of a finite domain in pass p is a permutation drawn with a key that depends on the seed and on p alone; of a
+lattice, one in which the points of each step are spread evenly. Nothing has to be remembered to go on from any step,
+nor shared between ranks.
 """
 
 from __future__ import annotations
@@ -14,61 +15,13 @@ import torch
 from torch import Tensor
 
 from sinefield.domains import Domain, FiniteDomain, Samples
+from sinefield.randomness import ORDERED, Strata, generator_of, order_of_window
 
 CONTINUOUS_PASS: Final = 65_536
 """How many points of a continuous domain count as one pass over it."""
 
 STOCK: Final = 65_536
 """How many points of a finite domain are looked up at a time."""
-
-ORDERED: Final = 1 << 22
-"""How many points of a finite domain are put in random order at a time."""
-
-RUN: Final = 1 << 10
-"""How many neighbours stay together on the way there, where a domain has more points than that."""
-
-_MASK: Final = (1 << 64) - 1
-
-
-def mixed(*words: int) -> int:
-    """Return 64 bits that depend on all of some integers, every bit on every bit.
-
-    The finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014) after each.
-
-    >>> mixed(1, 2) == mixed(1, 2), mixed(1, 2) == mixed(2, 1)
-    (True, False)
-    """
-    state = 0
-    for word in words:
-        state = (state + (word & _MASK) + 0x9E3779B97F4A7C15) & _MASK
-        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
-        state ^= state >> 31
-    return state
-
-
-def generator_of(*key: int) -> torch.Generator:
-    """Return a generator of random numbers that depends on a key alone."""
-    return torch.Generator().manual_seed(mixed(*key) & (_MASK >> 1))
-
-
-def order_of_window(count: int, window: int, *key: int) -> Tensor:
-    """Return which of 0 … ``count`` − 1 come in a window of a random order, :data:`ORDERED` places long.
-
-    Where there are more than one window, runs of neighbours are drawn from all over and then shuffled: memory stays
-    bounded, and a file is read in pieces. What is left of the last run comes in the last window.
-
-    >>> torch.cat([order_of_window(10, 0, 7)]).sort().values.tolist()
-    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
-    """
-    if count <= ORDERED:
-        return torch.randperm(count, generator=generator_of(*key))
-    runs, together = count // RUN, ORDERED // RUN
-    chosen = torch.randperm(runs, generator=generator_of(*key))[window * together : (window + 1) * together]
-    index = (chosen[:, None] * RUN + torch.arange(RUN)).flatten()
-    if (window + 1) * ORDERED >= count:
-        index = torch.cat([index, torch.arange(runs * RUN, count)])
-    return index[torch.randperm(len(index), generator=generator_of(*key, window))]
 
 
 @final
@@ -93,6 +46,7 @@ class Sampler:
     rank: int = 0
     ranks: int = 1
     dtype: torch.dtype = torch.float32
+    _strata: Strata | None = field(default=None, repr=False)
     _order: tuple[tuple[int, int], Tensor] | None = field(default=None, repr=False)  # of a window of a pass
     _stock: tuple[tuple[int, int], Samples] | None = field(default=None, repr=False)  # from a place of a pass on
 
@@ -149,12 +103,21 @@ class Sampler:
         while start < stop:
             window = start // ORDERED
             if self._order is None or self._order[0] != (number, window):
-                count = self.size // self.domain.granule
-                self._order = ((number, window), order_of_window(count, window, self.seed, self.stream, number))
+                self._order = ((number, window), self._draw_order(number, window))
             end = min(stop, (window + 1) * ORDERED)
             parts.append(self._order[1][start - window * ORDERED : end - window * ORDERED])
             start = end
         return torch.cat(parts)
+
+    def _draw_order(self, number: int, window: int) -> Tensor:
+        """Return the order of the units in a window of a pass."""
+        count, key = self.size // self.domain.granule, (self.seed, self.stream, number)
+        shape = self.domain.lattice if isinstance(self.domain, FiniteDomain) else None
+        if shape is None or count > ORDERED:
+            return order_of_window(count, window, *key)
+        if self._strata is None:
+            self._strata = Strata.of(shape, self.batch * self.ranks // self.domain.granule)
+        return self._strata.order(*key)
 
 
 def pass_size(domain: Domain) -> int:

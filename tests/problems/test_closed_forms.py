@@ -16,7 +16,7 @@ from sinefield.fields import Columns, Expansion, Siren, Sum
 from sinefield.objective import Objective
 from sinefield.problems.closed_forms import closed_forms, corners_of, exponents_at, holes_of
 from sinefield.problems.symbols import Symbol, symbol_of
-from sinefield.sampler import generator_of
+from sinefield.randomness import generator_of
 from sinefield.solvers.least_squares import LeastSquares
 from sinefield.solvers.particular_solutions import ParticularSolutions
 

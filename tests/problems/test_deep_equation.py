@@ -12,8 +12,8 @@ from sinefield import Box, Constraint, PointCloud, problems, solve
 from sinefield.objective import Batch, Objective
 from sinefield.problem import Problem
 from sinefield.problems.deep_equation import Rising, balanced
+from sinefield.randomness import generator_of
 from sinefield.residuals import draw_samples
-from sinefield.sampler import generator_of
 from sinefield.solvers import GaussNewton
 
 THETA = 1.5171645990507545

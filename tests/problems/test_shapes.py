@@ -19,8 +19,9 @@ from sinefield.domains import Ball, Box, Difference, Polygon, SpaceTime
 from sinefield.fields import Expansion, Sum
 from sinefield.jet import Jet
 from sinefield.objective import Batch, Objective
+from sinefield.randomness import generator_of
 from sinefield.residuals import draw_samples
-from sinefield.sampler import Sampler, generator_of
+from sinefield.sampler import Sampler
 from sinefield.solution import Solution
 
 RING = Difference(Ball([0, 0], 2, axes="xy"), Ball([0, 0], 1, axes="xy"))

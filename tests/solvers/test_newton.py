@@ -7,8 +7,8 @@ from torch import nn
 
 from sinefield import Box, Constraint, PointCloud, Siren
 from sinefield.objective import Batch, Objective
+from sinefield.randomness import generator_of
 from sinefield.residuals import draw_samples
-from sinefield.sampler import generator_of
 from sinefield.solvers.newton import Newton
 
 LINE = Box([0.0], [1.0], axes="t")

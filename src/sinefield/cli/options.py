@@ -43,7 +43,7 @@ Width = Annotated[int, typer.Option(min=1, help="Features of each hidden layer."
 Depth = Annotated[int, typer.Option(min=0, help="Hidden layers after the first.")]
 FirstOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's first layer. (default: from the spectrum)")]
 HiddenOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's other layers. (default: 30)")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast, best or published.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast, best, samples or published.")]
 Passes = Annotated[float | None, typer.Option(help="Budget: how often each sample is visited. (default: the recipe's)")]
 Seconds = Annotated[float | None, typer.Option(help="Budget: seconds of fitting.")]
 Until = Annotated[

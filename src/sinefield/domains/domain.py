@@ -69,6 +69,11 @@ class FiniteDomain(ABC):
         return 1
 
     @property
+    def lattice(self) -> Sequence[int] | None:
+        """The number of granules along each axis, where they lie on a lattice and are numbered in C order."""
+        return None
+
+    @property
     def problems(self) -> int:
         """The number of independent problems that this is the domain of, each of which takes batches of its own."""
         return 1

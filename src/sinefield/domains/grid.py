@@ -70,6 +70,11 @@ class Grid(FiniteDomain):
         return len(self.shape)
 
     @property
+    def lattice(self) -> Sequence[int]:
+        """The number of samples along each axis."""
+        return self.shape
+
+    @property
     def spacings(self) -> tuple[float, ...]:
         """The distance of neighbouring samples along each axis."""
         return tuple(2 / each for each in self._resolution)

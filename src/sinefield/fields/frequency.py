@@ -13,14 +13,17 @@ SAMPLED = 1 << 20
 
 
 def mean_frequency(values: Tensor, spacing: float | Sequence[float]) -> float:
-    """Return the mean angular frequency of a signal, each frequency weighted by its amplitude.
+    """Return the mean angular frequency of what stands out of the noise of a signal, weighted by its amplitude.
 
-    With â the discrete Fourier transform of a(x) less its mean, summed over channels in the square,
+    With â the discrete Fourier transform of a(x) less its mean, summed over channels in the square, P(‖k‖) the mean of
+    |â|² over all k of that length, and N the power of the noise,
 
-        ω̄ = Σ_k ‖k‖ |â_k| / Σ_k |â_k|
+        ω̄ = Σ_k ‖k‖ g_k |â_k| / Σ_k g_k |â_k|,     g_k = max(0, 1 − N / P(‖k‖))
 
     Weighted by amplitude, and not by power, as nearly all of the power of natural signals lies in a few low
-    frequencies, while the detail that has to be fitted is spread over the many high ones.
+    frequencies, while the detail that has to be fitted is spread over the many high ones. N is read in the corners of
+    the spectrum, at more than half a cycle a sample, where pictures have next to nothing else; of signals of one axis,
+    which have no corners, it is 0. g is what Wiener's filter keeps.
 
     Args:
         values: samples on a grid, ``(n_1, …, n_d, channels)``.
@@ -39,18 +42,40 @@ def mean_frequency(values: Tensor, spacing: float | Sequence[float]) -> float:
     axes = tuple(range(values.ndim - 1))
     spacings = [spacing] * len(axes) if isinstance(spacing, float | int) else spacing
     deviation = values - values.mean(axes, keepdim=True)
-    amplitude = torch.fft.fftn(deviation, dim=axes).abs().square().sum(-1).sqrt()
-    squares = torch.zeros_like(amplitude)
-    for axis in axes:
-        shape = [1] * len(axes)
-        shape[axis] = -1
-        frequency = torch.fft.fftfreq(values.shape[axis], d=spacings[axis], dtype=torch.float64)
-        squares = squares + frequency.square().view(shape)
-    total = float(amplitude.sum())
+    power = torch.fft.fftn(deviation, dim=axes).abs().square().sum(-1)
     # A constant has rounding errors for a spectrum.
-    if total <= 1e-9 * float(values.abs().sum()):
+    if float(power.sqrt().sum()) <= 1e-9 * float(values.abs().sum()):
         return 0.0
-    return 2 * math.pi * float((amplitude * squares.sqrt()).sum()) / total
+    kept = power.sqrt() * _kept_by_wiener(power)
+    frequencies = _lengths(power.shape, spacings)
+    return 2 * math.pi * float((kept * frequencies).sum() / kept.sum())
+
+
+def _kept_by_wiener(power: Tensor) -> Tensor:
+    """Return what part of each frequency is no noise, as the power of those of its length tells."""
+    lengths = _lengths(power.shape, [1.0] * power.ndim)
+    corners = power[lengths > 0.5]
+    if len(corners) == 0:
+        return torch.ones_like(power)
+    noise = float(corners.median()) / math.log(
+        2
+    )  # a few lines of a pattern do not move a median; that of Exp(1) is ln 2
+    rings = (lengths * max(power.shape)).round().long()
+    sums, counts = torch.zeros(2, int(rings.max()) + 1, dtype=power.dtype)
+    sums.index_add_(0, rings.flatten(), power.flatten())
+    counts.index_add_(0, rings.flatten(), torch.ones_like(power.flatten()))
+    kept = (1 - noise / (sums / counts)[rings].clamp(min=1e-300)).clamp(min=0)
+    return kept if bool(kept.any()) else torch.ones_like(power)
+
+
+def _lengths(shape: Sequence[int], spacings: Sequence[float]) -> Tensor:
+    """Return the length of each frequency, in cycles per unit."""
+    squares = torch.zeros(tuple(shape), dtype=torch.float64)
+    for axis, (count, spacing) in enumerate(zip(shape, spacings, strict=True)):
+        along = [1] * len(shape)
+        along[axis] = -1
+        squares = squares + torch.fft.fftfreq(count, d=spacing, dtype=torch.float64).square().view(along)
+    return squares.sqrt()
 
 
 def _middle(values: Tensor) -> Tensor:

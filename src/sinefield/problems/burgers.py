@@ -33,7 +33,8 @@ from sinefield.metrics import relative_l2
 from sinefield.problem import Problem
 from sinefield.problems.equation import equation
 from sinefield.problems.march import Start, march
-from sinefield.sampler import CONTINUOUS_PASS, generator_of
+from sinefield.randomness import generator_of
+from sinefield.sampler import CONTINUOUS_PASS
 from sinefield.signals.equation import EquationSignal
 from sinefield.solvers.gauss_newton import GaussNewton
 

@@ -32,7 +32,7 @@ from sinefield.fields.derivatives import highest_order
 from sinefield.fields.expansion import Expansion
 from sinefield.objective import Objective
 from sinefield.problems.symbols import Symbol
-from sinefield.sampler import generator_of
+from sinefield.randomness import generator_of
 
 _STEEPEST = 8.0  # the highest exponent at a corner
 _ORDERS = 24  # of the functions around a hole

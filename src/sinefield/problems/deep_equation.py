@@ -21,9 +21,10 @@ from sinefield.fields.coordinates import AffineMap
 from sinefield.fields.derivatives import Derivative, highest_order
 from sinefield.fields.siren import Siren
 from sinefield.objective import Batch, Objective
+from sinefield.randomness import generator_of
 from sinefield.recipe import Changes
 from sinefield.residuals import draw_samples, named_residuals
-from sinefield.sampler import CONTINUOUS_PASS, generator_of
+from sinefield.sampler import CONTINUOUS_PASS
 from sinefield.solvers.gauss_newton import GaussNewton
 
 WIDTH = 24

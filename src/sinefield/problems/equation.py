@@ -28,9 +28,9 @@ from sinefield.problem import Problem
 from sinefield.problems.closed_forms import Choice, closed_forms
 from sinefield.problems.deep_equation import WIDTH, balanced, deep_network, deep_recipe
 from sinefield.problems.symbols import symbol_of
+from sinefield.randomness import generator_of
 from sinefield.recipe import Changes
 from sinefield.residuals import draw_samples, equation_of, relative_residuals
-from sinefield.sampler import generator_of
 from sinefield.solvers.least_squares import LeastSquares
 from sinefield.solvers.particular_solutions import ParticularSolutions
 from sinefield.solvers.separable import constants_of

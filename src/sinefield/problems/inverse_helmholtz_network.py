@@ -24,7 +24,7 @@ from sinefield.fields.siren import Siren
 from sinefield.io.surveys import Survey
 from sinefield.jet import Jet
 from sinefield.problems.helmholtz_differences import STRETCH, Differences
-from sinefield.sampler import generator_of
+from sinefield.randomness import generator_of
 
 Bounds = tuple[tuple[float, float], tuple[float, float]]
 """Least and greatest coordinates of a rectangle."""

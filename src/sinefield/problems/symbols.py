@@ -23,8 +23,8 @@ from sinefield.domains import Box, Domain
 from sinefield.fields.derivatives import highest_order
 from sinefield.fields.expansion import Expansion
 from sinefield.objective import Group, Objective
+from sinefield.randomness import generator_of
 from sinefield.residuals import draw_samples
-from sinefield.sampler import generator_of
 
 _POINTS = 12  # that a wave is tried at
 _EXTENT = 1000  # points that tell how large a domain is

@@ -28,7 +28,7 @@ from sinefield.domains import FiniteDomain, Grid, Samples
 from sinefield.fields.field import build, evaluating
 from sinefield.fields.tiled import TiledSiren
 from sinefield.problem import Part, Problem
-from sinefield.sampler import order_of_window
+from sinefield.randomness import order_of_window
 from sinefield.signals.sampling import select_known
 
 OVERLAP = 0.25
@@ -94,6 +94,11 @@ class TileSamples(FiniteDomain):
     def granule(self) -> int:
         """K: batches hold as many points of each tile."""
         return len(self.tiles)
+
+    @property
+    def lattice(self) -> Sequence[int]:
+        """The number of samples of a tile along each axis."""
+        return self.seen
 
     def at(self, index: Tensor) -> Samples:
         """Return the points numbered ``index``; see :class:`~sinefield.domains.domain.FiniteDomain`."""

@@ -16,7 +16,7 @@ from sinefield.domains import Grid
 from sinefield.fields.derivatives import Derivative
 from sinefield.io.allocation import allocate, release
 from sinefield.jet import CHUNK, Jet, jets_of
-from sinefield.sampler import ORDERED, order_of_window
+from sinefield.randomness import ORDERED, order_of_window
 
 _RELEASED = 256  # blocks after which what was written is handed to the disk
 

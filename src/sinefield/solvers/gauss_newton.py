@@ -27,8 +27,8 @@ from torch import Tensor
 from sinefield.domains import ContinuousDomain, Samples
 from sinefield.linearisation import Linearisation
 from sinefield.objective import Batch, Objective
+from sinefield.randomness import generator_of
 from sinefield.residuals import named_residuals
-from sinefield.sampler import generator_of
 from sinefield.solvers.second_order import first_state, is_settled, note_objective
 from sinefield.solvers.solver import Solver, Tensors
 

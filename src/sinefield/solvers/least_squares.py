@@ -26,8 +26,8 @@ from torch import Tensor
 
 from sinefield.domains import Domain
 from sinefield.objective import Batch, Objective
+from sinefield.randomness import generator_of
 from sinefield.residuals import draw_samples, relative_residuals
-from sinefield.sampler import generator_of
 from sinefield.solvers.bandwidth import LEAST, Plan, Trial
 from sinefield.solvers.last_layer import Around, is_linear
 from sinefield.solvers.newton import Newton, closed_forms_beside, orders_of

@@ -27,8 +27,8 @@ from sinefield.fields.compose import Sum
 from sinefield.fields.derivatives import highest_order
 from sinefield.fields.expansion import Columns, Expansion
 from sinefield.objective import Batch, Objective
+from sinefield.randomness import generator_of
 from sinefield.residuals import draw_samples, relative_residuals
-from sinefield.sampler import generator_of
 from sinefield.solvers.last_layer import LastLayer, linearise_last_layer
 from sinefield.solvers.least_squares import LeastSquares
 from sinefield.solvers.solved import Solved

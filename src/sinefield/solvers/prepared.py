@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sinefield.objective import Batch, Objective
+from sinefield.randomness import generator_of
 from sinefield.residuals import draw_samples, relative_residuals
-from sinefield.sampler import generator_of
 from sinefield.solvers.least_squares import LeastSquares
 from sinefield.solvers.sine_layers import sine_layers
 from sinefield.solvers.solver import Solver, Tensors

@@ -23,7 +23,7 @@ from sinefield.fields.activations import Sine
 from sinefield.fields.chain import Affine
 from sinefield.fields.field import Field
 from sinefield.objective import Batch, Objective
-from sinefield.sampler import generator_of
+from sinefield.randomness import generator_of
 
 _SMALLEST = 1e-300
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from sinefield.domains import FiniteDomain
 from sinefield.fields.derivatives import highest_order
 from sinefield.objective import Batch, Objective
+from sinefield.randomness import generator_of
 from sinefield.residuals import draw_samples, relative_residuals
-from sinefield.sampler import generator_of
 from sinefield.solvers.separable import Estimates, Separable, Settings
 from sinefield.solvers.sine_layers import extents, sine_layers
 from sinefield.solvers.solver import Solver, Tensors
