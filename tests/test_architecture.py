@@ -102,7 +102,8 @@ ARROWS: dict[str, set[str]] = {
         "snapshot",
         "solution",
     },
-    "solve": {"constraint", "fit", "history", "problem", "recipe", "search", "solution"},
+    "threads": {"fit", "objective", "solvers"},
+    "solve": {"constraint", "fit", "history", "problem", "recipe", "search", "solution", "threads"},
     "many": {"constraint", "domains", "fields", "norms", "problem", "recipe", "solution", "solve"},
     "cost": {"constraint", "domains", "fit", "kernels", "objective", "problem", "recipe"},
     # what it is used for

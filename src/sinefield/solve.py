@@ -18,6 +18,7 @@ from sinefield.problem import Part, Problem
 from sinefield.recipe import Recipe
 from sinefield.search import AfterStep, Checkpointing, Search
 from sinefield.solution import Divergence, Observer, Solution, Stop
+from sinefield.threads import Threads
 
 
 def run(fit: Fit, after_step: AfterStep | None = None) -> Stop:
@@ -28,11 +29,13 @@ def run(fit: Fit, after_step: AfterStep | None = None) -> Stop:
         after_step: called with it and the part of the budget that is used; the time it takes is not counted.
     """
     fit.begin()
+    threads = Threads(fit)
     stopped: Stop = "budget"
     try:
         fraction = fit.fraction
         while fraction < 1:
-            fit.take_step(fraction)
+            with threads.timing():
+                fit.take_step(fraction)
             fraction = fit.fraction  # looked at once, so that the last step is always recorded
             if fit.step % fit.record_every == 0 or fraction >= 1:
                 record = fit.record()
@@ -49,6 +52,8 @@ def run(fit: Fit, after_step: AfterStep | None = None) -> Stop:
                 fit.clock.start()
     except KeyboardInterrupt:
         stopped = "interrupted"
+    finally:
+        threads.end()
     fit.end(stopped)
     return stopped
 

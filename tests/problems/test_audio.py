@@ -139,7 +139,7 @@ def test_other_rates_and_intervals_are_evaluations_of_the_same_function() -> Non
 
 def test_a_recording_is_fitted_and_written(tmp_path: Path) -> None:
     problem = audio(chord(2), rate=RATE, **TINY)
-    solution = solve(problem, passes=60, batch=256, learning_rate=2e-3)
+    solution = solve(problem, passes=60, batch=256, learning_rate=2e-3, matrix_rate=1e-2)
     assert solution.metrics["snr"] > 10
     told = signal_of(problem).write(solution.field, tmp_path / "a.wav", rate=2 * RATE)
     assert told == "0.75 s, 6,000 samples at 8000 Hz, 2 channels"
@@ -238,7 +238,7 @@ def test_a_long_recording_is_fitted_in_tiles_from_a_file(monkeypatch: pytest.Mon
     problem = audio(tmp_path / "a.wav", tile_size=500, **TINY)
     assert isinstance(problem.reference, Recording)
     assert isinstance(problem.reference.values, np.memmap)
-    solution = solve(problem, passes=40, learning_rate=4e-3, pace=None)
+    solution = solve(problem, passes=40, learning_rate=4e-3, matrix_rate=1e-2, pace=None)
     assert solution.metrics["snr"] > 10
     with pytest.raises(ValueError, match="one of SIRENs"):
         audio(tmp_path / "a.wav", tile_size=500, network="relu")
