@@ -379,7 +379,7 @@ def test_another_size(stopped: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"learning_rate": 1e-4}, ("the recipe's learning_rate is another", "0.0005", "0.0001")),
+        ({"learning_rate": 1e-4}, ("the recipe's rest learning_rate is another", "0.0005", "0.0001")),
         ({"passes": 9}, ("the recipe's passes is another", "4", "9")),
         ({"solver": Muon()}, ("the recipe's",)),
         ({"recipe": "best"}, ("the recipe's",)),

@@ -37,7 +37,7 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: Callable[[int], float]) -> None:
         self.now, self.seconds = 0.0, seconds
         self.used = {1: 0.0, 2: 0.0}
-        monkeypatch.setattr(threads.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr("sinefield.threads.time.perf_counter", lambda: self.now)
 
     def run(self, made: Threads, until: float) -> None:
         while self.now < until:
@@ -84,10 +84,8 @@ def test_whether_steps_are_alike_is_tried_without_a_trace(fit: Fit) -> None:
     before = {name: each.detach().clone() for name, each in fit.objective.parameters.items()}
     state = {name: each.clone() for name, each in fit.state.tensors().items()}
     assert steps_are_alike(fit, [1, 1])
-    for name, each in fit.objective.parameters.items():
-        assert torch.equal(each, before[name])
-    for name, each in fit.state.tensors().items():
-        assert torch.equal(each, state[name])
+    assert all(torch.equal(fit.objective.parameters[name], each) for name, each in before.items())
+    assert all(torch.equal(fit.state.tensors()[name], each) for name, each in state.items())
     assert torch.get_num_threads() == 2
 
 
