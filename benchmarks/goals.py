@@ -99,7 +99,7 @@ def main() -> None:
     seeds, longest = range(options.seeds), LONGEST
     goals: Sequence[float] = GOALS
     passes: Sequence[float] = TOLD
-    groups = {"chosen by": CHOSEN_BY[::2], "checked with": CHECKED_WITH}
+    groups: dict[str, Sequence[str]] = {"chosen by": CHOSEN_BY[::2], "checked with": CHECKED_WITH}
     if options.smoke:
         seeds, longest, goals, passes = range(1), 32, (12.0, 20.0), (1, 4)
         groups = {"checked with": CHECKED_WITH[:1]}

@@ -16,8 +16,8 @@ from sinefield.fields import Window
 from sinefield.jet import jet
 from sinefield.objective import Batch, Objective
 from sinefield.problem import Problem
+from sinefield.randomness import generator_of
 from sinefield.residuals import draw_samples
-from sinefield.sampler import generator_of
 from sinefield.solution import Solution
 from sinefield.solvers.last_layer import linearise_last_layer
 from sinefield.solvers.sine_layers import sine_layers
