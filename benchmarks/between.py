@@ -1,17 +1,15 @@
 """Is a field a function between its samples? Value, gradient and Laplacian off the grid, beside exactly known signals.
 
-Four signals in closed form: a sum of Gabor functions and a zone plate as pictures of 256², a chirp as a recording of
-16,384 samples, travelling waves as a volume of 32 times and 64² pixels. Their samples are exact, or rounded to 8 bits.
-At 8,000 points that are no samples, and half a sample or more from the border, the error of value, gradient and
-Laplacian, relative to how much they differ from their means; the truth is the closed form, differentiated in double
-precision. Ways:
+Five signals in closed form: a sum of Gabor functions as a picture of 256², a zone plate as one of 160², a chirp as a
+recording of 16,384 samples, travelling waves as a volume of 16 x 32², and a pattern that moves as a clip of 32 frames
+of 32². Their samples are exact, or rounded to 8 bits; clips are of bytes alone. At 8,000 points that are no samples,
+and half a sample or more from the border, the error of value, gradient and Laplacian, relative to how much they differ
+from their means; the truth is the closed form, differentiated in double precision. Beside the recipes, see
+``recipes.py``, there are splines of degree 5 through the samples, and 300 steps of the published recipe on samples that
+are exact.
 
-- splines of degree 5 through the samples (scipy);
-- Sinefield's recipes, with their own budgets, or as many seconds as are given;
-- the published recipe, with as many seconds as the default took, and 300 steps.
-
-    python benchmarks/between.py                    # half an hour
-    python benchmarks/between.py --signals gabor    # one signal
+    python benchmarks/between.py                    # a quarter of an hour
+    python benchmarks/between.py --signals gabor    # one signal; the others are kept from the last result
     python benchmarks/between.py --smoke            # seconds, to see that it runs
 """
 
@@ -22,27 +20,31 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import interpolate
-from torch import Tensor
+from torch import Tensor, nn
 
 import machine
-from sinefield import problems, solve
+import recipes
+from sinefield import problems
 from sinefield.jet import jets_of
 from sinefield.problem import Problem
 from sinefield.signals.audio import AudioSignal
 from sinefield.signals.image import ImageSignal
 from sinefield.signals.lattice import Lattice
+from sinefield.signals.video import VideoSignal
 from sinefield.signals.volume import VolumeSignal
+from sinefield.solution import Solution
 
 PI = math.pi
 COUNT = 8000  # points off the grid
-STEPS = 300  # of the published recipe
 QUANTITIES = ("value", "gradient", "laplacian")
+KINDS = ("exact", "8 bits")
 
 
 @dataclass(frozen=True)
@@ -87,24 +89,32 @@ class Exact:
 
     def truths(self) -> list[Tensor]:
         """Return value ``(n, 1)``, gradient ``(n, d)`` and Laplacian ``(n, 1)`` there."""
-        points = self.places.requires_grad_()
-        value = self.function(points)
-        (gradient,) = torch.autograd.grad(value.sum(), points, create_graph=True)
-        laplacian = torch.zeros_like(value)
-        for axis in range(points.shape[1]):
-            laplacian += torch.autograd.grad(gradient[:, axis].sum(), points, retain_graph=True)[0][:, axis : axis + 1]
-        return [value.detach(), gradient.detach(), laplacian.detach()]
+        return truths_of(self.function, self.places)
 
     def errors(self, found: Sequence[Tensor]) -> dict[str, float]:
         """Return the error of value, gradient and Laplacian, relative to how much they differ from their means."""
-        pairs = zip(QUANTITIES, found, self.truths(), strict=True)
-        return {
-            name: float((one.double() - truth).norm() / (truth - truth.mean(0)).norm()) for name, one, truth in pairs
-        }
+        return errors_of(found, self.truths())
 
     def rounded(self) -> NDArray[np.float64]:
         """Return the samples rounded to 256 levels of [−1, 1]."""
         return np.round((self.samples + 1) * 127.5) / 127.5 - 1
+
+
+def truths_of(function: Callable[[Tensor], Tensor], places: Tensor) -> list[Tensor]:
+    """Return value ``(n, 1)``, gradient ``(n, d)`` and Laplacian ``(n, 1)`` of a function of points ``(n, d)``."""
+    points = places.clone().requires_grad_()
+    value = function(points)
+    (gradient,) = torch.autograd.grad(value.sum(), points, create_graph=True)
+    laplacian = torch.zeros_like(value)
+    for axis in range(points.shape[1]):
+        laplacian += torch.autograd.grad(gradient[:, axis].sum(), points, retain_graph=True)[0][:, axis : axis + 1]
+    return [value.detach(), gradient.detach(), laplacian.detach()]
+
+
+def errors_of(found: Sequence[Tensor], truths: Sequence[Tensor]) -> dict[str, float]:
+    """Return the error of value, gradient and Laplacian, relative to how much they differ from their means."""
+    pairs = zip(QUANTITIES, found, truths, strict=True)
+    return {name: float((one.double() - truth).norm() / (truth - truth.mean(0)).norm()) for name, one, truth in pairs}
 
 
 # ---- signals
@@ -127,8 +137,8 @@ def gabor(points: Tensor) -> Tensor:
 
 
 def zone_plate(points: Tensor) -> Tensor:
-    """Return cos 45 r², whose frequency grows up to 90 rad per field unit at r = 1."""
-    return torch.cos(45 * points.square().sum(1, keepdim=True))
+    """Return cos 28 r², whose frequency grows up to 56 rad per field unit at r = 1."""
+    return torch.cos(28 * points.square().sum(1, keepdim=True))
 
 
 def chirp(points: Tensor) -> Tensor:
@@ -148,6 +158,20 @@ def travelling(points: Tensor) -> Tensor:
     return total / 8
 
 
+def moving(points: Tensor) -> Tensor:
+    """Return a patch of stripes that goes round in time, on a ground that is shaded slowly."""
+    time, place = points[:, :1], points[:, 1:]
+    away = place - 0.4 * torch.cat([torch.cos(2 * time), torch.sin(2 * time)], 1)
+    stripes = torch.cos(14 * away.sum(1, keepdim=True) / math.sqrt(2))
+    patch = 0.7 * torch.exp(-away.square().sum(1, keepdim=True) / (2 * 0.3**2)) * stripes
+    return patch + 0.2 * torch.sin(2 * place[:, :1] + time)
+
+
+def of_clip(samples: NDArray[Any]) -> Problem:
+    """Return the problem of a clip of samples between −1 and 1."""
+    return problems.video(np.round((samples + 1) * 127.5).astype(np.uint8), rate=25.0)
+
+
 def of_picture(samples: NDArray[Any]) -> Problem:
     """Return the problem of a picture."""
     return problems.image(samples)
@@ -155,9 +179,10 @@ def of_picture(samples: NDArray[Any]) -> Problem:
 
 SIGNALS = {
     "gabor": Exact(gabor, (256, 256), of_picture),
-    "zone plate": Exact(zone_plate, (256, 256), of_picture),
+    "zone plate": Exact(zone_plate, (160, 160), of_picture),
     "chirp": Exact(chirp, (16384,), lambda samples: problems.audio(samples, rate=16000)),
-    "travelling waves": Exact(travelling, (32, 64, 64), problems.volume),  # clips are of bytes alone
+    "travelling waves": Exact(travelling, (16, 32, 32), problems.volume),
+    "moving pattern": Exact(moving, (32, 32, 32), of_clip),
 }
 
 
@@ -189,57 +214,60 @@ def _coefficients(
     return tuple(knots), values, degree
 
 
-def fitted(signal: Exact, samples: NDArray[Any], seed: int, **settings: Any) -> tuple[dict[str, float], float]:
-    """Return the errors of a field fitted to samples, and the seconds of everything but the measurement."""
-    start = time.perf_counter()
-    problem = signal.problem(samples)
-    solution = solve(problem, seed=seed, **settings)
-    seconds = time.perf_counter() - start
-    assert isinstance(problem.signal, ImageSignal | AudioSignal | VolumeSignal), "these signals are on lattices"
+def judged(signal: Exact, problem: Problem, solution: Solution) -> dict[str, float]:
+    """Return the errors of a field that was fitted to the samples of a signal."""
+    assert isinstance(problem.signal, ImageSignal | AudioSignal | VolumeSignal | VideoSignal), "these are on lattices"
     lattice = problem.signal.lattice
-    wanted = ["value", "jacobian", "laplacian"]
+    if isinstance(problem.signal, VideoSignal):  # whose bytes stand for −1 to 1
+        lattice = replace(lattice, low=-1.0, high=1.0)
+    return signal.errors(jet_of(solution.field, lattice, signal.places))
+
+
+def jet_of(field: nn.Module, lattice: Lattice, places: Tensor) -> list[Tensor]:
+    """Return value ``(n, 1)``, gradient ``(n, d)`` and Laplacian ``(n, 1)`` of a field, in units of the samples."""
     pieces = [
         [u.value.double(), u.jacobian[:, 0].double(), u.laplacian.double()]
-        for u in jets_of(solution.field, signal.places.float(), wanted)
+        for u in jets_of(field, places.float(), ["value", "jacobian", "laplacian"])
     ]
-    value, gradient, laplacian = (torch.cat(each) for each in zip(*pieces, strict=True))
-    found = [(value + 1) * lattice.contrast + lattice.low, gradient * lattice.contrast, laplacian * lattice.contrast]
-    return signal.errors([each.detach() for each in found]), seconds
+    value, gradient, laplacian = (torch.cat(each).detach() for each in zip(*pieces, strict=True))
+    return [lattice.to_signal(value), gradient * lattice.contrast, laplacian * lattice.contrast]
 
 
-def measured(signal: Exact, samples: NDArray[Any], seeds: int, *, smoke: bool) -> dict[str, Any]:
-    """Return the errors of each way."""
+def measured(name: str, signal: Exact, kind: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the errors of each way, of samples of the signal of a name that are exact or rounded."""
+    samples = signal.samples if kind == "exact" else signal.rounded()
     start = time.perf_counter()
-    row: dict[str, Any] = {"spline": signal.errors(spline(signal, samples)) | {"seconds": time.perf_counter() - start}}
-
-    def spreads(**settings: Any) -> dict[str, Any]:
-        runs = [fitted(signal, samples, seed, **settings) for seed in range(seeds)]
-        return machine.spreads([errors | {"seconds": seconds} for errors, seconds in runs])
-
-    short = {"passes": 1.0} if smoke else {}
-    row["fast"] = spreads(recipe="fast", **short)
-    row["best"] = spreads(recipe="best", **short)
-    seconds = row["fast"]["seconds"]["median"]
-    row["published, seconds of fast"] = spreads(recipe="published", **(short or {"seconds": seconds}))
-    row[f"published, {STEPS} steps"] = spreads(recipe="published", **(short or {"passes": float(STEPS)}))
-    return row
+    errors = signal.errors(spline(signal, samples))
+    row = {"spline": {"seeds": 1, **machine.spreads([{"seconds": time.perf_counter() - start} | errors])}}
+    return recipes.compared(
+        lambda: signal.problem(samples),
+        partial(judged, signal),
+        options,
+        steps=kind == "exact",
+        known=recipes.last_ways("between", signal=name, samples=kind) | row,
+    )
 
 
 def main() -> None:
     """Run the benchmark and write its result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
-    parser.add_argument("--seeds", type=int, default=3)
+    recipes.add_options(parser)
     parser.add_argument("--signals", nargs="+", choices=list(SIGNALS), default=list(SIGNALS))
+    parser.add_argument("--samples", nargs="+", choices=KINDS, default=KINDS)
     options = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    rows: list[Any] = []
     for name in options.signals:
         signal = SIGNALS[name].smaller() if options.smoke else SIGNALS[name]
-        for kind, samples in (("exact", signal.samples), ("8 bits", signal.rounded())):
-            found = measured(signal, samples, 1 if options.smoke else options.seeds, smoke=options.smoke)
-            rows.append({"signal": name, "samples": kind, "ways": found})
-            print(name, kind, found, flush=True)
-    machine.write("between", {"seeds": options.seeds, "signals": rows}, smoke=options.smoke)
+        for kind in options.samples:
+            if kind == "exact" and signal.problem is of_clip:
+                continue
+            print(f"{name}, {kind}", flush=True)
+            ways = measured(name, signal, kind, options)
+            rows.append({"signal": name, "samples": kind, **recipes.setting(), "ways": ways})
+            machine.show(f"{name}, {kind}", recipes.medians(ways, [*QUANTITIES, "seconds"]))
+    if not options.smoke:
+        rows = recipes.with_last("between", rows, ["signal", "samples"])
+    machine.write("between", {"rows": rows}, smoke=options.smoke)
 
 
 if __name__ == "__main__":
