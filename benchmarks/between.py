@@ -189,9 +189,9 @@ SIGNALS = {
 # ---- ways
 
 
-def spline(signal: Exact, samples: NDArray[Any]) -> list[Tensor]:
-    """Return value, gradient and Laplacian of a spline of degree 5 through samples."""
-    lattice, points = signal.lattice, signal.places.numpy()
+def spline(signal: Exact, samples: NDArray[Any], places: Tensor | None = None) -> list[Tensor]:
+    """Return value, gradient and Laplacian of a spline of degree 5 through samples, off the grid or at places."""
+    lattice, points = signal.lattice, (signal.places if places is None else places).numpy()
     axes = [lattice.centres(axis, count).numpy() for axis, count in enumerate(lattice.shape)]
     degree = 5 if min(lattice.shape) > 5 else 3
     found = interpolate.NdBSpline(*_coefficients(axes, samples[..., 0], degree))

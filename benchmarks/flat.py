@@ -33,15 +33,15 @@ MADE = "made-up terrain"
 
 
 def terrain(shape: tuple[int, int], seed: int = 0) -> NDArray[np.uint8]:
-    """Return the shaded relief ``(h, w, 1)`` of a terrain whose heights fall off as k^−1.9, a half of it sea."""
+    """Return the shaded relief ``(h, w, 1)`` of a terrain whose heights fall off as k^−2.3, a half of it sea."""
     frequencies = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None])
     frequencies[0, 0] = np.inf
     noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal(shape))
-    height = np.fft.irfft2(noise * frequencies**-1.9, shape)
+    height = np.fft.irfft2(noise * np.maximum(frequencies, 0.012) ** -2.3, shape)
     height = (height - np.median(height)) / height.std()
     south, east = np.gradient(height)
     light = (east + south) / np.hypot(east, south)[height > 0].std()
-    shaded = np.clip(150 + 10 * height + 35 * light, 80, 250)
+    shaded = np.clip(150 + 10 * height + 25 * light, 80, 250)
     return np.round(np.where(height > 0, shaded, SEA)).astype(np.uint8)[..., None]
 
 
