@@ -47,13 +47,19 @@ def median(each: Mapping[str, Any], key: str) -> float:
 
 
 def closed_forms() -> str:
-    """Return the table of errors off the grid."""
-    rows = []
-    for row in recipes.last_rows("between"):
-        for way, each in row["ways"].items():
-            errors = [f"{median(each, name):.2g}" for name in between.QUANTITIES]
-            rows.append([f"{row['signal']}, {row['samples']}", way, *errors, f"{median(each, 'seconds'):.0f}"])
-    return table(["signal", "way", "value", "gradient", "Laplacian", "s"], _once(rows))
+    """Return the table of errors off the grid, of value / gradient / Laplacian."""
+    order = list(between.SIGNALS)
+    rows = sorted(recipes.last_rows("between"), key=lambda row: (order.index(row["signal"]), row["samples"] != "exact"))
+    ways = dict.fromkeys(way for way in ("spline", *recipes.WAYS, recipes.LONG) if any(way in r["ways"] for r in rows))
+    found = []
+    for row in rows:
+        having = row["ways"]
+        errors = [
+            " / ".join(f"{median(having[way], name):.2g}" for name in between.QUANTITIES) if way in having else "–"
+            for way in ways
+        ]
+        found.append([f"{row['signal']}, {row['samples']}", f"{median(having['fast'], 'seconds'):.0f}", *errors])
+    return table(["signal", "s of `fast`", *ways], found)
 
 
 def photographs() -> str:
@@ -112,12 +118,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
 def written(page: str) -> str:
     """Return the page with the tables that the results give."""
     return _PLACE.sub(lambda found: f"<!-- {found[1]} -->\n{TABLES[found[1]]()}\n<!-- end -->", page)
-
-
-def _once(rows: Sequence[list[str]]) -> list[list[str]]:
-    """Return rows whose first cell is empty where it is that of the row before."""
-    firsts = ["", *(row[0] for row in rows)]
-    return [["" if row[0] == before else row[0], *row[1:]] for row, before in zip(rows, firsts, strict=False)]
 
 
 # ---- the picture
