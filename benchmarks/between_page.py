@@ -9,6 +9,7 @@ python benchmarks/between_page.py --smoke      # the picture of a small one, thr
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import statistics
 import tempfile
@@ -43,7 +44,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def median(each: Mapping[str, Any], key: str) -> float:
     """Return the median of a figure over seeds, NaN where there is none."""
     found = each.get(key, {"median": None})["median"]
-    return float("nan") if found is None else float(found)
+    return math.nan if found is None else float(found)
+
+
+def cell(each: Mapping[str, Any], key: str, form: str = ".2g") -> str:
+    """Return the median of a figure over seeds as text, a dash where there is none."""
+    found = median(each, key)
+    return "–" if math.isnan(found) else f"{found:{form}}"
 
 
 def closed_forms() -> str:
@@ -55,10 +62,9 @@ def closed_forms() -> str:
     for row in rows:
         having = row["ways"]
         errors = [
-            " / ".join(f"{median(having[way], name):.2g}" for name in between.QUANTITIES) if way in having else "–"
-            for way in ways
+            " / ".join(cell(having[way], name) for name in between.QUANTITIES) if way in having else "–" for way in ways
         ]
-        found.append([f"{row['signal']}, {row['samples']}", f"{median(having['fast'], 'seconds'):.0f}", *errors])
+        found.append([f"{row['signal']}, {row['samples']}", cell(having["fast"], "seconds", ".0f"), *errors])
     return table(["signal", "s of `fast`", *ways], found)
 
 
@@ -90,7 +96,7 @@ def quiet() -> str:
         cells = [way]
         for name, keys in wanted.items():
             each = rows[name][0]["ways"].get(way, {}) if rows[name] else {}
-            cells += [f"{median(each, key):{form}}" for key, form in keys]
+            cells += [cell(each, key, form) for key, form in keys]
         lines.append(cells)
     names = ["map, dB", "noise at pixels", "halfway", "sound, dB", "hiss, dBFS", "spectra", "worst third, dB"]
     return table(["way", *names], lines)
@@ -100,7 +106,7 @@ def shape() -> str:
     """Return the table of a torus."""
     keys = (*between.QUANTITIES, "angle", "slope off 1", "Chamfer over the floor")
     rows = [
-        [way, *(f"{median(each, key):.2g}" for key in keys), f"{median(each, 'seconds'):.0f}"]
+        [way, *(cell(each, key) for key in keys), cell(each, "seconds", ".0f")]
         for row in recipes.last_rows("curved")
         for way, each in row["ways"].items()
     ]

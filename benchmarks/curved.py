@@ -36,6 +36,7 @@ RING, TUBE = 0.6, 0.25  # radii
 NEAR = 0.05
 POINTS = 30_000
 COUNT = 8000  # points near the surface
+_CHUNK = 500  # of them at a time: the graph of a Laplacian in plain PyTorch is large
 RECIPES = {"fast": 1.0, "best": 4.0, "published": 1.0}  # and how many times the seconds each has
 
 
@@ -62,10 +63,15 @@ def judged(field: nn.Module, signal: ShapeSignal, resolution: int) -> dict[str, 
     points, across = on_torus(COUNT, 5, NEAR)
     places = torch.from_numpy(signal.to_field(points)).float()
     pieces = [
-        [u.value.double() * signal.scale, u.gradient.reshape(-1, 3).double(), u.laplacian.double() / signal.scale]
-        for u in jets_of(field, places, ["value", "jacobian", "laplacian"])
+        [
+            u.value.detach().double() * signal.scale,
+            u.gradient.detach().reshape(-1, 3).double(),
+            u.laplacian.detach().double() / signal.scale,
+        ]
+        for some in places.split(_CHUNK)
+        for u in jets_of(field, some, ["value", "jacobian", "laplacian"])
     ]
-    value, gradient, laplacian = (torch.cat(each).detach() for each in zip(*pieces, strict=True))
+    value, gradient, laplacian = (torch.cat(each) for each in zip(*pieces, strict=True))
     truths = between.truths_of(distance, torch.from_numpy(points))
     slope = gradient.norm(dim=1)
     along = (gradient * torch.from_numpy(across)).sum(1) / slope

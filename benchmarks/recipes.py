@@ -76,7 +76,8 @@ def compared(
         start = time.perf_counter()
         problem = pose()
         solution = solve(problem, recipe=earlier(problem) if recipe == "earlier" else recipe, seed=seed, **budget)
-        return {"seconds": time.perf_counter() - start} | dict(judge(problem, solution))
+        seconds = time.perf_counter() - start
+        return {"seconds": seconds, "passes": solution.history[-1].passes} | dict(judge(problem, solution))
 
     found = {} if options.smoke or known is None else dict(known)
 

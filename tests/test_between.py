@@ -14,6 +14,7 @@ import hiss
 import left_out
 import recipes
 from sinefield import problems
+from sinefield.domains import Grid
 from sinefield.solvers import Adam
 
 
@@ -40,8 +41,9 @@ def test_signals_lie_where_their_problem_has_them(name: str) -> None:
     problem = signal.problem(signal.rounded())
     axes = [signal.lattice.centres(axis, count) for axis, count in enumerate(signal.shape)]
     (domain,) = (each.domain for each in problem.constraints)
+    assert isinstance(domain, Grid)
     assert domain.size == np.prod(signal.shape)
-    points = domain.at(torch.arange(domain.size)).points  # type: ignore[attr-defined]  # a lattice is finite
+    points = domain.at(torch.arange(domain.size)).points
     expected = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
     torch.testing.assert_close(points.double(), expected, atol=1e-6, rtol=0)
     assert np.abs(signal.samples).max() <= 1
