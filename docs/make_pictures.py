@@ -54,8 +54,8 @@ def draw_pictures() -> None:
     plots.save_figure(plots.solution_figure(solution), PICTURES / "camera.png")
     solution = solve(image("sample:camera", on=["gradient"], longest=256))
     plots.save_figure(plots.solution_figure(solution), PICTURES / "from_gradients.png")
-    networks = ("siren", "relu", "tanh", "relu-nerf")
-    solutions = {name: solve(image("sample:camera", network=name, longest=256), passes=10) for name in networks}
+    networks = ("siren", "relu", "tanh", "relu-nerf", "relu-fourier")
+    solutions = {name: solve(image("sample:camera", network=name, longest=256)) for name in networks}
     plots.save_figure(plots.comparison_figure(solutions), PICTURES / "networks.png")
     with tempfile.TemporaryDirectory() as folder:
         solution = solve(sinefield.problems.of(glyph(Path(folder) / "glyph.png"), "shape"), seconds=20)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -286,6 +287,38 @@ def test_compare(photo: Path, tmp_path: Path) -> None:
     assert set(results) == {"siren", "relu"}
     assert all(each["metrics"]["psnr"] > 0 and each["seconds"] > 0 for each in results.values())
     assert (tmp_path / "c.png").stat().st_size > 10_000
+
+
+def test_networks_are_compared_each_at_its_own_rates(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sinefield import cli
+    from sinefield.problems import networks
+
+    names = ["siren", *networks.CHOSEN]
+    monkeypatch.chdir(tmp_path)
+
+    def compared() -> dict[str, dict[str, Any]]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(
+                ["compare", str(photo), "--networks", ",".join(names), *SMALL, "--passes", "40", "--json", "--quiet"]
+            )
+        assert not ended.value.code
+        found: dict[str, dict[str, Any]] = json.loads(capsys.readouterr().out)["networks"]
+        return found
+
+    before = compared()
+    assert list(before) == names
+    assert before["siren"]["recipe"]["rest"] == sinefield.recipe.named("fast").to_json()["rest"]
+    for name, (solver, rate) in networks.CHOSEN.items():
+        own = networks.solver_of(solver, rate).to_json()
+        assert {each: before[name]["recipe"].get(each) for each in own} == own
+    assert before["relu-fourier"]["network"]["scale"] not in (0.0, 10.0)  # from the picture, as a SIREN's ω₀ is
+    monkeypatch.setattr(networks, "CHOSEN", dict.fromkeys(networks.CHOSEN, ("Adam", 1e-09)))
+    after = compared()
+    assert after["siren"]["metrics"] == before["siren"]["metrics"]
+    for name in networks.CHOSEN:
+        assert after[name]["metrics"]["psnr"] < before[name]["metrics"]["psnr"]
 
 
 def test_inspect_a_new_network_and_a_field(field: Path, tmp_path: Path) -> None:

@@ -166,7 +166,9 @@ def mesh(
 
 def compare(
     image: options.ImageArgument,
-    networks: Annotated[str, typer.Option(help="Which, with commas between.")] = "siren,relu,tanh,relu-nerf",
+    networks: Annotated[
+        str, typer.Option(help="Which, with commas between.")
+    ] = "siren,relu,tanh,relu-nerf,relu-fourier",
     on: options.On = None,
     width: options.Width = 256,
     depth: options.Depth = 3,
@@ -180,7 +182,7 @@ def compare(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Fit several networks to one picture in the same way, and set them side by side."""
+    """Fit several networks to one picture, each at rates of its own, and set them side by side."""
     outputs.check_outputs(inputs=[image], figure=figure)
     with pause_garbage_collection():
         from rich.console import Console

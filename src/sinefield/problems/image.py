@@ -38,6 +38,7 @@ from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import jets_of
 from sinefield.problem import Problem
 from sinefield.problems.lattice import choose_tiles, make_grid, pose_on_lattice, psnr
+from sinefield.problems.networks import encoding_of, tuning_of
 from sinefield.quantities import QUANTITIES
 from sinefield.signals.image import ImageSignal
 from sinefield.signals.sampling import select_known
@@ -184,7 +185,8 @@ def image(
     Args:
         source: a file, ``"sample:camera"``, or an array; see :func:`sinefield.io.image.read`.
         on: what is constrained, of ``"value"``, ``"gradient"``, ``"laplacian"``.
-        network: which network, of :data:`sinefield.fields.perceptron.NETWORKS`.
+        network: which network, of :data:`sinefield.fields.NETWORKS`; each is trained with its own rates, see
+            :mod:`.networks`.
         longest: fit the picture scaled to this many pixels on its longest side.
         tiles: rows and columns of a tiled field, see :mod:`.tiles`; one of each for one network; None: as many as a
             large picture on its values needs, else one.
@@ -252,6 +254,8 @@ def image(
     ):  # what lies under alpha 0 has a spectrum and windows too, which are none of the picture
         seen = fill_unknown(reference.unflatten(0, grid.shape).numpy(), picture.known)
         reference = torch.from_numpy(seen).flatten(0, 1)
+    omega = _omega(reference.unflatten(0, grid.shape), signal.spacing)
+    settings = encoding_of(network, omega) | settings
     # An unknown network or setting is refused here, not in solve.
     build(network, 2, lattice.channels, **settings)
     return Problem.of_one(
@@ -260,8 +264,9 @@ def image(
         network=partial(_network, network, lattice.channels, settings),
         signal=signal,
         measure=partial(_measure, grid, reference),
-        omega=_omega(reference.unflatten(0, grid.shape), signal.spacing),
+        omega=omega,
         reference=picture,
+        tuning=tuning_of(network, max(QUANTITIES[each].order for each in on)),
     )
 
 
@@ -294,6 +299,7 @@ def _as_stored(
         tiles=counts,
         measure=_measure_some,
         reference=picture,
+        tuning=tuning_of(network),
     )
 
 
