@@ -54,7 +54,10 @@ class HelmholtzOptions(Options):
     )
     layer: float | None = option("--layer", float, "Width of the absorbing layer in [-1, 1]². (default: 0.5)")
     features: int | None = option(
-        "--features", int, "Sines that span the medium, or twice those around a source. (default: 600)", least=10
+        "--features",
+        int,
+        "Sines that span the medium, or twice those around a source. (default: 600, or as many as it takes)",
+        least=10,
     )
     accuracy: float | None = option("--accuracy", float, "Relative residual that counts as solved. (default: 1e-3)")
 

@@ -33,7 +33,7 @@ from sinefield.signals.audio import AudioSignal
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.sampling import compare
 
-OMEGA = 0.3
+OMEGA = 0.5
 """ω₀ of the first layer over the mean frequency of a recording."""
 
 LONG = 1 << 21

@@ -47,6 +47,7 @@ _SQUARE = Box([-1.0, -1.0], [1.0, 1.0], axes="xy")
 _WEIGHT = 10.0  # of rows far from the sources, which the finest features would scale down
 _ROWS = 2.0  # of each constraint, for each feature that spans the medium
 _EACH = 1.0  # rows of each constraint, for each feature of one source
+_FEATURES, _MOST = 600, 4800  # that are taken, and as many as a wavenumber needs at most, where nothing is asked for
 _FEWEST = 4.0  # features for each degree of freedom that a field of this wavenumber has
 
 
@@ -58,7 +59,7 @@ def helmholtz(
     disc: Sequence[float] | None = None,
     block: Sequence[float] | None = None,
     layer: float = 0.5,
-    features: int = 600,
+    features: int | None = None,
     exact: Callable[[Tensor], Tensor] | None = None,
     accuracy: float = 1e-3,
 ) -> Problem:
@@ -76,7 +77,8 @@ def helmholtz(
         block: the middle, width, height and speed of a rectangle, as ``speed=Block(lower, upper, speed)``.
         layer: L, the width of the layer.
         features: of the sine layer that spans the medium; half of them are around each source where the medium is
-            uniform but for a disc or a block, as exact waves hold the rest.
+            uniform but for a disc or a block, as exact waves hold the rest. None: 600, or as many more as the
+            wavenumber needs, up to 4,800.
         exact: u where it is known, complex.
         accuracy: relative residual that every constraint must hold to.
 
@@ -99,12 +101,15 @@ def helmholtz(
     if len(given) > 1:
         raise ValueError("a medium is a speed, a disc or a block of another speed; give one of them")
     medium = medium_of(given[0] if given else 1.0)
-    fields = Fields(pml, wavenumber, placed, medium, features)
-    if not fields.is_exact:
-        half = inner if fields.is_centred else 1.0
-        _check_features(features, wavenumber * math.sqrt(medium.largest), half)
-    for each in placed if fields.is_exact else ():
-        _check_features(features, fields.k, fields.radius(each, fields.k))
+    fields = Fields(pml, wavenumber, placed, medium, features or _FEATURES)
+    if fields.is_exact:
+        spans = [(fields.k, fields.radius(each, fields.k)) for each in placed]
+    else:
+        spans = [(wavenumber * math.sqrt(medium.largest), inner if fields.is_centred else 1.0)]
+    if features is None:
+        fields.features = min(_MOST, max(_FEATURES, *[_fewest_features(*each) for each in spans]))
+    for each in spans:
+        _check_features(fields.features, *each)
     constraints = _exact_constraints(fields) if fields.is_exact else _constraints(fields)
     names = fields.builders.keys() - {"u"}
     problem = equation(
@@ -173,13 +178,18 @@ def _source_of(numbers: Sequence[float], inner: float) -> Source:
     return found
 
 
+def _fewest_features(wavenumber: float, half: float) -> int:
+    """Return how many features hold waves of a wavenumber on a square of some half side, at least."""
+    return math.ceil(_FEWEST * math.pi * wavenumber**2 * (2 * half) ** 2 / (2 * math.pi) ** 2)
+
+
 def _check_features(features: int, wavenumber: float, half: float) -> None:
     """Refuse features that cannot hold waves of a wavenumber on a square of some half side.
 
     Raises:
         ValueError: there are too few.
     """
-    least = math.ceil(_FEWEST * math.pi * wavenumber**2 * (2 * half) ** 2 / (2 * math.pi) ** 2)
+    least = _fewest_features(wavenumber, half)
     if features < least:
         raise ValueError(
             f"{features} features are too few for the wavenumber {wavenumber:g}, which is "
