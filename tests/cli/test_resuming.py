@@ -80,7 +80,7 @@ def test_a_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, whole: bytes) ->
     ("options", "words"),
     [
         (["--seed", "1"], "the seed is another"),
-        (["--learning-rate", "1e-3"], "the recipe's learning_rate is another"),
+        (["--learning-rate", "1e-3"], "the recipe's rest learning_rate is another"),
         (["--recipe", "best"], "the recipe's"),
     ],
 )
