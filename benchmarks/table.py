@@ -330,7 +330,8 @@ def machines() -> str:
     named: dict[str, list[str]] = {}
     for name in USED:
         told = read(name)["machine"]
-        place = f"{told['cores used']} cores of {told['processor']}, {told['instructions']}, PyTorch {told['torch']}"
+        cores = "1 core" if told["cores used"] == 1 else f"{told['cores used']} cores"
+        place = f"{cores} of {told['processor']}, {told['instructions']}, PyTorch {told['torch']}"
         named.setdefault(place, []).append(name)
     if len(named) == 1:
         return f"Measured on {next(iter(named))}."

@@ -101,3 +101,18 @@ def test_steps_that_differ_are_found_out(fit: Fit, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(type(fit.solver), "step", lambda _self, *given: noisy(*given))
     assert not steps_are_alike(fit, [2, 1])
+
+
+def test_a_step_that_is_interrupted_leaves_no_trace(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: each.detach().clone() for name, each in fit.objective.parameters.items()}
+    step = fit.solver.step
+
+    def interrupted(_self: object, *given: object) -> object:
+        step(*given)  # type: ignore[arg-type]  # whatever a step is given
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(fit.solver), "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        steps_are_alike(fit, [1, 2])
+    assert all(torch.equal(fit.objective.parameters[name], each) for name, each in before.items())
+    assert torch.get_num_threads() == 2

@@ -99,11 +99,14 @@ def steps_are_alike(fit: Fit, counts: list[int]) -> bool:
     kept = {name: each.detach().clone() for name, each in objective.parameters.items()}
     batch = Batch([each.take(fit.step) for each in fit.samplers], 0.0)
     found: list[dict[str, Tensor]] = []
-    for count in counts:
-        torch.set_num_threads(count)
-        with torch.enable_grad():
-            fit.solver.step(objective, batch, fit.solver.init(objective), 1.0)
-        found.append({name: each.detach().clone() for name, each in objective.parameters.items()})
+    try:
+        for count in counts:
+            torch.set_num_threads(count)
+            with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+                fit.solver.step(objective, batch, fit.solver.init(objective), 1.0)
+            found.append({name: each.detach().clone() for name, each in objective.parameters.items()})
+            fit.put(kept)
+    finally:  # Ctrl-C keeps what was found, which this step is no part of
         fit.put(kept)
-    torch.set_num_threads(usual)
+        torch.set_num_threads(usual)
     return all(torch.equal(each[name], found[0][name]) for each in found for name in each)

@@ -81,6 +81,7 @@ def test_a_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, whole: bytes) ->
     [
         (["--seed", "1"], "the seed is another"),
         (["--learning-rate", "1e-3"], "the recipe's rest learning_rate is another"),
+        (["--matrix-rate", "1e-3"], "the recipe's matrix_rate is another"),
         (["--recipe", "best"], "the recipe's"),
     ],
 )

@@ -66,6 +66,7 @@ def fit(
         until=general.goal(),
         batch=training.batch,
         learning_rate=training.learning_rate,
+        matrix_rate=training.matrix_rate,
     )
     film = None if general.animate is None else callbacks.Film(problem, general.animate)
     board = None if general.log is None else callbacks.TensorBoardLog(general.log)

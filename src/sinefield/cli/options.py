@@ -145,6 +145,9 @@ class Training:
     panel: ClassVar[str | None] = "Training"
     batch: Annotated[int | None, typer.Option(min=1, help="Samples a step. (default: the recipe's)")] = None
     learning_rate: Annotated[float | None, typer.Option(help="Adam's learning rate. (default: the recipe's)")] = None
+    matrix_rate: Annotated[
+        float | None, typer.Option(help="Muon's rate, of hidden matrices. (default: the recipe's)")
+    ] = None
     checkpoint_every: Annotated[
         float | None,
         typer.Option(metavar="PASSES", help="Write the field so often, with all that --resume needs to go on."),
