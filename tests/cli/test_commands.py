@@ -183,7 +183,7 @@ def test_a_bar_is_shown_on_a_terminal(photo: Path, tmp_path: Path) -> None:
 def test_help_tells_the_defaults_that_are_found_later(tmp_path: Path) -> None:
     shown = " ".join(run(tmp_path, "fit", "--help").stdout.replace("│", " ").split())
     assert "(default: SIGNAL.safetensors here)" in shown
-    assert shown.count("(default: the recipe's)") == 3
+    assert shown.count("(default: the recipe's)") == 4
     assert "(default: from the spectrum)" in shown
 
 
