@@ -131,6 +131,7 @@ ARROWS: dict[str, set[str]] = {
         "signals",
         "solvers",
     },
+    "export": {"__init__", "checkpoint", "fields", "io", "kinds", "signals"},
     "plots": {
         "domains",
         "fields",
@@ -152,6 +153,7 @@ ARROWS: dict[str, set[str]] = {
         "callbacks",
         "checkpoint",
         "cost",
+        "export",
         "fields",
         "imports",
         "io",

@@ -14,6 +14,7 @@ import typer
 
 from sinefield import __version__, kinds
 from sinefield.cli import options, outputs, report, solving
+from sinefield.cli.exporting import export
 from sinefield.cli.panels import KindsCommand, expand, of_kinds
 from sinefield.cli.pictures import blend, inpaint
 from sinefield.imports import pause_garbage_collection
@@ -324,6 +325,7 @@ def application() -> typer.Typer:
     app.command(cls=KindsCommand)(of_kinds(render, "render"))
     app.command()(expand(blend))
     app.command()(expand(inpaint))
+    app.command()(expand(export))
     for command in (mesh, compare, inspect, info):
         app.command()(command)
     app.add_typer(solving.application(), name="solve")

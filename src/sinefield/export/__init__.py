@@ -1,0 +1,1 @@
+"""Fields for other programs: each format is a file that writes it, and a line of :mod:`sinefield.export.formats`."""

@@ -1,0 +1,253 @@
+"""What exporters write: a field as arrays and names of functions, which no longer need PyTorch.
+
+A field is a sequence of steps: affine maps, squared distances, and curves σ applied to each number. Every curve is told
+once, as formulas of σ(a), σ'(a) and σ''(a), which each exporter translates into its own language.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sinefield.fields import Affine, Field, Sine, SquaredDistances
+
+Array = NDArray[np.floating[Any]]
+
+
+@final
+@dataclass(frozen=True)
+class Formulas:
+    """A curve σ and its first two derivatives as formulas.
+
+    The formulas are Python expressions of ``a``, of the value ``y = σ(a)``, of the curve's parameter ``w`` and of the
+    functions ``sin``, ``cos``, ``tanh``, ``exp``, ``log``, ``erf``, ``abs``, ``max``, ``min`` and
+    ``where(condition, then, otherwise)``.
+
+    Args:
+        value: σ(a).
+        slope: σ'(a).
+        curvature: σ''(a).
+        steepest: an upper bound of |σ'|, for a parameter of 1.
+        most: an upper bound of |σ|, infinite where there is none.
+    """
+
+    value: str
+    slope: str
+    curvature: str
+    steepest: float = 1.0
+    most: float = math.inf
+
+
+_LOGISTIC = "(0.5 + 0.5 * tanh(0.5 * a))"  # which overflows nowhere
+_BELL = "(0.25 - 0.25 * tanh(0.5 * a) * tanh(0.5 * a))"
+_NORMAL = "(0.3989422804014327 * exp(-0.5 * a * a))"
+_SELU, _SELU_ALPHA = 1.0507009873554805, 1.0507009873554805 * 1.6732632423543772
+_BELOW = "exp(min(a, 0.0))"
+
+CURVES: Mapping[str, Formulas] = {
+    "sine": Formulas("sin(w * a)", "w * cos(w * a)", "-w * w * y", most=1.0),
+    "relu": Formulas("max(a, 0.0)", "where(a > 0.0, 1.0, 0.0)", "0.0 * a"),
+    "leaky-relu": Formulas("where(a > 0.0, a, w * a)", "where(a > 0.0, 1.0, w)", "0.0 * a"),
+    "tanh": Formulas("tanh(a)", "1.0 - y * y", "-2.0 * y * (1.0 - y * y)", most=1.0),
+    "sigmoid": Formulas(_LOGISTIC, _BELL, f"{_BELL} * (1.0 - 2.0 * y)", steepest=0.25, most=1.0),
+    "softplus": Formulas("max(a, 0.0) + log(1.0 + exp(-abs(a)))", _LOGISTIC, _BELL),
+    "elu": Formulas(
+        f"where(a > 0.0, a, w * ({_BELOW} - 1.0))",
+        f"where(a > 0.0, 1.0, w * {_BELOW})",
+        f"where(a > 0.0, 0.0, w * {_BELOW})",
+    ),
+    "selu": Formulas(
+        f"where(a > 0.0, {_SELU} * a, {_SELU_ALPHA} * ({_BELOW} - 1.0))",
+        f"where(a > 0.0, {_SELU}, {_SELU_ALPHA} * {_BELOW})",
+        f"where(a > 0.0, 0.0, {_SELU_ALPHA} * {_BELOW})",
+        steepest=_SELU_ALPHA,
+    ),
+    "silu": Formulas(
+        f"a * {_LOGISTIC}", f"{_LOGISTIC} + a * {_BELL}", f"{_BELL} * (2.0 - a * tanh(0.5 * a))", steepest=1.1
+    ),
+    "gelu": Formulas(
+        "0.5 * a * (1.0 + erf(0.7071067811865476 * a))",
+        f"0.5 + 0.5 * erf(0.7071067811865476 * a) + a * {_NORMAL}",
+        f"{_NORMAL} * (2.0 - a * a)",
+        steepest=1.13,
+    ),
+    "exponential": Formulas("exp(a)", "y", "y", most=1.0),  # of squared distances below zero
+}
+"""Every curve that can be written, by name."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """The map x ↦ W x + b, with W ``(m, n)`` and b ``(m,)``."""
+
+    weight: Array
+    bias: Array
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Radial:
+    """The map q_j(x) = −σ_j² ‖x − c_j‖², with centres c ``(m, n)`` and inverse widths σ ``(m,)``."""
+
+    centres: Array
+    inverse_widths: Array
+
+
+@final
+@dataclass(frozen=True)
+class Curve:
+    """A curve of :data:`CURVES`, with its parameter: ω of a sine, the slope or the scale below zero of others."""
+
+    name: str
+    parameter: float = 1.0
+
+    @property
+    def formulas(self) -> Formulas:
+        """The curve and its derivatives."""
+        return CURVES[self.name]
+
+
+Step = Dense | Radial | Curve
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """A field as steps, from its input to its output.
+
+    Args:
+        steps: the steps; at least one is affine or radial.
+    """
+
+    steps: tuple[Step, ...]
+
+    @property
+    def in_features(self) -> int:
+        """The number of inputs, d."""
+        return int(next(_matrix(each).shape[1] for each in self.steps if not isinstance(each, Curve)))
+
+    @property
+    def out_features(self) -> int:
+        """The number of outputs, c."""
+        return int(next(_matrix(each).shape[0] for each in reversed(self.steps) if not isinstance(each, Curve)))
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """The names of the curves, each once."""
+        return tuple(dict.fromkeys(each.name for each in self.steps if isinstance(each, Curve)))
+
+
+def _matrix(step: Dense | Radial) -> Array:
+    return step.weight if isinstance(step, Dense) else step.centres
+
+
+def steps_of(field: nn.Module) -> Steps:
+    """Return what a field is made of.
+
+    Args:
+        field: a field with a chain, or a module of affine maps and usual activations, in sequence.
+
+    Raises:
+        ValueError: a part of it is neither an affine map nor a known curve, or there is no affine map.
+
+    >>> found = steps_of(nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1)))
+    >>> found.in_features, found.curves, found.out_features
+    (2, ('tanh',), 1)
+    """
+    steps = tuple(each for each in _steps(field) if each is not None)
+    if not any(isinstance(each, Dense | Radial) for each in steps):
+        raise ValueError(
+            f"a {type(field).__name__} without an affine map cannot be exported; give it one layer at least"
+        )
+    return Steps(steps)
+
+
+def _steps(module: nn.Module) -> Iterator[Step | None]:
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+        for each in module:
+            yield from _steps(each)
+    elif isinstance(module, Field):
+        try:
+            links = module.chain().links
+        except TypeError as error:
+            raise ValueError(f"a {type(module).__name__} cannot be exported: {error}") from error
+        for link in links:
+            yield _step(link)
+    else:
+        yield _step(module)
+
+
+_LAYERS: Mapping[type[nn.Module], str] = {
+    nn.ReLU: "relu",
+    nn.Tanh: "tanh",
+    nn.Sigmoid: "sigmoid",
+    nn.Softplus: "softplus",
+    nn.SELU: "selu",
+    nn.SiLU: "silu",
+    nn.GELU: "gelu",
+    nn.Identity: "identity",
+    nn.Dropout: "identity",
+}
+
+
+def _step(part: object) -> Step | None:
+    """Return a link of a chain, or a layer, as a step; None: it changes nothing.
+
+    Raises:
+        ValueError: it is none that can be written.
+    """
+    match part:
+        case Affine() | nn.Linear() if not isinstance(part, nn.Linear) or type(part).forward is nn.Linear.forward:
+            return _dense(part.weight, part.bias)
+        case SquaredDistances():
+            return Radial(_array(part.centres), _array(part.inverse_widths))
+        case Sine():
+            return Curve("sine", part.omega)
+        case nn.LeakyReLU():
+            return Curve("leaky-relu", float(part.negative_slope))
+        case nn.ELU():
+            return Curve("elu", float(part.alpha))
+    _check(part)
+    known = {kind: name for kind, name in _LAYERS.items() if type(part) is kind}
+    name = next(iter(known.values()), getattr(part, "name", ""))
+    return None if name == "identity" else Curve(str(name))
+
+
+def _check(part: object) -> None:
+    """Check that a curve without a parameter is one that can be written.
+
+    Raises:
+        ValueError: it is none, or has settings that the formulas do not have.
+    """
+    match part:
+        case nn.Softplus() if (part.beta, part.threshold) != (1, 20):
+            raise ValueError(
+                f"a softplus of beta {part.beta:g} cannot be exported; use nn.Softplus(), scaled by its layers"
+            )
+        case nn.GELU() if part.approximate != "none":
+            raise ValueError("a GELU that is approximated cannot be exported; use nn.GELU()")
+        case _ if type(part) not in _LAYERS and getattr(part, "name", "") not in (*CURVES, "identity"):
+            raise ValueError(
+                f"a {type(part).__name__} is no sequence of affine maps, squared distances and the curves "
+                f"{', '.join(CURVES)}; tiles, sums and products are rendered, or exported part by part"
+            )
+
+
+def _dense(weight: Tensor, bias: Tensor | None) -> Dense:
+    if weight.ndim != 2:
+        raise ValueError(f"fields side by side, with weights {tuple(weight.shape)}, are exported one by one")
+    array = _array(weight)
+    return Dense(array, np.zeros(len(array), array.dtype) if bias is None else _array(bias))
+
+
+def _array(tensor: Tensor) -> Array:
+    """Return a tensor as an array of floats or doubles, which hold all that is in half precision too."""
+    found = tensor.detach().cpu()
+    return found.numpy() if found.element_size() == 8 else found.float().numpy()

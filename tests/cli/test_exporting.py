@@ -1,0 +1,58 @@
+"""Tests of ``sinefield export``, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import sinefield
+from command import run
+from exported import IMAGE, network
+from sinefield import checkpoint
+
+
+@pytest.fixture
+def field(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.safetensors"
+    checkpoint.save(path, network("siren"), signal=IMAGE)
+    return path
+
+
+def test_the_ending_chooses_the_format(field: Path) -> None:
+    done = run(field.parent, "export", "photo.safetensors", "photo.py", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["file"] == "photo.py"
+    assert f"sinefield {sinefield.__version__}" in (field.parent / "photo.py").read_text()
+    again = run(field.parent, "export", "photo.safetensors", "photo.py")  # what an export wrote may be written again
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("photo.safetensors", "photo.xyz"), "cannot export to photo.xyz: its ending must be .py"),
+        (("photo.safetensors", "mine.py"), "there is a file that was not exported from a field"),
+        (("missing.safetensors", "out.py"), "there is no field file missing.safetensors"),
+        (("photo.safetensors", "nowhere/out.py"), "there is no folder nowhere"),
+        (("script.py", "script.py"), "it is the input script.py"),
+    ],
+)
+def test_what_cannot_be_written_is_told_in_a_line(field: Path, arguments: tuple[str, str], told: str) -> None:
+    mine = field.with_name("mine.py")
+    mine.write_text("print('mine')")
+    field.with_name("script.py").write_bytes(field.read_bytes())
+    done = run(field.parent, "export", *arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert mine.read_text() == "print('mine')"
+    assert not field.with_name("out.py").exists()
+
+
+def test_a_file_of_another_kind_is_replaced_where_that_is_asked_for(field: Path) -> None:
+    mine = field.with_name("mine.py")
+    mine.write_text("print('mine')")
+    assert run(field.parent, "export", "photo.safetensors", "mine.py", "--force").returncode == 0
+    assert "def value" in mine.read_text()
