@@ -20,6 +20,10 @@ class Options:
     """The options of the formats, which are those of their writers."""
 
     panel: ClassVar[str | None] = None
+    derivatives: Annotated[
+        bool, typer.Option("--derivatives", help="ONNX: the gradient, Laplacian and Hessian too.")
+    ] = False
+    double: Annotated[bool, typer.Option("--double", help="ONNX: in double precision throughout.")] = False
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given."""

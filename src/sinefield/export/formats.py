@@ -45,6 +45,9 @@ FOLDER = ""
 """The ending of what is no file but a folder."""
 
 FORMATS: Mapping[str, Format] = {
+    ".onnx": Format(
+        "a graph for inference runtimes", "sinefield.export.onnx_graph:write", options=("derivatives", "double")
+    ),
     ".py": Format("a Python file that needs NumPy alone", "sinefield.export.numpy_source:write"),
 }
 """Every format by the ending of its files."""
