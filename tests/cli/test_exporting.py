@@ -32,7 +32,7 @@ def test_the_ending_chooses_the_format(field: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("photo.safetensors", "photo.xyz"), "cannot export to photo.xyz: its ending must be .py"),
+        (("photo.safetensors", "photo.xyz"), "cannot export to photo.xyz: its ending must be .onnx (a graph"),
         (("photo.safetensors", "mine.py"), "there is a file that was not exported from a field"),
         (("missing.safetensors", "out.py"), "there is no field file missing.safetensors"),
         (("photo.safetensors", "nowhere/out.py"), "there is no folder nowhere"),
