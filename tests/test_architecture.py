@@ -132,6 +132,7 @@ ARROWS: dict[str, set[str]] = {
         "solvers",
     },
     "export": {"__init__", "checkpoint", "fields", "io", "kinds", "signals"},
+    "foreign": {"fields", "kinds", "signals"},
     "plots": {
         "domains",
         "fields",
@@ -155,6 +156,7 @@ ARROWS: dict[str, set[str]] = {
         "cost",
         "export",
         "fields",
+        "foreign",
         "imports",
         "io",
         "kinds",

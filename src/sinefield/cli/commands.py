@@ -15,6 +15,7 @@ import typer
 from sinefield import __version__, kinds
 from sinefield.cli import options, outputs, report, solving
 from sinefield.cli.exporting import export
+from sinefield.cli.importing import import_
 from sinefield.cli.panels import KindsCommand, expand, of_kinds
 from sinefield.cli.pictures import blend, inpaint
 from sinefield.imports import pause_garbage_collection
@@ -326,6 +327,7 @@ def application() -> typer.Typer:
     app.command()(expand(blend))
     app.command()(expand(inpaint))
     app.command()(expand(export))
+    app.command("import")(import_)
     for command in (mesh, compare, inspect, info):
         app.command()(command)
     app.add_typer(solving.application(), name="solve")
