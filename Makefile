@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # The demo at full quality; a smoke run passes fewer.
 PASSES ?= 16
 
-.PHONY: demo test lint docs pictures long clean
+.PHONY: demo test browser lint docs pictures long clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,10 @@ docs: $(STAMP)
 
 test: lint docs
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+# The page of fields in Debian's Chromium, or the one that CHROMIUM names.
+browser: $(STAMP)
+	$(BIN)/pytest -m browser
 
 long: $(STAMP)
 	$(BIN)/pytest -m long

@@ -148,6 +148,7 @@ ARROWS: dict[str, set[str]] = {
         "signals",
         "solution",
     },
+    "viewer": {"__init__", "checkpoint", "domains", "fields", "geometry", "io", "kinds", "quantities", "signals"},
     "callbacks": {"history", "io", "plots", "problem", "solution"},
     "cli": {
         "__init__",
@@ -167,6 +168,7 @@ ARROWS: dict[str, set[str]] = {
         "signals",
         "solution",
         "solve",
+        "viewer",
     },
     "__main__": {"cli"},  # the command line again, as `python -m sinefield`
 }

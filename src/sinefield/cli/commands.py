@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sinefield import __version__, kinds
-from sinefield.cli import options, outputs, report, solving
+from sinefield.cli import options, outputs, report, solving, viewing
 from sinefield.cli.exporting import export
 from sinefield.cli.importing import import_
 from sinefield.cli.panels import KindsCommand, expand, of_kinds
@@ -328,7 +328,7 @@ def application() -> typer.Typer:
     app.command()(expand(inpaint))
     app.command()(expand(export))
     app.command("import")(import_)
-    for command in (mesh, compare, inspect, info):
+    for command in (mesh, compare, inspect, info, viewing.view):
         app.command()(command)
     app.add_typer(solving.application(), name="solve")
     return app

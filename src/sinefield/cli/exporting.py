@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, final
 import typer
 
 from sinefield.cli import options, outputs, report
+from sinefield.cli.viewing import Original
 from sinefield.export import formats
 from sinefield.imports import pause_garbage_collection
 
@@ -24,6 +25,7 @@ class Options:
         bool, typer.Option("--derivatives", help="ONNX: the gradient, Laplacian and Hessian too.")
     ] = False
     double: Annotated[bool, typer.Option("--double", help="ONNX: in double precision throughout.")] = False
+    original: Original = None
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given."""

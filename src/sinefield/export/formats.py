@@ -49,6 +49,7 @@ FORMATS: Mapping[str, Format] = {
         "a graph for inference runtimes", "sinefield.export.onnx_graph:write", options=("derivatives", "double")
     ),
     ".py": Format("a Python file that needs NumPy alone", "sinefield.export.numpy_source:write"),
+    ".html": Format("a page to look at it in a browser", "sinefield.viewer.page:export", options=("original",)),
 }
 """Every format by the ending of its files."""
 

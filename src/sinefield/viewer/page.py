@@ -1,0 +1,221 @@
+"""The page of a field: one file of HTML that needs no other file, no server and no network.
+
+It holds the description of the field as JSON, its weights as base64 of single-precision numbers, and the script and
+the style in this package's folder ``static``. Its Content-Security-Policy allows that script and that style, by their
+digests, and nothing else; what a field file tells about itself is only ever shown as text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Protocol, final
+
+import torch
+from torch import nn
+
+from sinefield import __version__, checkpoint, kinds
+from sinefield.fields import Network
+from sinefield.io.files import replacing
+from sinefield.viewer.described import NotShownError, Weights, describe
+from sinefield.viewer.original import original_of, picture_of
+from sinefield.viewer.views import view_of
+
+MODULES: Final = (
+    "network",
+    "graphics",
+    "evaluation",
+    "quantities",
+    "elements",
+    "gestures",
+    "plane",
+    "graph",
+    "surface",
+    "viewer",
+    "start",
+)
+"""The modules of the script, each after those that it imports."""
+
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) )", re.MULTILINE)
+_PALETTES: Final = {"sequential": "viridis", "diverging": "RdBu_r", "cyclic": "twilight"}
+
+
+class Subject(Protocol):
+    """What a page is made of: a field, its file, and what the file tells."""
+
+    @property
+    def path(self) -> Path:
+        """The field file."""
+
+    @property
+    def field(self) -> nn.Module:
+        """Φ."""
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """Of the file."""
+
+
+@final
+@dataclass(frozen=True)
+class _Read:
+    path: Path
+    field: nn.Module
+    header: Mapping[str, Any]
+
+
+def write_page(field: str | Path, path: str | Path, original: str | Path | None = None) -> str:
+    """Return in a few words what was written: the page of a field file.
+
+    Args:
+        field: a field file.
+        path: where the page goes, whole or not at all.
+        original: the picture that the field was fitted to, which is shown beside it; None: that of the field's own
+            source, where it lies beside the field file.
+
+    Raises:
+        ValueError: the file is no field, or the original is none of its size.
+        OSError: a file cannot be read or written.
+    """
+    return export(_Read(Path(field), *checkpoint.read(field)), Path(path), original=original)
+
+
+def export(subject: Subject, path: Path, *, original: str | Path | None = None) -> str:
+    """Return in a few words what was written: the page of a field that was read; see :func:`write_page`.
+
+    Raises:
+        ValueError: the original is none of the field's size.
+        OSError: a file cannot be read or written.
+    """
+    page, count = _page_of(subject, original)
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    size = len(page.encode())
+    return f"a page of {size / 1024:.0f} KiB, {(size - 16 * count // 3) / 1024:.0f} KiB of it beside {count:,} weights"
+
+
+def page_of(field: str | Path, original: str | Path | None = None) -> str:
+    """Return the page of a field file.
+
+    Raises:
+        ValueError: as for :func:`write_page`.
+        OSError: a file cannot be read.
+    """
+    return _page_of(_Read(Path(field), *checkpoint.read(field)), original)[0]
+
+
+def _page_of(subject: Subject, original: str | Path | None) -> tuple[str, int]:
+    """Return the page of a field, and how many weights are in it."""
+    module, header = subject.field, subject.header
+    signal = kinds.signal_from_json(header.get("signal") or {})
+    weights = Weights()
+    found: dict[str, Any] = {
+        "title": subject.path.name,
+        "kind": signal.kind,
+        "facts": _facts(module, header),
+        "view": view_of(signal, module),
+        "palettes": _palettes(),
+    }
+    try:
+        found["field"] = describe(module, weights)
+    except NotShownError as error:
+        weights = Weights()
+        found |= {"field": None, "reason": f"{error}."[:1].upper() + f"{error}."[1:]}
+    found["picture"] = picture_of(module, signal)
+    found["original"] = original_of(signal, subject.path, header, original)
+    stored = weights.stored()
+    return _html(found, base64.b64encode(stored.tobytes()).decode()), stored.size
+
+
+@cache
+def script() -> str:
+    """Return the script of the page: its modules one after the other, as one module without imports."""
+    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", _static(f"{name}.js"))) for name in MODULES)
+
+
+@cache
+def style() -> str:
+    """Return the style of the page."""
+    return _static("style.css")
+
+
+def policy() -> str:
+    """Return the Content-Security-Policy of the page: its own script and style, pictures in it, nothing else."""
+    return (
+        f"default-src 'none'; script-src '{_digest(script())}'; style-src '{_digest(style())}'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _html(page: Mapping[str, Any], weights: str) -> str:
+    # In a script element only "<" can end it or begin a comment.
+    described = json.dumps(page, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{html.escape(policy())}">
+<meta name="generator" content="sinefield {__version__}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>{html.escape(page["title"])}</title>
+<link rel="icon" href="data:,">
+<style>{style()}</style>
+</head>
+<body>
+<div id="viewer">
+<noscript>This page evaluates a function as you look at it, for which it needs JavaScript.</noscript>
+</div>
+<script type="application/json" id="field">{described}</script>
+<script type="text/plain" id="weights">{weights}</script>
+<script type="module">{script()}</script>
+</body>
+</html>
+"""
+
+
+def _static(name: str) -> str:
+    return (resources.files("sinefield.viewer") / "static" / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _facts(field: nn.Module, header: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the file tells about itself, in the order of a page."""
+    network = Network.of(field)
+    numbers = sum(each.numel() for each in field.state_dict().values())
+    metrics = header.get("metrics")
+    told = {
+        "fitted to": (header.get("source") or {}).get("name"),
+        "problem": header.get("problem"),
+        "network": f"{network.architecture}, {numbers:,} numbers",
+        "settings": ", ".join(f"{name} {each}" for name, each in network.settings.items()),
+        "reached": ", ".join(f"{name} {each:.4g}" for name, each in metrics.items() if isinstance(each, int | float))
+        if isinstance(metrics, Mapping)
+        else None,
+        "sinefield": header.get("sinefield"),
+    }
+    return [(name, str(each)) for name, each in told.items() if each]
+
+
+@cache
+def _palettes() -> dict[str, str]:
+    """Return the colours of each palette, evenly spaced, as hexadecimal digits."""
+    from matplotlib import colormaps
+
+    found = {}
+    for name, palette in _PALETTES.items():
+        colours = colormaps[palette](torch.linspace(0, 1, 33).numpy(), bytes=True)
+        found[name] = "".join(f"{r:02x}{g:02x}{b:02x}" for r, g, b, _ in colours)
+    return found

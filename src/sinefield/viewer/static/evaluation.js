@@ -1,0 +1,181 @@
+// A field on grids of points, its networks on the graphics processor; what joins them is computed here.
+
+import { evaluateField, layersOfTile, tilesAlong } from "./network.js";
+import { Graphics, pause } from "./graphics.js";
+
+const PATIENCE = 12; // milliseconds of work before the page gets a turn
+
+export class Evaluation {
+  // On the graphics processor where it can, else in double precision here; `reason` tells why.
+  constructor(node, weights, exact) {
+    this.node = node;
+    this.weights = weights;
+    this.graphics = null;
+    this.reason = "";
+    if (exact) {
+      this.reason = "This field needs double precision and is drawn slowly, without the graphics processor.";
+      return;
+    }
+    try {
+      this.graphics = new Graphics(networksOf(node), weights);
+    } catch (error) {
+      this.reason = error.message;
+    }
+  }
+
+  // How many points a side grids may have.
+  side(order) {
+    return this.graphics ? this.graphics.side(order) : 16;
+  }
+
+  // {value, slopes, laplacian} on a grid {origin, right, down, width, height}, each (height, width, outputs).
+  async evaluate(grid, order) {
+    return this.graphics ? this.evaluateNode(this.node, grid, order) : this.evaluateHere(grid, order);
+  }
+
+  // The jet at one point, in double precision.
+  at(point, order) {
+    return evaluateField(this.node, this.weights, point, order);
+  }
+
+  async evaluateNode(node, grid, order) {
+    if (node.type === "chain") return this.graphics.evaluate(node.layers, grid, order);
+    if (node.type === "tiled") return this.evaluateTiles(node, grid, order);
+    const parts = await Promise.all(node.parts.map((each) => this.evaluateNode(each, grid, order)));
+    const points = grid.width * grid.height;
+    return parts.slice(1).reduce((a, b) => (node.type === "sum" ? add(a, b) : multiply(a, b, points)), parts[0]);
+  }
+
+  async evaluateHere(grid, order) {
+    const d = grid.origin.length, points = grid.width * grid.height, outputs = outputsOf(this.node);
+    const arrays = () => new Float64Array(points * outputs);
+    const found = {
+      value: arrays(),
+      slopes: order > 0 ? grid.origin.map(arrays) : [],
+      laplacian: order > 0 ? arrays() : null,
+    };
+    let since = performance.now();
+    for (let n = 0; n < points; n++) {
+      const x = n % grid.width, y = Math.floor(n / grid.width);
+      const jet = this.at(grid.origin.map((o, k) => o + x * grid.right[k] + y * grid.down[k]), order);
+      found.value.set(jet.value, n * outputs);
+      for (let i = 0; order > 0 && i < d; i++) found.slopes[i].set(jet.slopes[i], n * outputs);
+      if (order > 0) found.laplacian.set(jet.laplacian, n * outputs);
+      if (performance.now() - since > PATIENCE) {
+        await pause();
+        since = performance.now();
+      }
+    }
+    return found;
+  }
+
+  // Σ_k w_k Φ_k with Leibniz's rule: each tile on the part of the grid that it has a weight in.
+  async evaluateTiles(node, grid, order) {
+    const outputs = outputsOf(node), d = grid.origin.length, points = grid.width * grid.height;
+    const zeros = () => new Float32Array(points * outputs);
+    const total = {
+      value: zeros(),
+      slopes: order > 0 ? grid.origin.map(zeros) : [],
+      laplacian: order > 1 ? zeros() : null,
+    };
+    let tiles = [{ index: 0, middle: [], columns: [0, grid.width], rows: [0, grid.height], factors: [] }];
+    for (let axis = 0; axis < d; axis++) {
+      const along = grid.right[axis] !== 0 ? "columns" : grid.down[axis] !== 0 ? "rows" : null;
+      tiles = tiles.flatMap((tile) => spans(node, axis, grid, along).map((span) => ({
+        ...tile,
+        ...(along ? { [along]: [span.first, span.last + 1] } : {}),
+        index: tile.index * node.counts[axis] + span.number,
+        middle: [...tile.middle, span.middle],
+        factors: [...tile.factors, { along, first: span.first, list: span.factors }],
+      })));
+    }
+    await Promise.all(tiles.map(async ({ index, middle, columns, rows, factors }) => {
+      const part = {
+        origin: grid.origin.map((o, k) => o + columns[0] * grid.right[k] + rows[0] * grid.down[k] - middle[k]),
+        right: grid.right,
+        down: grid.down,
+        width: columns[1] - columns[0],
+        height: rows[1] - rows[0],
+      };
+      const jet = await this.graphics.evaluate(layersOfTile(node, index), part, order);
+      for (let y = 0; y < part.height; y++) {
+        for (let x = 0; x < part.width; x++) {
+          const own = factors.map(({ along, first, list }) =>
+            list[along === "columns" ? columns[0] + x - first : along === "rows" ? rows[0] + y - first : 0]);
+          const from = (y * part.width + x) * outputs;
+          accumulate(total, ((rows[0] + y) * grid.width + columns[0] + x) * outputs, jet, from, own, outputs, order);
+        }
+      }
+    }));
+    return total;
+  }
+}
+
+// The tiles along an axis that a grid touches, each with the columns or rows from first to last and its weights there.
+function spans(node, axis, grid, along) {
+  const found = new Map(), step = along === "columns" ? grid.right[axis] : along === "rows" ? grid.down[axis] : 0;
+  const count = along === "columns" ? grid.width : along === "rows" ? grid.height : 1;
+  for (let n = 0; n < count; n++) {
+    const x = grid.origin[axis] + n * step;
+    for (const { number, factor, offset } of tilesAlong(node, axis, x)) {
+      if (!found.has(number)) found.set(number, { number, first: n, middle: x - offset, factors: [] });
+      const span = found.get(number);
+      span.last = n;
+      span.factors.push(factor);
+    }
+  }
+  return [...found.values()];
+}
+
+function accumulate(total, to, jet, from, factors, outputs, order) {
+  const d = factors.length;
+  let weight = 1;
+  for (let i = 0; i < d; i++) weight *= factors[i][0];
+  for (let c = 0; c < outputs; c++) total.value[to + c] += weight * jet.value[from + c];
+  if (order === 0) return;
+  for (let i = 0; i < d; i++) {
+    let slope = factors[i][1], curvature = factors[i][2];
+    for (let k = 0; k < d; k++) {
+      if (k === i) continue;
+      slope *= factors[k][0];
+      curvature *= factors[k][0];
+    }
+    for (let c = 0; c < outputs; c++) {
+      total.slopes[i][to + c] += weight * jet.slopes[i][from + c] + slope * jet.value[from + c];
+      if (order > 1) {
+        total.laplacian[to + c] += 2 * slope * jet.slopes[i][from + c] + curvature * jet.value[from + c];
+      }
+    }
+  }
+  if (order > 1) for (let c = 0; c < outputs; c++) total.laplacian[to + c] += weight * jet.laplacian[from + c];
+}
+
+function add(a, b) {
+  const sum = (x, y) => x && y && x.map((each, k) => each + y[k]);
+  return { value: sum(a.value, b.value), slopes: a.slopes?.map((x, i) => sum(x, b.slopes[i])),
+    laplacian: sum(a.laplacian, b.laplacian) };
+}
+
+// Leibniz's rule, where one of the factors may have a single output.
+function multiply(a, b, points) {
+  const outputs = Math.max(a.value.length, b.value.length) / points;
+  const at = (list, n, c) => (list.length === points ? list[n] : list[n * outputs + c]);
+  const made = (of) => Float32Array.from({ length: points * outputs }, (_, k) => of(Math.floor(k / outputs), k % outputs));
+  return {
+    value: made((n, c) => at(a.value, n, c) * at(b.value, n, c)),
+    slopes: a.slopes?.map((slope, i) => made((n, c) =>
+      at(a.value, n, c) * at(b.slopes[i], n, c) + at(slope, n, c) * at(b.value, n, c))),
+    laplacian: a.laplacian && b.laplacian && made((n, c) => a.slopes.reduce(
+      (sum, slope, i) => sum + 2 * at(slope, n, c) * at(b.slopes[i], n, c),
+      at(a.value, n, c) * at(b.laplacian, n, c) + at(a.laplacian, n, c) * at(b.value, n, c),
+    )),
+  };
+}
+
+function networksOf(node) {
+  return node.parts ? node.parts.flatMap(networksOf) : [node];
+}
+
+export function outputsOf(node) {
+  return node.parts ? Math.max(...node.parts.map(outputsOf)) : node.layers.at(-1).outputs;
+}

@@ -1,0 +1,87 @@
+"""Small fields of every kind, as files: of weights drawn at random, which have as many derivatives as fitted ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from sinefield import checkpoint, fields
+from sinefield.signals.audio import AudioSignal
+from sinefield.signals.equation import EquationSignal
+from sinefield.signals.image import ImageSignal
+from sinefield.signals.lattice import Lattice
+from sinefield.signals.shape import ShapeSignal
+from sinefield.signals.signal import Signal
+from sinefield.signals.video import VideoSignal
+from sinefield.signals.volume import VolumeSignal
+
+
+def _siren(inputs: int, outputs: int, omega: float = 12.0, width: int = 16, depth: int = 1) -> nn.Module:
+    return fields.Siren(inputs, outputs, hidden_features=width, hidden_layers=depth, first_omega=omega)
+
+
+def _ball() -> nn.Module:
+    """Return a shape that is nearly a ball: a softplus network would be one too."""
+    field = fields.Siren(3, 1, hidden_features=24, hidden_layers=1, first_omega=2.0)
+    points = torch.rand(2048, 3) * 2 - 1
+    optimiser = torch.optim.Adam(field.parameters(), lr=2e-3)
+    for _ in range(250):
+        optimiser.zero_grad()
+        loss = (field(points)[:, 0] - (points.norm(dim=1) - 0.6)).square().mean()
+        loss.backward()
+        optimiser.step()
+    return field
+
+
+def _tiles() -> nn.Module:
+    return fields.TiledSiren(2, 1, hidden_features=12, hidden_layers=1, first_omega=6.0, tiles="2x3", extent="0.75x1.0")
+
+
+def _picture(channels: int = 1) -> ImageSignal:
+    return ImageSignal(Lattice.of_cubes((24, 32), channels, 0.0, 255.0), 8)
+
+
+_FIELDS: dict[str, Callable[[], tuple[nn.Module, Signal]]] = {
+    "grey": lambda: (_siren(2, 1), _picture()),
+    "colour": lambda: (_siren(2, 3), _picture(3)),
+    "deep": lambda: (_siren(2, 1, width=37, depth=3), _picture()),
+    "tanh": lambda: (fields.build("tanh", 2, 1, hidden_features=16, hidden_layers=1), _picture()),
+    "tiled": lambda: (_tiles(), _picture()),
+    "video": lambda: (_siren(3, 3, 6.0), VideoSignal(Lattice.of_cubes((10, 24, 32), 3, 0.0, 255.0), 5.0)),
+    "volume": lambda: (
+        _siren(3, 1, 6.0),
+        VolumeSignal(Lattice.of_cubes((20, 24, 32), 1, 0.0, 1.0), (1.0, 1.0, 1.0), "voxel", 8),
+    ),
+    "audio": lambda: (_siren(1, 1, 300.0), AudioSignal(Lattice.of_cubes((4000,), 1, -1.0, 1.0), 4000, 16)),
+    "shape": lambda: (_ball(), ShapeSignal((10.0, 20.0, 30.0), 50.0, (0.6, 0.6, 0.6), "z", "mm")),
+    "outline": lambda: (_siren(2, 1, 3.0), ShapeSignal((10.0, 20.0), 50.0, (0.9, 0.9))),
+    "plane": lambda: (_siren(2, 1, 2.0), EquationSignal(("x", "y"), (0.0, -1.0), (4.0, 1.0))),
+    "complex": lambda: (_siren(2, 2, 3.0), EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0), 1, True)),
+    "heat": lambda: (_siren(3, 1, 2.0), EquationSignal(("t", "x", "y"), (0.0, -1.0, -1.0), (2.0, 1.0, 1.0))),
+    "line": lambda: (_siren(1, 1, 5.0), EquationSignal(("x",), (0.0,), (3.0,))),
+    "sum": lambda: (
+        fields.Sum(_siren(2, 1), fields.Product(_siren(2, 1, 4.0), _siren(2, 1, 5.0))),
+        EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0)),
+    ),
+    "unknown": lambda: (
+        fields.Sum(_siren(2, 1), fields.Distance(2, 1, at_0=0.0, at_1=0.0)),
+        EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0)),
+    ),
+}
+
+
+def field_of(name: str) -> tuple[nn.Module, Signal]:
+    """Return a field of a kind, and how it is read back: the same ones every time."""
+    torch.manual_seed(sum(name.encode()))
+    return _FIELDS[name]()
+
+
+def write_field(name: str, folder: Path) -> Path:
+    """Return where the file of a field is, after writing it."""
+    field, signal = field_of(name)
+    path = folder / f"{name}.safetensors"
+    checkpoint.save(path, field, signal=signal.to_json(), problem="</script><b>bold", metrics={"psnr": 40.0})
+    return path
