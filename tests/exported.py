@@ -26,6 +26,29 @@ IMAGE = {
     "bits": 8,
     "profile": b"bytes are left out",
 }
+_LATTICE = {"channels": 1, "low": 0.0, "high": 1.0, "shape": [4, 6, 8]}
+SIGNALS: dict[str, tuple[int, dict[str, object]]] = {
+    "image": (2, IMAGE),
+    "audio": (1, {**_LATTICE, "kind": "audio", "shape": [9], "extent": [1.0], "rate": 8, "bits": 16}),
+    "video": (3, {**_LATTICE, "kind": "video", "extent": [1.0, 0.75, 1.0], "rate": 2.0}),
+    "volume": (
+        3,
+        {**_LATTICE, "kind": "volume", "extent": [0.5, 0.75, 1.0], "sizes": [1.0] * 3, "unit": "mm", "bits": 8},
+    ),
+    "shape": (3, {"kind": "shape", "centre": [0.0] * 3, "scale": 1.0, "extent": [0.9] * 3, "up": "y"}),
+    "equation": (
+        2,
+        {
+            "kind": "equation",
+            "names": ["t", "x"],
+            "lower": [0.0, 1.0],
+            "upper": [2.0, 3.0],
+            "outputs": 1,
+            "complex": False,
+        },
+    ),
+}
+"""How a field of each kind is read back, with the number of its coordinates."""
 
 
 def network(name: str, inputs: int = 2, outputs: int = 3, width: int = 12, depth: int = 2) -> nn.Module:

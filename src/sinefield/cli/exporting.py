@@ -13,6 +13,7 @@ from sinefield.cli import options, outputs, report
 from sinefield.cli.viewing import Original
 from sinefield.export import formats
 from sinefield.imports import pause_garbage_collection
+from sinefield.kinds.options import is_given
 
 
 @final
@@ -25,11 +26,16 @@ class Options:
         bool, typer.Option("--derivatives", help="ONNX: the gradient, Laplacian and Hessian too.")
     ] = False
     double: Annotated[bool, typer.Option("--double", help="ONNX: in double precision throughout.")] = False
+    shadertoy: Annotated[bool, typer.Option("--shadertoy", help="GLSL: a whole shader to paste.")] = False
+    error: Annotated[
+        float | None,
+        typer.Option(help="GLSL: the bound of the value's error that digits are chosen for. (default: 0.001)"),
+    ] = None
     original: Original = None
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given."""
-        return {each.name: value for each in dataclasses.fields(self) if (value := getattr(self, each.name))}
+        return {each.name: value for each in dataclasses.fields(self) if is_given(value := getattr(self, each.name))}
 
 
 def export(

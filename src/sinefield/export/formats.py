@@ -48,6 +48,7 @@ FORMATS: Mapping[str, Format] = {
     ".onnx": Format(
         "a graph for inference runtimes", "sinefield.export.onnx_graph:write", options=("derivatives", "double")
     ),
+    ".glsl": Format("functions for shaders", "sinefield.export.glsl:write", options=("shadertoy", "error")),
     ".py": Format("a Python file that needs NumPy alone", "sinefield.export.numpy_source:write"),
     ".html": Format("a page to look at it in a browser", "sinefield.viewer.page:export", options=("original",)),
 }

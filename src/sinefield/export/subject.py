@@ -75,6 +75,15 @@ class Subject:
         return tuple(named or (f"x{k}" for k in range(self.steps.in_features)))
 
     @property
+    def box(self) -> tuple[tuple[float, float], ...]:
+        """The least and the greatest coordinate along each axis."""
+        lower, upper = (getattr(self.signal, each, None) for each in ("lower", "upper"))
+        if lower is not None and upper is not None:
+            return tuple(zip(lower, upper, strict=True))
+        extent = (1.0,) * self.steps.in_features if self.lattice is None else self.lattice.extent
+        return tuple((-each, each) for each in extent)
+
+    @property
     def title(self) -> str:
         """What the field is of, in a line that holds no quote, backslash or control character."""
         source = self.header.get("source")
