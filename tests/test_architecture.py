@@ -131,6 +131,7 @@ ARROWS: dict[str, set[str]] = {
         "signals",
         "solvers",
     },
+    "collection": {"__init__", "checkpoint", "domains", "fields", "io", "problems", "signals", "solve"},
     "export": {"__init__", "checkpoint", "fields", "io", "kinds", "signals"},
     "foreign": {"fields", "kinds", "signals"},
     "plots": {
@@ -154,6 +155,7 @@ ARROWS: dict[str, set[str]] = {
         "__init__",
         "callbacks",
         "checkpoint",
+        "collection",
         "cost",
         "export",
         "fields",

@@ -8,6 +8,7 @@ from . import problems as problems
 from . import recipe as recipe
 from . import solvers as solvers
 from .checkpoint import load as load
+from .collection import fit_many as fit_many
 from .constraint import Constraint as Constraint
 from .cost import estimate as estimate
 from .domains import Ball as Ball

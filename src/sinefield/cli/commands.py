@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sinefield import __version__, kinds
-from sinefield.cli import options, outputs, report, solving, viewing
+from sinefield.cli import folders, options, outputs, report, solving, viewing
 from sinefield.cli.exporting import export
 from sinefield.cli.importing import import_
 from sinefield.cli.panels import KindsCommand, expand, of_kinds
@@ -47,7 +47,10 @@ def fit(
     training: options.Training,
     asked: options.Asked,
 ) -> None:
-    """Find the function of a signal: a picture, recording, clip, volume or shape. Ctrl-C stops and saves."""
+    """Find the function of a signal, or of each picture in a folder. Ctrl-C stops and saves."""
+    if Path(source).is_dir():
+        folders.fit_folder(Path(source), general, network, training, asked)
+        return
     output, device = general.field_file(source), options.device_of
     outputs.check_outputs(output, general.animate, inputs=[source], figure=general.figure)
     outputs.check_field_file(output, source, force=general.force)

@@ -72,7 +72,8 @@ class General:
 
     panel: ClassVar[str | None] = None
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The field file. (default: SIGNAL.safetensors here)")
+        Path | None,
+        typer.Option("-o", "--output", help="The field file, or folder. (default: SIGNAL.safetensors here)"),
     ] = None
     kind: Annotated[str | None, typer.Option(help=f"{', '.join(kinds.KINDS)}. (default: by the file)")] = None
     recipe: RecipeName = "fast"
