@@ -41,6 +41,7 @@ import torch
 from torch import Tensor, nn
 
 from sinefield.fields import Network
+from sinefield.io.embedded import plain_file
 from sinefield.io.files import replacing
 from sinefield.snapshot import Snapshot
 
@@ -164,7 +165,7 @@ def read_header(path: str | Path) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt") as file:
+        with plain_file(path) as plain, safe_open(plain, framework="pt") as file:
             return _header(file.metadata() or {})
     except SafetensorError as error:
         raise ValueError(f"{path} is not a field file, or is damaged or cut short ({error})") from error
@@ -200,18 +201,25 @@ def read_snapshot(path: str | Path) -> tuple[dict[str, nn.Module], dict[str, Any
 
 
 def _read(path: str | Path, *, resuming: bool) -> tuple[dict[str, nn.Module], dict[str, Any], dict[str, Tensor]]:
+    with plain_file(path) as plain:
+        return _read_plain(plain, path, resuming=resuming)
+
+
+def _read_plain(
+    plain: Path, path: str | Path, *, resuming: bool
+) -> tuple[dict[str, nn.Module], dict[str, Any], dict[str, Tensor]]:
     from safetensors import SafetensorError, safe_open
 
-    if Path(path).is_dir():
+    if plain.is_dir():
         raise ValueError(f"{path} is a folder; give a field file in it")
-    if not Path(path).is_file():
+    if not plain.is_file():
         raise FileNotFoundError(f"there is no field file {path}; make one with: sinefield fit IMAGE -o {path}")
-    with Path(path).open("rb"):  # an error of permissions that names the file, which safetensors' own does not
+    with plain.open("rb"):  # an error of permissions that names the file, which safetensors' own does not
         pass
     kinds = {"F32": torch.float32, "F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
     fields: dict[str, nn.Module] = {}
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(plain, framework="pt") as file:
             header = _header(file.metadata() or {})
             names = list(file.keys())
             own = [name for name in names if not name.startswith((_RESUME, _SIGNAL))]

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import sinefield
-from command import run
+from command import run, run_here
 from exported import IMAGE, network
 from sinefield import checkpoint
+from sinefield.fields import TiledSiren
 
 
 @pytest.fixture
@@ -36,23 +37,40 @@ def test_the_ending_chooses_the_format(field: Path) -> None:
         (("photo.safetensors", "mine.py"), "there is a file that was not exported from a field"),
         (("missing.safetensors", "out.py"), "there is no field file missing.safetensors"),
         (("photo.safetensors", "nowhere/out.py"), "there is no folder nowhere"),
+        (("photo.safetensors", "full"), "cannot write full: it is a folder that is not empty"),
+        (
+            ("photo.safetensors", "out.py", "--shadertoy"),
+            "--shadertoy is an option of .glsl, and out.py is a",
+        ),
+        (("photo.safetensors", "out.glb"), "photo.safetensors is of kind 'image'; only shapes"),
+        (("photo.safetensors", "out.glsl", "--error", "-1"), "the error must be a positive number, got -1"),
+        (("tiled.safetensors", "out.onnx"), "tiled.safetensors cannot be exported so: a TiledSiren is no sequence"),
         (("script.py", "script.py"), "it is the input script.py"),
     ],
 )
-def test_what_cannot_be_written_is_told_in_a_line(field: Path, arguments: tuple[str, str], told: str) -> None:
+def test_what_cannot_be_written_is_told_in_a_line(field: Path, arguments: tuple[str, ...], told: str) -> None:
     mine = field.with_name("mine.py")
     mine.write_text("print('mine')")
     field.with_name("script.py").write_bytes(field.read_bytes())
-    done = run(field.parent, "export", *arguments)
+    checkpoint.save(field.with_name("tiled.safetensors"), TiledSiren(2, 3, hidden_features=4, tiles="2x2"))
+    field.with_name("full").mkdir()
+    field.with_name("full").joinpath("file").touch()
+    done = run_here(field.parent, "export", *arguments)
     assert done.returncode == 2
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
     assert mine.read_text() == "print('mine')"
-    assert not field.with_name("out.py").exists()
+    assert not list(field.parent.glob("out.*"))
+
+
+def test_every_format_is_written(field: Path) -> None:
+    for name in ("photo.onnx", "photo.glsl", "photo.py", "photo.html", "photo"):
+        assert run_here(field.parent, "export", "photo.safetensors", name).returncode == 0
+        assert field.with_name(name).exists()
 
 
 def test_a_file_of_another_kind_is_replaced_where_that_is_asked_for(field: Path) -> None:
     mine = field.with_name("mine.py")
     mine.write_text("print('mine')")
-    assert run(field.parent, "export", "photo.safetensors", "mine.py", "--force").returncode == 0
+    assert run_here(field.parent, "export", "photo.safetensors", "mine.py", "--force").returncode == 0
     assert "def value" in mine.read_text()

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from siren_pytorch import SirenNet
 
-from command import run
+from command import run, run_here
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_without_a_kind_that_is_told(weights: Path) -> None:
 def test_what_cannot_be_imported_is_told_in_a_line(weights: Path, arguments: tuple[str, ...], told: str) -> None:
     weights.with_name("text.pth").write_text("hello")
     weights.with_name("copy.safetensors").write_bytes(weights.read_bytes())
-    done = run(weights.parent, "import", *arguments)
+    done = run_here(weights.parent, "import", *arguments)
     assert done.returncode == 2
     assert told in done.stderr
     assert done.stderr.count("\n") == 1

@@ -31,6 +31,7 @@ class Options:
         float | None,
         typer.Option(help="GLSL: the bound of the value's error that digits are chosen for. (default: 0.001)"),
     ] = None
+    resolution: Annotated[int | None, typer.Option(help="GLB: cells along the longest side. (default: 128)")] = None
     original: Original = None
 
     def given(self) -> dict[str, Any]:

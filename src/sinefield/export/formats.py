@@ -49,8 +49,10 @@ FORMATS: Mapping[str, Format] = {
         "a graph for inference runtimes", "sinefield.export.onnx_graph:write", options=("derivatives", "double")
     ),
     ".glsl": Format("functions for shaders", "sinefield.export.glsl:write", options=("shadertoy", "error")),
+    ".glb": Format("a mesh of a shape, with the field in it", "sinefield.export.glb:write", options=("resolution",)),
     ".py": Format("a Python file that needs NumPy alone", "sinefield.export.numpy_source:write"),
     ".html": Format("a page to look at it in a browser", "sinefield.viewer.page:export", options=("original",)),
+    FOLDER: Format("a folder for the Hugging Face Hub", "sinefield.export.hub:write"),
 }
 """Every format by the ending of its files."""
 
