@@ -9,7 +9,7 @@ import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
 # The others show code that needs a user's own files.
-PAGES = ("index.md", "adding.md", "equations.md", "coefficients.md", "regions.md")
+PAGES = ("index.md", "adding.md", "equations.md", "coefficients.md", "regions.md", "carrying.md", "format.md")
 
 
 def snippets() -> list[tuple[str, int, str]]:

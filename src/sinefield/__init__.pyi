@@ -1,6 +1,8 @@
 from . import checkpoint as checkpoint
 from . import conditions as conditions
+from . import export as export
 from . import fields as fields
+from . import foreign as foreign
 from . import geometry as geometry
 from . import metrics as metrics
 from . import plots as plots

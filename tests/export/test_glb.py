@@ -104,6 +104,6 @@ def test_only_shapes_in_space_have_a_mesh(tmp_path: Path) -> None:
         network("siren", 2, 1),
         {"signal": {**SIGNALS["shape"][1], "centre": [0.0, 0.0], "extent": [0.9, 0.9]}},
     )
-    with pytest.raises(ValueError, match="a shape in the plane has no mesh"):
+    with pytest.raises(ValueError, match="is of a shape in the plane, which has no mesh"):
         glb.write(flat, tmp_path / "flat.glb")
     assert not list(tmp_path.iterdir())

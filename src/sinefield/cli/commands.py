@@ -18,6 +18,7 @@ from sinefield.cli.exporting import export
 from sinefield.cli.importing import import_
 from sinefield.cli.panels import KindsCommand, expand, of_kinds
 from sinefield.cli.pictures import blend, inpaint
+from sinefield.cli.telling import info
 from sinefield.imports import pause_garbage_collection
 
 if TYPE_CHECKING:
@@ -283,30 +284,6 @@ def inspect(
     Console().print(table)
     if figure is not None:
         print(figure)
-
-
-def info(field: options.FieldArgument, as_json: options.Json = False) -> None:
-    """Tell what is in a field file."""
-    with pause_garbage_collection():
-        from sinefield import checkpoint
-        from sinefield.fields import Network
-
-    fields, header = checkpoint.read_all(field)
-    described = {name: Network.of(module).to_json() for name, module in fields.items()}  # whatever version it is of
-    counts = {name: sum(each.numel() for each in module.parameters()) for name, module in fields.items()}
-    header["parameters"] = sum(counts.values())
-    stored = (header.get("signal") or {}).items()
-    header["signal"] = {name: f"{len(each)} bytes" if isinstance(each, bytes) else each for name, each in stored}
-    networks = " and ".join(f"{name} a {described[name]['architecture']}" for name in fields)
-    lines = [f"{field}: {networks}, {header['parameters']:,} parameters, {field.stat().st_size / 1024:.0f} KiB"]
-    told = {"problem": header.get("problem"), "source": (header.get("source") or {}).get("name")}
-    told |= {name: described[name]["settings"] for name in fields}
-    told |= {name: header.get(name) for name in ("signal", "recipe", "metrics", "seed", "version", "sinefield")}
-    for name, each in told.items():
-        if each is not None:
-            text = ", ".join(f"{key} {value}" for key, value in each.items()) if isinstance(each, dict) else str(each)
-            lines.append(f"  {name:<10} {text}")
-    report.show(header, "\n".join(lines), as_json=as_json)
 
 
 def _fail(message: str) -> None:

@@ -23,11 +23,22 @@ class Format:
             :class:`~sinefield.export.subject.Subject`, the path to write, and the options as keywords, which returns
             in a few words what was written.
         options: the names of the options that the writer takes.
+        needs: what refuses fields that cannot be written so, likewise; empty: all can.
     """
 
     about: str
     writer: str
     options: tuple[str, ...] = ()
+    needs: str = "sinefield.export.subject:check_steps"
+
+    def check(self, subject: Any) -> None:
+        """Refuse a field that cannot be written so.
+
+        Raises:
+            ValueError: it cannot.
+        """
+        if self.needs:
+            _imported(self.needs)(subject)
 
     def write(self, subject: Any, path: Path, **options: Any) -> str:
         """Return in a few words what was written: a field, whole or not at all.
@@ -36,9 +47,13 @@ class Format:
             ValueError: the field cannot be written so, or an option is one of another format.
             OSError: the place cannot be written to.
         """
-        module, _, function = self.writer.partition(":")
-        told: str = getattr(importlib.import_module(module), function)(subject, path, **options)
+        told: str = _imported(self.writer)(subject, path, **options)
         return told
+
+
+def _imported(place: str) -> Any:
+    module, _, function = place.partition(":")
+    return getattr(importlib.import_module(module), function)
 
 
 FOLDER = ""
@@ -48,11 +63,26 @@ FORMATS: Mapping[str, Format] = {
     ".onnx": Format(
         "a graph for inference runtimes", "sinefield.export.onnx_graph:write", options=("derivatives", "double")
     ),
-    ".glsl": Format("functions for shaders", "sinefield.export.glsl:write", options=("shadertoy", "error")),
-    ".glb": Format("a mesh of a shape, with the field in it", "sinefield.export.glb:write", options=("resolution",)),
+    ".glsl": Format(
+        "functions for shaders",
+        "sinefield.export.glsl:write",
+        options=("shadertoy", "error"),
+        needs="sinefield.export.glsl:check",
+    ),
+    ".glb": Format(
+        "a mesh of a shape, with the field in it",
+        "sinefield.export.glb:write",
+        options=("resolution",),
+        needs="sinefield.export.glb:check",
+    ),
     ".py": Format("a Python file that needs NumPy alone", "sinefield.export.numpy_source:write"),
-    ".html": Format("a page to look at it in a browser", "sinefield.viewer.page:export", options=("original",)),
-    FOLDER: Format("a folder for the Hugging Face Hub", "sinefield.export.hub:write"),
+    ".html": Format(
+        "a page to look at it in a browser",
+        "sinefield.viewer.page:export",
+        options=("original",),
+        needs="sinefield.export.subject:check_signal",
+    ),
+    FOLDER: Format("a folder for the Hugging Face Hub", "sinefield.export.hub:write", needs=""),
 }
 """Every format by the ending of its files."""
 

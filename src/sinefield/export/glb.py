@@ -43,11 +43,9 @@ def write(subject: Subject, path: Path, *, resolution: int = RESOLUTION) -> str:
         ValueError: the field is of no shape in space.
         OSError: the place cannot be written to.
     """
-    mesh_of = getattr(subject.signal, "mesh", None)
-    if subject.signal is None or mesh_of is None:
-        kind = "no known kind" if subject.signal is None else f"kind {subject.signal.kind!r}"
-        raise ValueError(f"{subject.path} is of {kind}; only shapes, of kind 'shape', have a mesh")
-    mesh, _ = mesh_of(subject.field, resolution)
+    check(subject)
+    signal: Any = subject.signal
+    mesh, _ = signal.mesh(subject.field, resolution)
     with plain_file(subject.path) as stored:
         field = stored.read_bytes()
     lengths = np.linalg.norm(mesh.normals, axis=1, keepdims=True)
@@ -64,7 +62,7 @@ def write(subject: Subject, path: Path, *, resolution: int = RESOLUTION) -> str:
         "asset": {"version": "2.0", "generator": f"sinefield {__version__}"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0, "name": subject.title, "rotation": _TURNS[str(getattr(subject.signal, "up", "y"))]}],
+        "nodes": [{"mesh": 0, "name": subject.title, "rotation": _TURNS[signal.up]}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "NORMAL": 1}, "indices": 2, "material": 0}]}],
         "materials": [{"pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.7}}],
         "accessors": [
@@ -83,6 +81,19 @@ def write(subject: Subject, path: Path, *, resolution: int = RESOLUTION) -> str:
         f"{len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces, and the field in {len(field) / 1000:,.0f} kB of "
         f"{EXTENSION}"
     )
+
+
+def check(subject: Subject) -> None:
+    """Refuse a field that has no mesh.
+
+    Raises:
+        ValueError: it is of no shape in space.
+    """
+    if getattr(subject.signal, "mesh", None) is None:
+        kind = "no known kind" if subject.signal is None else f"kind {subject.signal.kind!r}"
+        raise ValueError(f"{subject.path} is of {kind}; only shapes, of kind 'shape', have a mesh")
+    if getattr(subject.signal, "dimension", 3) != 3:
+        raise ValueError(f"{subject.path} is of a shape in the plane, which has no mesh")
 
 
 def _accessor(view: int, component: int, kind: str, array: NDArray[Any]) -> dict[str, Any]:

@@ -65,16 +65,12 @@ def source_of(subject: Subject, *, shadertoy: bool = False, error: float = ERROR
     Raises:
         ValueError: the field is none that can be written so, or the bound cannot be held.
     """
+    check(subject)
     try:
         found = in_decimals(subject.steps, error, [max(map(abs, each)) for each in subject.box])
     except ValueError as told:
         raise ValueError(f"{subject.path} cannot be written as GLSL: {told}") from told
     d, c = found.steps.in_features, found.steps.out_features
-    if max(d, c) > 4 or "gelu" in found.steps.curves:
-        raise ValueError(
-            f"{subject.path} cannot be written as GLSL: it is a function of {d} coordinates with {c} values and curves "
-            f"{', '.join(found.steps.curves)}; at most 4 of each, and no gelu, can be"
-        )
     title = subject.title.encode("ascii", "replace").decode()
     ranges = [f"{name} in [{low:.4g}, {high:.4g}]" for name, (low, high) in zip(subject.axes, subject.box, strict=True)]
     axes = ", ".join(ranges).encode("ascii", "replace").decode()
@@ -88,6 +84,21 @@ def source_of(subject: Subject, *, shadertoy: bool = False, error: float = ERROR
     if shadertoy:
         parts.append(shaders.image_of(subject, d, c))
     return "".join(parts), found
+
+
+def check(subject: Subject) -> None:
+    """Refuse a field that has no GLSL.
+
+    Raises:
+        ValueError: it takes or gives more than four numbers, or is of steps that are not written.
+    """
+    steps = subject.steps
+    d, c = steps.in_features, steps.out_features
+    if max(d, c) > 4 or "gelu" in steps.curves:
+        raise ValueError(
+            f"{subject.path} cannot be written as GLSL: it is a function of {d} coordinates with {c} values and curves "
+            f"{', '.join(steps.curves)}; at most 4 of each, and no gelu, can be"
+        )
 
 
 def _definitions(found: Decimals) -> Iterator[str]:

@@ -13,6 +13,7 @@ from torch import nn
 
 from sinefield import __version__, checkpoint, kinds
 from sinefield.export.steps import Steps, steps_of
+from sinefield.io.embedded import plain_file
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.signal import Signal
 
@@ -53,6 +54,12 @@ class Subject:
             return steps_of(self.field)
         except ValueError as error:
             raise ValueError(f"{self.path} cannot be exported so: {error}") from error
+
+    @property
+    def size(self) -> int:
+        """The length of the field file in bytes."""
+        with plain_file(self.path) as stored:
+            return stored.stat().st_size
 
     @cached_property
     def signal(self) -> Signal | None:
@@ -102,3 +109,22 @@ class Subject:
         if not isinstance(stored, dict):
             return None
         return json.dumps({name: each for name, each in stored.items() if not isinstance(each, bytes)}, sort_keys=True)
+
+
+def check_steps(subject: Subject) -> None:
+    """Refuse a field that is no sequence of steps.
+
+    Raises:
+        ValueError: it is none.
+    """
+    _ = subject.steps
+
+
+def check_signal(subject: Subject) -> None:
+    """Refuse a field that is of nothing.
+
+    Raises:
+        ValueError: its file does not tell how it is read back.
+    """
+    if subject.signal is None:
+        raise ValueError(f"{subject.path} does not tell what it is of; import it with --kind and --shape")
