@@ -101,15 +101,13 @@ def _folded(steps: Steps) -> list[tuple[Dense, Curve | None]]:
         ValueError: there are other steps.
     """
     found: list[tuple[Dense, Curve | None]] = []
-    for step in steps.steps:
+    for step in steps.folded().steps:
         if isinstance(step, Dense):
             found.append((Dense(step.weight.astype(np.float64), step.bias.astype(np.float64)), None))
         elif isinstance(step, Curve) and found and found[-1][1] is None:
             layer = found[-1][0]
             if step.name == "sine":  # whole turns of a phase change nothing, and cost digits
-                phase = layer.bias * step.parameter
-                phase -= 2 * math.pi * np.round(phase / (2 * math.pi))
-                layer, step = Dense(layer.weight * step.parameter, phase), Curve("sine")
+                layer = Dense(layer.weight, layer.bias - 2 * math.pi * np.round(layer.bias / (2 * math.pi)))
             found[-1] = layer, step
         else:
             raise ValueError("only affine maps with a curve after each are written in decimals")

@@ -32,13 +32,7 @@ from sinefield.io.files import replacing
 OPSET: Final = 18  # ReduceSum and the rest as they are since; read by runtimes of 2023 and later
 _IR_VERSION: Final = 9  # of the same time
 
-_OPERATORS: Mapping[type[ast.AST], str] = {
-    ast.Add: "Add",
-    ast.Sub: "Sub",
-    ast.Mult: "Mul",
-    ast.USub: "Neg",
-    ast.Gt: "Greater",
-}
+_OPERATORS: Mapping[type[ast.operator], str] = {ast.Add: "Add", ast.Sub: "Sub", ast.Mult: "Mul"}
 _FUNCTIONS: Mapping[str, str] = {
     each.lower(): each for each in ("Sin", "Cos", "Tanh", "Exp", "Log", "Erf", "Abs", "Max", "Min", "Where")
 }
@@ -92,7 +86,7 @@ def _model(steps: Steps, *, derivatives: bool, double: bool, told: Mapping[str, 
     kind = TensorProto.DOUBLE if double else TensorProto.FLOAT
     graph = _Graph()
     jet = _Jet(graph, d, derivatives=derivatives)
-    for step in steps.steps:
+    for step in steps.folded().steps:
         jet.apply(step)
         if isinstance(step, Curve) and not double:
             jet.cast(np.float32)
@@ -150,32 +144,42 @@ class _Graph:
             self._scalars[number, kind] = self.constant(np.asarray(number, kind))
         return self._scalars[number, kind]
 
-    def formula(self, text: str, names: Mapping[str, str], kind: type) -> str:
+    def formula(self, text: str, names: Mapping[str, str], parameter: float, kind: type) -> str:
         """Return the name of what a formula gives, see :class:`~sinefield.export.steps.Formulas`."""
 
-        def translated(node: ast.AST) -> str:
+        def translated(node: ast.expr) -> str | float:
             match node:
-                case ast.Expression():
-                    return translated(node.body)
                 case ast.Name():
-                    return names[node.id]
+                    return parameter if node.id == "w" else names[node.id]
                 case ast.Constant(value=float(number)):
-                    return self.scalar(number, kind)
-                case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=float(number))):
-                    return self.scalar(-number, kind)
+                    return number
                 case ast.UnaryOp():
-                    return self.add(_OPERATORS[type(node.op)], translated(node.operand))
+                    inner = translated(node.operand)
+                    return -inner if isinstance(inner, float) else self.add("Neg", inner)
                 case ast.BinOp():
-                    return self.add(_OPERATORS[type(node.op)], translated(node.left), translated(node.right))
+                    left, right = translated(node.left), translated(node.right)
+                    return self._combined(node.op, left, right, kind)
                 case ast.Compare():
-                    return self.add(
-                        _OPERATORS[type(node.ops[0])], translated(node.left), translated(node.comparators[0])
-                    )
+                    return self.add("Greater", *map(named, (node.left, node.comparators[0])))
                 case ast.Call(func=ast.Name(id=name)):
-                    return self.add(_FUNCTIONS[name], *map(translated, node.args))
+                    return self.add(_FUNCTIONS[name], *map(named, node.args))
             raise AssertionError(f"no operator is known for {ast.unparse(node)}")
 
-        return translated(ast.parse(text, mode="eval"))
+        def named(node: ast.expr) -> str:
+            found = translated(node)
+            return self.scalar(found, kind) if isinstance(found, float) else found
+
+        return named(ast.parse(text, mode="eval").body)
+
+    def _combined(self, operator: ast.operator, left: str | float, right: str | float, kind: type) -> str | float:
+        """Return a product, sum or difference; products of numbers, and with ±1, take no operator of the graph."""
+        if isinstance(operator, ast.Mult):
+            if isinstance(left, float) and isinstance(right, float):
+                return left * right
+            if left in (1.0, -1.0):
+                return right if left == 1.0 or isinstance(right, float) else self.add("Neg", right)
+        sides = [self.scalar(each, kind) if isinstance(each, float) else each for each in (left, right)]
+        return self.add(_OPERATORS[type(operator)], *sides)
 
 
 @final
@@ -250,11 +254,11 @@ class _Jet:
 
     def _curve(self, step: Curve) -> None:
         add, formulas = self.graph.add, step.formulas
-        names = {"a": self.value, "w": self.graph.scalar(step.parameter, self.kind)}
-        names["y"] = self.graph.formula(formulas.value, names, self.kind)
+        names = {"a": self.value}
+        names["y"] = self.graph.formula(formulas.value, names, step.parameter, self.kind)
         if self.first is not None:
-            slope = self.graph.formula(formulas.slope, names, self.kind)
-            curvature = self.graph.formula(formulas.curvature, names, self.kind)
+            slope = self.graph.formula(formulas.slope, names, step.parameter, self.kind)
+            curvature = self.graph.formula(formulas.curvature, names, step.parameter, self.kind)
             bent = add("Mul", curvature, add("Mul", *self._sides(self.first)))
             self.second = bent if self.second is None else add("Add", bent, add("Mul", slope, self.second))
             self.first = add("Mul", slope, self.first)

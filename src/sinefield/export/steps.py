@@ -143,6 +143,18 @@ class Steps:
         """The names of the curves, each once."""
         return tuple(dict.fromkeys(each.name for each in self.steps if isinstance(each, Curve)))
 
+    def folded(self) -> Steps:
+        """Return the same function with ω of sines in the weights before them, which are doubles."""
+        found: list[Step] = []
+        for step in self.steps:
+            before = found[-1] if found else None
+            if isinstance(step, Curve) and step.name == "sine" and isinstance(before, Dense):
+                found[-1] = Dense(*(each.astype(np.float64) * step.parameter for each in (before.weight, before.bias)))
+                found.append(Curve("sine"))
+            else:
+                found.append(step)
+        return Steps(tuple(found))
+
 
 def _matrix(step: Dense | Radial) -> Array:
     return step.weight if isinstance(step, Dense) else step.centres
