@@ -1,4 +1,4 @@
-"""Tests of the mean frequency of signals, against signals of known spectrum."""
+"""Tests of the mean and the edge of spectra, against signals of known spectrum."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from sinefield import problems
 from sinefield.fields import frequency as spectrum
-from sinefield.fields.frequency import mean_frequency
+from sinefield.fields.frequency import edge_frequency, mean_frequency
 from sinefield.problems.image import OMEGA
 
 
@@ -58,3 +58,17 @@ def test_a_problem_suggests_a_frequency_for_its_picture() -> None:
     assert problem.omega is not None
     nyquist = math.pi * 64 / 2
     assert 0.1 * nyquist < (problem.omega / OMEGA) ** 2 < nyquist
+
+
+def test_the_edge_is_where_most_of_the_amplitude_lies_below() -> None:
+    signal = 10 * wave((2,)) + 1 * wave((20,))
+    assert edge_frequency(signal, 1 / 64, 0.9) == pytest.approx(2 * math.pi * 2)
+    assert edge_frequency(signal, 1 / 64, 0.95) == pytest.approx(2 * math.pi * 20)
+    assert edge_frequency(signal, 2 / 64, 0.95) == pytest.approx(math.pi * 20)
+    assert edge_frequency(torch.full((9, 7, 3), 0.3), 0.1) == 0.0
+
+
+def test_silence_does_not_move_the_edge() -> None:
+    burst = wave((9,))
+    padded = torch.cat([torch.zeros_like(burst), burst, torch.zeros_like(burst)])
+    assert edge_frequency(padded, 1 / 64, 0.5) == pytest.approx(2 * math.pi * 9, rel=0.1)

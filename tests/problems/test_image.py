@@ -178,7 +178,7 @@ class TestTargets:
 
     @pytest.mark.parametrize("on", [["value"], ["gradient"], ["laplacian"], ["laplacian", "value"], list(SUPERVISED)])
     def test_weights_balance_the_constraints(self, on: list[str]) -> None:
-        problem = image(photo(channels=3), on)
+        problem = image(photo(channels=3), on, start="nothing")
         assert isinstance(problem.reference, Picture)
         assert [each.name for each in problem.constraints] == on
         for each in problem.constraints:

@@ -25,11 +25,18 @@ class ImageFit(options.Options):
     )
     nodata: float | None = options.nodata()
     value_range: tuple[float, float] | None = options.value_range()
+    start: str | None = options.option(
+        "--start",
+        str,
+        "Begin a fit on gradients alone with their integral, or with nothing. (default: integral)",
+        metavar="integral|nothing",
+        parse=options.one_of("--start", "integral", "nothing"),
+    )
     channels: str | None = options.option(
         "--channels",
         str,
         "first or last: which axis of an array holds them; first takes the pages of a TIFF as those of one picture.",
-        parse=options.place_of_channels,
+        parse=options.one_of("--channels", "first", "last"),
     )
 
 

@@ -194,15 +194,19 @@ def pixel_crop(text: str) -> Any:
     return numbers_of(text, ",", [4], int, "--crop", "10,20,110,90")
 
 
-def place_of_channels(text: str) -> str:
-    """Return where ``--channels`` says that they are.
+def one_of(flag: str, *words: str) -> Callable[[str], str]:
+    """Return a parser of an option that is one of some words, which refuses others by the name of its flag.
 
-    Raises:
-        ValueError: something else than first or last.
+    >>> one_of("--channels", "first", "last")("first")
+    'first'
     """
-    if text not in ("first", "last"):
-        raise ValueError(f"--channels is first or last, got {text!r}")
-    return text
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{flag} is {' or '.join(words)}, got {text!r}")
+        return text
+
+    return parse
 
 
 def camera_place(text: str) -> Any:

@@ -59,7 +59,7 @@ def pose_on_lattice(
         tiles: how many there are along each axis; None: one network.
         measure: what is reached, see :class:`~sinefield.problem.Problem`; None: the PSNR.
         reference: the signal itself.
-        tuning: what of a recipe is better otherwise for one network.
+        tuning: what of a recipe is better otherwise for one network, and as ``"tiled"`` for tiles.
 
     Raises:
         ValueError: the network or a setting is unknown, or there are more tiles than samples.
@@ -72,6 +72,7 @@ def pose_on_lattice(
         residual, variance = known_residual, variance * known.part
     if tiles is None:
         build(network, grid.dimension, channels, **settings)  # what is unknown is refused here, not in solve
+    of_one = {name: changes for name, changes in (tuning or {}).items() if name != "tiled"}
     problem = Problem.of_one(
         name=signal.kind,
         constraints=[Constraint(grid, residual, name="value", weight=1 / variance)],
@@ -80,13 +81,14 @@ def pose_on_lattice(
         measure=partial(measure or psnr, grid),
         omega=omega(middle, grid.spacings) or None,
         reference=reference,
-        tuning=tuning or {},
+        tuning=of_one,
     )
     if tiles is None:
         return problem
     # A tile's own coordinates are as many times finer as there are tiles along an axis.
     spacings = [2 * count / ((1 + OVERLAP) * size) for count, size in zip(tiles, grid.shape, strict=True)]
-    return tiled(problem, grid, channels, omega(middle, spacings) or 30.0, tiles, settings)
+    frequency = omega(middle, spacings) or 30.0
+    return tiled(problem, grid, channels, frequency, tiles, settings, (tuning or {}).get("tiled"))
 
 
 def make_grid(

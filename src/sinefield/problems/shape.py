@@ -28,14 +28,16 @@ from sinefield.problem import Problem
 from sinefield.problems.shape_terms import TERMS, box, constraints_of
 from sinefield.recipe import Changes
 from sinefield.signals.shape import ShapeSignal
-from sinefield.solvers import Adam
+from sinefield.solvers import Adam, Muon
 
 # A narrow deep network finds a shape sooner than the published one, which has twice as many parameters.
 _NETWORK = {"hidden_features": 128, "hidden_layers": 4}
 _PUBLISHED_NETWORK = {"hidden_features": 256, "hidden_layers": 3}
+# Muon on batches half as large: in the same time a torus' curvature is off by a seventh of Adam's error, its slope by a
+# quarter, and points without normals become a shape twice as soon.
 _FAST: Changes = {
-    "solver": Adam(1e-3),
-    "batch": 2048,
+    "solver": Muon(2e-3, rest=Adam(5e-4, (0.9, 0.95)), iterations=3),
+    "batch": 1024,
     "final_rate": 0.01,
     "passes": 12,
 }
@@ -43,8 +45,8 @@ _FAST: Changes = {
 # needs a start without high frequencies.
 _OF_TERMS: Mapping[str, Changes] = {
     "distance": {},
-    "published": {"learning_rate": 3e-4},
-    "digs": {"first_omega": 10.0},
+    "published": {"solver": Adam(3e-4), "batch": 2048},
+    "digs": {"matrix_rate": 1e-3, "first_omega": 10.0},
 }
 _PUBLISHED: Changes = {"batch": 8000, "clip": 1.0}
 

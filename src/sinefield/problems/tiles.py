@@ -29,6 +29,7 @@ from sinefield.fields.field import build, evaluating
 from sinefield.fields.tiled import TiledSiren
 from sinefield.problem import Part, Problem
 from sinefield.randomness import order_of_window
+from sinefield.recipe import Changes
 from sinefield.signals.sampling import select_known
 
 OVERLAP = 0.25
@@ -129,7 +130,13 @@ def counts_for(shape: Sequence[int], sides: Sequence[int]) -> tuple[int, ...]:
 
 
 def tiled(
-    problem: Problem, grid: Grid, channels: int, omega: float, counts: Sequence[int], settings: Mapping[str, Any]
+    problem: Problem,
+    grid: Grid,
+    channels: int,
+    omega: float,
+    counts: Sequence[int],
+    settings: Mapping[str, Any],
+    changes: Changes | None = None,
 ) -> Problem:
     """Return the problem of a signal with a tiled field in place of one network.
 
@@ -140,6 +147,7 @@ def tiled(
         omega: ω₀ of the first layer, in coordinates in which all of the signal has the extent of the grid.
         counts: how many tiles along each axis.
         settings: of the network of a tile.
+        changes: what of a recipe is better otherwise for the tiles of this kind of signal.
 
     Raises:
         ValueError: a setting that tiles do not have.
@@ -157,6 +165,7 @@ def tiled(
                 "learning_rate": RATE,
                 "passes": PASSES,
                 "pace": PASSES,
+                **(changes or {}),
             }
         },
         parts=partial(_parts, problem, grid, problem.constraints[0].weight),
