@@ -36,16 +36,18 @@ def test_gradients_that_are_none_are_met_in_the_least_squares_sense() -> None:
 
 
 def test_a_fit_begins_with_the_integral_and_ends_with_the_gradients_alone() -> None:
-    problem = problems.image("sample:camera", on=["gradient"], longest=32, hidden_features=32, hidden_layers=1)
-    assert [each.name for each in problem.constraints] == ["gradient", "start"]
-    weight = problem.constraints[1].weight
+    y, x = np.meshgrid(*[np.linspace(-1, 1, 32)] * 2, indexing="ij")
+    picture = np.sin(2 * x + y) * np.cos(3 * y)
+    reached = {}
+    for start in ("integral", "nothing"):
+        problem = problems.image(picture, on=["gradient"], start=start, hidden_features=32, hidden_layers=1)
+        solution = solve(problem, passes=100, seed=0, batch=256, first_omega=10.0)
+        reached[start] = solution.metrics["psnr"]
+    weight = problems.image(picture, on=["gradient"]).constraints[1].weight
     assert callable(weight)
     assert weight(0.0) > 0.0
     assert weight(1.0) == 0.0
-    solution = solve(problem, passes=60, seed=0, batch=256)
-    plain = problems.image("sample:camera", on=["gradient"], longest=32, start="nothing", hidden_features=32)
-    assert [each.name for each in plain.constraints] == ["gradient"]
-    assert solution.metrics["psnr"] > 20
+    assert reached["integral"] > 25, reached
 
 
 def test_only_fits_on_gradients_alone_that_are_all_known_begin_so() -> None:

@@ -237,14 +237,47 @@ def image(
     height, width = lattice.shape
     if on != ("value",) and min(height, width) < 3:
         raise ValueError(f"{picture.name} is {width} x {height} pixels; derivatives need at least 3 each way")
-    targets, masks = targets_of(picture, on), masks_of(picture)
+    constraints = _constraints_on(picture, signal, on, start)
+    reference = lattice.to_field(picture.values)
+    if (
+        picture.known is not None
+    ):  # what lies under alpha 0 has a spectrum and windows too, which are none of the picture
+        seen = fill_unknown(reference.unflatten(0, lattice.shape).numpy(), picture.known)
+        reference = torch.from_numpy(seen).flatten(0, 1)
+    omega = _omega(reference.unflatten(0, lattice.shape), signal.spacing)
+    settings = encoding_of(network, omega) | settings
+    # An unknown network or setting is refused here, not in solve.
+    build(network, 2, lattice.channels, **settings)
+    return Problem.of_one(
+        name="image",
+        constraints=constraints,
+        network=partial(_network, network, lattice.channels, settings),
+        signal=signal,
+        measure=partial(_measure, constraints[0].domain, reference),
+        omega=omega,
+        reference=picture,
+        tuning={"fast": FROM_INTEGRAL}
+        if len(constraints) > len(on)
+        else tuning_of(network, max(QUANTITIES[each].order for each in on)),
+    )
+
+
+def _constraints_on(
+    picture: pictures.Picture, signal: ImageSignal, on: Sequence[str], start: str
+) -> Sequence[Constraint]:
+    """Return the constraints of a picture on some quantities, and that by which a fit on gradients alone begins.
+
+    Raises:
+        ValueError: a quantity is the same everywhere, or the start is unknown.
+    """
     if start not in {"integral", "nothing"}:
         raise ValueError(f"a fit starts from integral or nothing, got {start!r}")
-    begins = start == "integral" and on == ("gradient",) and not masks
+    targets, masks = targets_of(picture, on), masks_of(picture)
+    begins = start == "integral" and tuple(on) == ("gradient",) and not masks
     if begins:
-        gradient = targets["gradient"].unflatten(0, lattice.shape)
+        gradient = targets["gradient"].unflatten(0, signal.lattice.shape)
         targets["integral"] = integrate(gradient, signal.spacing).flatten(0, 1).float()
-    grid = Grid(lattice.shape, targets | masks)
+    grid = Grid(signal.lattice.shape, targets | masks)
     constraints = []
     for quantity in on:
         supervision = SUPERVISED[quantity]
@@ -258,28 +291,7 @@ def image(
             raise ValueError(f"the {quantity} of {picture.name} is the same everywhere; fit it on value instead")
         residual = supervision.masked if masks else supervision.residual
         constraints.append(Constraint(grid, residual, name=quantity, weight=1 / spread))
-    if begins:
-        constraints.append(start_constraint(grid))
-    reference = lattice.to_field(picture.values)
-    if (
-        picture.known is not None
-    ):  # what lies under alpha 0 has a spectrum and windows too, which are none of the picture
-        seen = fill_unknown(reference.unflatten(0, grid.shape).numpy(), picture.known)
-        reference = torch.from_numpy(seen).flatten(0, 1)
-    omega = _omega(reference.unflatten(0, grid.shape), signal.spacing)
-    settings = encoding_of(network, omega) | settings
-    # An unknown network or setting is refused here, not in solve.
-    build(network, 2, lattice.channels, **settings)
-    return Problem.of_one(
-        name="image",
-        constraints=constraints,
-        network=partial(_network, network, lattice.channels, settings),
-        signal=signal,
-        measure=partial(_measure, grid, reference),
-        omega=omega,
-        reference=picture,
-        tuning={"fast": FROM_INTEGRAL} if begins else tuning_of(network, max(QUANTITIES[each].order for each in on)),
-    )
+    return [*constraints, start_constraint(grid)] if begins else constraints
 
 
 def _with_mean_where_unknown(target: Tensor, mask: Tensor | None) -> Tensor:
