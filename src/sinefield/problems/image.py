@@ -257,7 +257,7 @@ def image(
         omega=omega,
         reference=picture,
         tuning={"fast": FROM_INTEGRAL}
-        if len(constraints) > len(on)
+        if len(constraints) > len(on) and network == "siren"
         else tuning_of(network, max(QUANTITIES[each].order for each in on)),
     )
 
