@@ -243,6 +243,7 @@ def measured(name: str, signal: Exact, kind: str, options: argparse.Namespace) -
         lambda: signal.problem(samples),
         partial(judged, signal),
         options,
+        alone=(lambda: recipes.one_network(samples, 16000)) if name == "chirp" else None,
         steps=kind == "exact",
         known=recipes.last_ways("between", signal=name, samples=kind) | row,
     )

@@ -111,6 +111,7 @@ def main() -> None:
         lambda: problems.audio(truth, rate=rate),
         lambda problem, solution: heard(problem, solution, truth, rate),
         options,
+        alone=lambda: recipes.one_network(truth, rate),
         known=recipes.last_ways("hiss", recording=name, samples=list(truth.shape)),
     )
     row = {

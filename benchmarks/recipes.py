@@ -6,7 +6,8 @@
     best       five times as many passes
     published  the paper's, with as many seconds as ``fast`` took, and 300 steps where that is asked for
 
-``earlier`` has today's ω₀ and draws batches as today: what differs is the solver, its rates and the size of batches.
+``earlier`` has today's ω₀ and draws batches as today: what differs is the solver, its rates and the size of batches. Of
+recordings it and ``published`` are one network, whose ω₀ is half the mean frequency, where the default is in tiles.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import machine
-from sinefield import solve
+from sinefield import problems, solve
+from sinefield.fields.frequency import mean_frequency
 from sinefield.problem import Problem
 from sinefield.recipe import Proportional, Recipe
 from sinefield.solution import Solution
@@ -54,11 +58,19 @@ def earlier(problem: Problem) -> Recipe:
     return _SOUND if problem.name == "audio" else EARLIER
 
 
+def one_network(samples: NDArray[Any], rate: int) -> Problem:
+    """Return the problem of a recording ``(n, c)`` as one network, as it was posed before it was in tiles."""
+    problem = problems.audio(samples, rate=rate, tiles=(1,))
+    frequency = mean_frequency(torch.from_numpy(np.asarray(samples, dtype=np.float32)), 2 / len(samples))
+    return replace(problem, omega=0.5 * frequency)
+
+
 def compared(
     pose: Callable[[], Problem],
     judge: Judge,
     options: argparse.Namespace,
     *,
+    alone: Callable[[], Problem] | None = None,
     steps: bool = False,
     known: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -68,13 +80,14 @@ def compared(
         pose: the problem anew.
         judge: a fit.
         options: of :func:`add_options`.
+        alone: the problem anew, as one network, for ``earlier`` and ``published``; None: as for the others.
         steps: whether the published recipe takes :data:`STEPS` steps too.
         known: of other recipes, from the last result.
     """
 
     def fitted(seed: int, recipe: str, budget: Mapping[str, Any]) -> dict[str, float]:
         start = time.perf_counter()
-        problem = pose()
+        problem = (alone if alone and recipe in {"earlier", "published"} else pose)()
         solution = solve(problem, recipe=earlier(problem) if recipe == "earlier" else recipe, seed=seed, **budget)
         seconds = time.perf_counter() - start
         return {"seconds": seconds, "passes": solution.history[-1].passes} | dict(judge(problem, solution))
