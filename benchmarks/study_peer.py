@@ -23,7 +23,7 @@ import peers
 import sinefield
 
 PICTURES: tuple[str, ...] = ("coins", "coffee")  # one grey, one in colour
-BATCHES, RATES, OMEGAS = (512, 1024, 2048), (2.5e-4, 5e-4), (60.0, 90.0, 120.0)
+BATCHES, RATES, OMEGAS = (1024, 2048), (5e-4, 1e-3), (90.0, 120.0, 180.0)
 
 
 def seconds_of_a_pass(problem: sinefield.Problem, batch: int, steps: int) -> float:
