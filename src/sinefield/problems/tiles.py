@@ -129,6 +129,11 @@ def counts_for(shape: Sequence[int], sides: Sequence[int]) -> tuple[int, ...]:
     return tuple(max(1, round(size / side)) for size, side in zip(shape, sides, strict=True))
 
 
+def batch_of(counts: Sequence[int], points: int = PER_TILE) -> int:
+    """Return the batch of a step that takes so many points of each tile."""
+    return points * min(TOGETHER, math.prod(counts))
+
+
 def tiled(
     problem: Problem,
     grid: Grid,
@@ -161,7 +166,7 @@ def tiled(
         omega=omega,
         tuning={
             "fast": {
-                "batch": PER_TILE * min(TOGETHER, math.prod(counts)),
+                "batch": batch_of(counts),
                 "learning_rate": RATE,
                 "passes": PASSES,
                 "pace": PASSES,
