@@ -13,7 +13,7 @@ From the Laplacian the bar is the correlation with the target, 0.98.
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from sinefield.io import image as pictures
 from sinefield.problems.image import targets_of
 
 Floats = NDArray[np.float64]
+Start = Literal["integral", "nothing"]
 
 
 def poisson(gradient: Floats, spacing: float) -> Floats:
@@ -65,7 +66,7 @@ def bar(name: str, longest: int) -> float:
     return metrics.psnr(error, torch.zeros_like(error), peak=2.0)
 
 
-def fitted(name: str, on: str, longest: int, seconds: float, seed: int, start: str = "integral") -> dict[str, Any]:
+def fitted(name: str, on: str, longest: int, seconds: float, seed: int, start: Start = "integral") -> dict[str, Any]:
     """Return what a field reaches from ``on`` in ``seconds`` of fitting."""
     problem = sinefield.problems.image(name, on=[on], longest=longest, start=start)
     solution = sinefield.solve(problem, seconds=seconds, seed=seed)
@@ -86,7 +87,7 @@ def main() -> None:
     longest, gradient, laplacian = 256, options.gradient_seconds, options.laplacian_seconds
     if options.smoke:
         longest, gradient, laplacian = 32, 2.0, 2.0
-    budget = [
+    budget: list[tuple[str, Start, float]] = [
         ("gradient", "integral", gradient),
         ("gradient", "nothing", gradient),
         ("laplacian", "integral", laplacian),

@@ -248,7 +248,7 @@ def image(
     height, width = lattice.shape
     if on != ("value",) and min(height, width) < 3:
         raise ValueError(f"{picture.name} is {width} x {height} pixels; derivatives need at least 3 each way")
-    constraints = _constraints_on(picture, signal, on, start)
+    grid, constraints = _constraints_on(picture, signal, on, start)
     reference = lattice.to_field(picture.values)
     if (
         picture.known is not None
@@ -264,7 +264,7 @@ def image(
         constraints=constraints,
         network=partial(_network, network, lattice.channels, settings),
         signal=signal,
-        measure=partial(_measure, constraints[0].domain, reference),
+        measure=partial(_measure, grid, reference),
         omega=omega,
         reference=picture,
         tuning={"fast": FROM_INTEGRAL}
@@ -275,8 +275,10 @@ def image(
 
 def _constraints_on(
     picture: pictures.Picture, signal: ImageSignal, on: Sequence[str], start: str
-) -> Sequence[Constraint]:
+) -> tuple[Grid, Sequence[Constraint]]:
     """Return the constraints of a picture on some quantities, and that by which a fit on gradients alone begins.
+
+    The grid of its samples comes first.
 
     Raises:
         ValueError: a quantity is the same everywhere, or the start is unknown.
@@ -302,7 +304,7 @@ def _constraints_on(
             raise ValueError(f"the {quantity} of {picture.name} is the same everywhere; fit it on value instead")
         residual = supervision.masked if masks else supervision.residual
         constraints.append(Constraint(grid, residual, name=quantity, weight=1 / spread))
-    return [*constraints, start_constraint(grid)] if begins else constraints
+    return grid, [*constraints, start_constraint(grid)] if begins else constraints
 
 
 def _with_mean_where_unknown(target: Tensor, mask: Tensor | None) -> Tensor:
