@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sinefield import __version__, kinds
-from sinefield.cli import folders, options, outputs, report, solving, viewing
+from sinefield.cli import folders, options, outputs, priors, report, solving, viewing
 from sinefield.cli.exporting import export
 from sinefield.cli.importing import import_
 from sinefield.cli.panels import KindsCommand, expand, of_kinds
@@ -311,6 +311,7 @@ def application() -> typer.Typer:
     for command in (mesh, compare, inspect, info, viewing.view):
         app.command()(command)
     app.add_typer(solving.application(), name="solve")
+    app.add_typer(priors.application(), name="prior")
     return app
 
 

@@ -1,0 +1,243 @@
+"""Encoders: from a few known pixels to a latent, without an inner loop.
+
+Each takes contexts ``(n, pixels · (c + 1))``, see :mod:`sinefield.priors.contexts`, and gives latents ``(n, k)``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@final
+class SetEncoder(nn.Module):
+    """z = ρ( (1/n) Σ_i φ(x_i, a_i) ), whatever the order of the known pixels and their number n.
+
+    Args:
+        points: of the pixels, ``(pixels, d)``.
+        channels: c.
+        latent: k.
+        width: of the layers of φ and ρ.
+        depth: hidden layers of φ.
+
+    Source: Garnelo et al., "Conditional neural processes", ICML 2018, arXiv 1807.01613, section 2.2.
+    """
+
+    def __init__(self, points: Tensor, channels: int, latent: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.register_buffer("points", points)
+        sizes = [points.shape[1] + channels] + [width] * max(depth, 1)
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        self.each = nn.Sequential(*layers)
+        self.all = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, latent))
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        """Return latents of contexts."""
+        tokens, known = tokens_of(contexts, cast(Tensor, self.points))
+        weight = known.unsqueeze(-1).to(tokens.dtype)
+        mean = (self.each(tokens) * weight).sum(1) / weight.sum(1).clamp(min=1)
+        latents: Tensor = self.all(mean)
+        return latents
+
+
+@final
+class AttentionEncoder(nn.Module):
+    """z by attention over the known pixels: a few queries that are learnt look at them, again and again.
+
+    The set encoder weighs all pixels alike; here each query asks for what it needs.
+
+    Args:
+        points: of the pixels, ``(pixels, d)``.
+        channels: c.
+        latent: k, shared evenly by the queries.
+        width: of tokens.
+        depth: how often the queries look.
+        queries: how many there are.
+
+    Source: Jaegle et al., "Perceiver", ICML 2021, arXiv 2103.03206, section 3.
+    """
+
+    def __init__(
+        self, points: Tensor, channels: int, latent: int, width: int, depth: int, queries: int = 8
+    ) -> None:
+        super().__init__()
+        self.register_buffer("points", points)
+        frequencies = 8
+        self.register_buffer("waves", torch.pi * 2.0 ** torch.arange(frequencies // 2))
+        inputs = channels + points.shape[1] * (1 + frequencies)
+        self.token = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width))
+        self.queries = nn.Parameter(torch.randn(queries, width) * 0.1)
+        self.looks = nn.ModuleList(
+            [nn.MultiheadAttention(width, 4, batch_first=True, dropout=0.0) for _ in range(max(depth, 1))]
+        )
+        self.thoughts = nn.ModuleList(
+            [
+                nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
+                for _ in range(max(depth, 1))
+            ]
+        )
+        self.last = nn.Linear(queries * width, latent)
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        """Return latents of contexts."""
+        raw, known = tokens_of(contexts, cast(Tensor, self.points))
+        places = raw[..., : cast(Tensor, self.points).shape[1]]
+        phases = (places.unsqueeze(-1) * cast(Tensor, self.waves)).flatten(-2)
+        tokens = self.token(torch.cat([raw, phases.sin(), phases.cos()], dim=-1))
+        state = self.queries.expand(len(contexts), -1, -1)
+        for look, think in zip(self.looks, self.thoughts, strict=True):
+            seen, _ = look(state, tokens, tokens, key_padding_mask=~known, need_weights=False)
+            state = state + seen
+            state = state + think(state)
+        latents: Tensor = self.last(state.flatten(1))
+        return latents
+
+
+@final
+class ConvolutionalEncoder(nn.Module):
+    """z by convolutions over the grid of values and mask, each halving it.
+
+    Args:
+        shape: height and width.
+        channels: c.
+        latent: k.
+        width: channels after the last convolution.
+        depth: how many convolutions.
+    """
+
+    def __init__(self, shape: tuple[int, int], channels: int, latent: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.shape, self.channels = shape, channels
+        depth = min(max(depth, 1), int(math.log2(max(min(shape), 2))))
+        sizes = [channels + 1] + [max(8, width >> (depth - 1 - k)) for k in range(depth)]
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+            layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+        rows, columns = (math.ceil(each / 2**depth) for each in shape)
+        self.last = nn.Linear(sizes[-1] * rows * columns, latent)
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        """Return latents of contexts."""
+        pixels = math.prod(self.shape)
+        values, mask = contexts.split([pixels * self.channels, pixels], dim=1)
+        grid = torch.cat([values.unflatten(1, (pixels, self.channels)), mask.unsqueeze(-1)], dim=2)
+        features = self.layers(grid.mT.unflatten(2, self.shape))
+        latents: Tensor = self.last(features.flatten(1))
+        return latents
+
+
+@final
+class GuessEncoder(nn.Module):
+    """The conditional mean of the Gaussian of the training pictures, and what a network makes of it.
+
+    With m and S the mean and covariance of the training pictures, and C the known pixels, the guess is
+
+        μ = m + S_{·C} (S_CC + σ²)⁻¹ (a_C − m_C)
+
+    the best that is linear in the known values. A residual network of layers ``(width, width)`` sees known values, mask
+    and guess, and adds what is not linear. It gives values at the pixels and, after these, the size of their errors,
+    which are read out as a latent linearly.
+
+    Args:
+        pixels: how many there are.
+        channels: c.
+        latent: k, the last quarter for the size of errors.
+        width: of the network.
+        depth: its residual layers.
+    """
+
+    NOISE = 2e-3
+
+    def __init__(self, pixels: int, channels: int, latent: int, width: int, depth: int) -> None:
+        super().__init__()
+        size = pixels * channels
+        self.pixels, self.channels = pixels, channels
+        self.spreads = latent // 4
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("covariance", torch.eye(size))
+        self.first = nn.Linear(2 * size + pixels, width)
+        self.blocks = nn.ModuleList(
+            [
+                nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+                for _ in range(depth)
+            ]
+        )
+        self.norm = nn.LayerNorm(width)
+        self.last = nn.Linear(width, latent)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+        self.read = nn.Linear(size, latent - self.spreads)
+
+    def guess(self, contexts: Tensor) -> Tensor:
+        """Return the conditional means ``(n, pixels · c)`` of contexts.
+
+        Contexts of fewer known pixels than others are filled up with unknowns that are independent of all.
+        """
+        mean, covariance = cast(Tensor, self.mean), cast(Tensor, self.covariance)
+        values, mask = contexts.split([len(mean), self.pixels], dim=1)
+        known = mask.repeat_interleave(self.channels, dim=1)
+        most = max(int(known.sum(1).max()), 1)
+        valid, places = known.topk(most, dim=1)
+        among = covariance[places.unsqueeze(2), places.unsqueeze(1)] * valid.unsqueeze(2) * valid.unsqueeze(1)
+        among.diagonal(dim1=1, dim2=2).add_(torch.where(valid > 0, self.NOISE, 1.0))
+        offsets = ((values - mean) * known).gather(1, places)
+        solved = torch.cholesky_solve(offsets.unsqueeze(-1), torch.linalg.cholesky(among)).squeeze(-1)
+        spread = torch.zeros_like(values).scatter_(1, places, solved * valid)
+        return mean + spread @ covariance
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        """Return latents of contexts."""
+        with torch.no_grad():
+            guess = torch.cat([self.guess(some) for some in contexts.split(256)])
+        hidden = self.first(torch.cat([contexts, guess], dim=1))
+        for block in self.blocks:
+            hidden = hidden + block(hidden)
+        more = self.last(self.norm(hidden))
+        start = functional.pad(self.read(guess), (0, self.spreads))
+        latents: Tensor = start + more
+        return latents
+
+
+def tokens_of(contexts: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the known pixels of contexts as tokens ``(n, m, d + c)`` of place and value, and which are ones ``(n, m)``.
+
+    m is the number of known pixels where most are; the other contexts are filled up.
+    """
+    pixels = len(points)
+    values, mask = contexts.split([contexts.shape[1] - pixels, pixels], dim=1)
+    known, places = mask.topk(max(int(mask.sum(1).max()), 1), dim=1)
+    rows = values.unflatten(1, (pixels, -1))
+    chosen = rows.gather(1, places.unsqueeze(-1).expand(-1, -1, rows.shape[2]))
+    return torch.cat([points[places], chosen], dim=2), known > 0
+
+
+def encoder_named(name: str, points: Tensor, shape: tuple[int, int], channels: int, **sizes: Any) -> nn.Module:
+    """Return an encoder by name.
+
+    Args:
+        name: ``"set"``, ``"attention"``, ``"convolution"`` or ``"guess"``.
+        points: of the pixels.
+        shape: height and width.
+        channels: c.
+        **sizes: ``latent``, ``width`` and ``depth``.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    match name:
+        case "set":
+            return SetEncoder(points, channels, **sizes)
+        case "attention":
+            return AttentionEncoder(points, channels, **sizes)
+        case "convolution":
+            return ConvolutionalEncoder(shape, channels, **sizes)
+        case "guess":
+            return GuessEncoder(len(points), channels, **sizes)
+    raise ValueError(f"unknown encoder {name!r}; choose one of set, attention, convolution, guess")

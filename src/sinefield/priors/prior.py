@@ -1,0 +1,314 @@
+"""Priors: a field whose weights are a function of a latent, which is a function of a few known samples.
+
+    z = E(context)        θ = H(z)        Φ_z(x) = Φ(x; θ)
+
+A prior is itself a field, of contexts in place of points: that is how it is trained, by the same solver, loop and files
+as any other. Its value at a context is, in this order, Φ_z at all pixels, the size of the errors to expect there, the
+latent z, and the root mean square of the generated weights, each of which constraints may be on.
+
+The size of errors is a second output of the generated field, so that it too can be read between the pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast, final
+
+import torch
+from torch import Tensor, nn
+
+from sinefield.fields import Siren
+from sinefield.fields.field import register
+from sinefield.priors.encoders import GuessEncoder, encoder_named
+from sinefield.priors.hypernetwork import Generator, Hypernetwork, LastLayer
+from sinefield.priors.modulation import Amplitudes, Shifts
+from sinefield.signals.lattice import Lattice
+
+GENERATORS: Final[Mapping[str, str]] = {
+    "forward": "last layer",
+    "hypernetwork": "all weights",
+    "modulated": "amplitudes",
+    "shifted": "phases",
+}
+"""What is generated, by the name of the method."""
+
+VALUES: Final = 2048
+"""The most values that pictures of a prior may have: pixels times channels."""
+
+
+@final
+@dataclass(frozen=True)
+class Completion:
+    """What a prior makes of a context.
+
+    Args:
+        field: Φ, a SIREN with plain weights.
+        spread: a SIREN of the size of its errors: nine in ten are smaller than 1.
+        latent: z, ``(k,)``.
+    """
+
+    field: Siren
+    spread: Siren
+    latent: Tensor
+
+
+@final
+@register("prior", part=True)
+class Prior(nn.Module):
+    """A prior over pictures of one size.
+
+    Args:
+        in_features: pixels times c + 1.
+        out_features: 2 · pixels · c + k + 1.
+        height: of the pictures.
+        width: of the pictures.
+        low: the value of the pictures that is −1 in the field.
+        high: the value that is 1.
+        method: a key of :data:`GENERATORS`.
+        encoder: see :func:`sinefield.priors.encoders.encoder_named`.
+        latent: k.
+        encoder_features: the width of the encoder's layers.
+        encoder_layers: how many it has.
+        hidden_features: of the fields.
+        hidden_layers: of the fields.
+        first_omega: of the fields.
+
+    Raises:
+        ValueError: sizes that do not agree, or an unknown name.
+    """
+
+    architecture = "prior"
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        height: int,
+        width: int,
+        low: float,
+        high: float,
+        method: str,
+        encoder: str,
+        latent: int,
+        encoder_features: int,
+        encoder_layers: int,
+        hidden_features: int,
+        hidden_layers: int,
+        first_omega: float,
+    ) -> None:
+        super().__init__()
+        pixels = height * width
+        channels = in_features // max(pixels, 1) - 1
+        if (in_features, out_features) != (pixels * (channels + 1), 2 * pixels * channels + latent + 1):
+            raise ValueError(f"a prior of {width} x {height} pictures has no {in_features} inputs, {out_features} outputs")
+        if not 1 <= pixels * channels <= VALUES or not 4 <= latent <= 4096 or max(encoder_features, latent) > 8192:
+            raise ValueError(f"a prior is of pictures of at most {VALUES} values, and has a latent of 4 to 4096 numbers")
+        if method not in GENERATORS:
+            raise ValueError(f"unknown method {method!r}; choose one of {', '.join(GENERATORS)}")
+        self.in_features, self.out_features, self.channels, self.latent = in_features, out_features, channels, latent
+        self.settings: dict[str, int | float | str] = {
+            "height": height,
+            "width": width,
+            "low": float(low),
+            "high": float(high),
+            "method": method,
+            "encoder": encoder,
+            "latent": latent,
+            "encoder_features": encoder_features,
+            "encoder_layers": encoder_layers,
+            "hidden_features": hidden_features,
+            "hidden_layers": hidden_layers,
+            "first_omega": float(first_omega),
+        }
+        self.shape = (height, width)
+        self.register_buffer("points", points_of(height, width))
+        member = Siren(2, 2 * channels, hidden_features, hidden_layers, first_omega)
+        self.generator = _generator_of(method, member, latent, pixels)
+        self.encoder = encoder_named(
+            encoder,
+            cast(Tensor, self.points),
+            self.shape,
+            channels,
+            latent=latent,
+            width=encoder_features,
+            depth=encoder_layers,
+        )
+        self.register_buffer("latent_mean", torch.zeros(latent))
+        self.register_buffer("latent_factor", torch.eye(latent))
+        self.register_buffer("calibration", torch.tensor([2.0]))
+
+    @property
+    def lattice(self) -> Lattice:
+        """The mapping between pixels and the field."""
+        low, high = float(self.settings["low"]), float(self.settings["high"])
+        return Lattice.of_cubes(self.shape, self.channels, low, high)
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels the pictures have."""
+        return math.prod(self.shape)
+
+    def values(self, latents: Tensor) -> Tensor:
+        """Return values and sizes of errors of fields at the pixels, ``(n, pixels, 2c)``."""
+        generator = self.generator
+        if isinstance(generator, LastLayer):
+            return generator.values(latents)
+        return generator.chain(latents)(cast(Tensor, self.points))
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        """Return what a prior makes of contexts ``(n, in_features)``, ``(n, out_features)``; see the module."""
+        latents = self.encoder(contexts)
+        values = self.values(latents)
+        means, sizes = values.split(self.channels, dim=-1)
+        rms = self._weight_size(latents)
+        return torch.cat([means.flatten(1), sizes.flatten(1), latents, rms], dim=1)
+
+    def _weight_size(self, latents: Tensor) -> Tensor:
+        if not isinstance(self.generator, Hypernetwork):  # the others' weights are those of one network, or linear in z
+            return torch.zeros(len(latents), 1)
+        made = torch.cat([each.flatten(1) for each in self.generator.weights(latents).values()], dim=1)
+        return made.square().mean(1, keepdim=True).add(1e-12).sqrt()
+
+    # ---- what it is for
+
+    @torch.no_grad()
+    def encode(self, contexts: Tensor) -> Tensor:
+        """Return the latents ``(n, k)`` of contexts."""
+        latents: Tensor = self.encoder(contexts)
+        return latents
+
+    @torch.no_grad()
+    def complete(self, contexts: Tensor) -> tuple[Tensor, Tensor]:
+        """Return pictures ``(n, pixels, c)`` for contexts, and what nine in ten errors are within, of that shape.
+
+        They are what :meth:`found` gives at the pixels.
+        """
+        means, sizes = self._corrected(contexts, self.encode(contexts))
+        return means, sizes * cast(Tensor, self.calibration)
+
+    def _corrected(self, contexts: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
+        means, sizes = self.values(latents).split(self.channels, dim=-1)
+        return means, sizes.clamp(min=1e-3)
+
+    @torch.no_grad()
+    def found(self, context: Tensor) -> Completion:
+        """Return the field of one context ``(in_features,)``, and that of its spread."""
+        latent = self.encode(context.unsqueeze(0))
+        return self.at(latent[0])
+
+    @torch.no_grad()
+    def at(self, latent: Tensor) -> Completion:
+        """Return the field of a latent ``(k,)``, and that of its spread."""
+        both = self.generator.field(latent)
+        first, second = (self._outputs(both, part) for part in (0, 1))
+        factor = cast(Tensor, self.calibration)
+        last = list(dict(second.named_parameters()).values())[-2:]
+        for each in last:
+            each.mul_(factor)
+        return Completion(first, second, latent)
+
+    def _outputs(self, both: Siren, part: int) -> Siren:
+        """Return the field of some of the outputs of one."""
+        settings = {k: v for k, v in both.settings.items() if k != "final_activation"}
+        field = Siren(both.in_features, self.channels, **settings)  # type: ignore[arg-type]  # its own settings
+        rows = slice(part * self.channels, (part + 1) * self.channels)
+        tensors = dict(both.state_dict())
+        for name in list(tensors)[-2:]:
+            tensors[name] = tensors[name][rows]
+        field.load_state_dict(tensors)
+        return field.eval()
+
+    @torch.no_grad()
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Return a latent ``(k,)`` from the Gaussian of those of the training pictures."""
+        noise = torch.randn(self.latent, generator=generator)
+        return cast(Tensor, self.latent_mean) + cast(Tensor, self.latent_factor) @ noise
+
+    # ---- what is known before it is trained
+
+    @torch.no_grad()
+    def learn_statistics(self, pictures: Tensor) -> None:
+        """Take mean and covariance of the training pictures ``(count, pixels, c)``, for the parts that start there.
+
+        The latents of ``forward`` begin as the coordinates along the main axes of the pictures, each of variance 1.
+        """
+        rows = pictures.flatten(1).double()
+        mean = rows.mean(0)
+        offsets = rows - mean
+        covariance = offsets.mT @ offsets / len(rows)
+        if isinstance(self.encoder, GuessEncoder):
+            cast(Tensor, self.encoder.mean).copy_(mean)
+            cast(Tensor, self.encoder.covariance).copy_(covariance)
+        if not isinstance(self.generator, LastLayer):
+            return
+        self.generator.place(cast(Tensor, self.points))
+        sizes, axes = torch.linalg.eigh(covariance)
+        basis = self.generator.basis
+        spreads = self.latent // 4
+        count = min(self.latent - spreads, len(mean))
+        scale = sizes.flip(0)[:count].clamp(min=1e-6).sqrt()
+        main = axes.flip(1)[:, :count]
+        means = torch.zeros(self.pixels, 2, self.channels, self.latent)
+        means[:, 1, :, self.latent - spreads :].normal_(std=0.02)
+        means[:, 0, :, :count] = (main * scale).float().unflatten(0, (self.pixels, self.channels))
+        basis.weight.copy_(means.flatten(0, 2))
+        start = torch.full((self.pixels, 2, self.channels), 0.2)
+        start[:, 0] = mean.float().unflatten(0, (self.pixels, self.channels))
+        basis.bias.copy_(start.flatten())
+        if isinstance(self.encoder, GuessEncoder):
+            read = self.encoder.read
+            read.weight.zero_()
+            read.weight[:count] = (main / scale).mT
+            read.bias.zero_()
+            read.bias[:count] = -(main / scale).mT @ mean
+
+
+def _generator_of(method: str, member: Siren, latent: int, pixels: int) -> Generator:
+    match method:
+        case "hypernetwork":
+            return Hypernetwork(member, latent)
+        case "modulated":
+            return Amplitudes(member, latent)
+        case "shifted":
+            return Shifts(member, latent)
+    return LastLayer(member, latent, pixels)
+
+
+def points_of(height: int, width: int) -> Tensor:
+    """Return the centres of the pixels of a picture, ``(height · width, 2)``, in the order of its array."""
+    lattice = Lattice.of_cubes((height, width), 1, -1.0, 1.0)
+    rows, columns = (lattice.centres(axis, size).float() for axis, size in enumerate((height, width)))
+    return torch.cartesian_prod(rows, columns)
+
+
+def settings_of(height: int, width: int, channels: int, method: str, **changes: Any) -> dict[str, Any]:
+    """Return the settings of a prior of pictures of a size, as its method has them unless they are given.
+
+    Raises:
+        ValueError: an unknown method, or pictures that are too large.
+    """
+    pixels = height * width
+    if pixels * channels > VALUES:
+        raise ValueError(
+            f"a prior is of pictures of at most {VALUES} values, and these have {width} x {height} x {channels}; "
+            "scale them down with --resize"
+        )
+    if method not in GENERATORS:
+        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(GENERATORS)}")
+    small = {"encoder": "set", "latent": 256, "encoder_features": 256, "encoder_layers": 2}
+    deep = {"hidden_features": 64, "hidden_layers": 2, "first_omega": 30.0}
+    if method == "forward":
+        small = {"encoder": "guess", "latent": 512, "encoder_features": 1024, "encoder_layers": 3}
+        deep = {
+            "hidden_features": math.ceil(1.5 * pixels),
+            "hidden_layers": 0,
+            "first_omega": math.pi * max(height, width),
+        }
+    chosen = {"height": height, "width": width, "method": method, **small, **deep}
+    chosen |= {name: each for name, each in changes.items() if each is not None}
+    chosen["in_features"] = pixels * (channels + 1)
+    chosen["out_features"] = 2 * pixels * channels + int(chosen["latent"]) + 1
+    return chosen

@@ -1,0 +1,215 @@
+"""Training a prior: one of the problems that :func:`sinefield.solve` solves, over contexts in place of points.
+
+    Φ_z(x) − a(x) = 0              for pictures a of the training set at their pixels x, z = E(C) for contexts C of them
+    s_z(x) − |Φ_z(x) − a(x)| = 0   the size of the errors, which themselves are not moved by it
+    z = 0,  θ = 0                  with weights of their own: the penalties of the latent and of generated weights
+
+As a context tells less than the whole picture, what makes the first small is the mean of all pictures that agree with
+the context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Literal, cast, final
+
+import torch
+from torch import Tensor, nn
+
+from sinefield.constraint import Constraint
+from sinefield.fields import build
+from sinefield.io.image_sets import PictureSet
+from sinefield.io.source import Source
+from sinefield.jet_views import Derivatives
+from sinefield.priors.contexts import Contexts, context_of, random_masks
+from sinefield.priors.prior import Prior, settings_of
+from sinefield.problem import Problem
+from sinefield.recipe import Recipe
+from sinefield.solution import Solution
+from sinefield.solve import solve
+from sinefield.solvers import Adam, Cosine, Muon
+
+HELD_OUT: Final = 256
+"""The most pictures that are kept from training, to measure on and to calibrate the spread."""
+
+COVERAGE: Final = 0.9
+"""The part of the errors on pictures kept from training that the spread is to hold."""
+
+RECIPE: Final = Recipe(
+    "prior",
+    Muon(1e-2, rest=Adam(1e-3, (0.9, 0.99))),
+    Cosine(0.01),
+    batch=256,
+    first_omega=30.0,
+    passes=8,
+)
+"""How a prior is trained; a pass is 65,536 contexts."""
+
+Term = Literal["picture", "spread", "latent", "weights"]
+
+
+@final
+@dataclass(frozen=True)
+class Residual:
+    """One of the terms that a prior is trained on.
+
+    Args:
+        term: which.
+        size: pixels times channels, the length of the first two parts of a prior's value.
+    """
+
+    term: Term
+    size: int
+
+    def __call__(self, prior: Derivatives, picture: Tensor, gain: Tensor) -> Tensor:
+        """Return C, one row for each context."""
+        means, sizes, latents, weights = prior.value.split(
+            [self.size, self.size, prior.value.shape[1] - 2 * self.size - 1, 1], dim=1
+        )
+        match self.term:
+            case "picture":
+                return (means - picture) * gain
+            case "spread":
+                return sizes - (means - picture).detach().abs()
+            case "latent":
+                return latents
+            case "weights":
+                return weights
+
+
+def problem_of(
+    pictures: PictureSet,
+    method: str = "forward",
+    *,
+    latent_weight: float | None = None,
+    size_weight: float | None = None,
+    source: Source | None = None,
+    **settings: Any,
+) -> Problem:
+    """Return the problem of training a prior on a set of pictures.
+
+    Args:
+        pictures: at least two, of one size.
+        method: ``"forward"``, ``"hypernetwork"``, ``"modulated"`` or ``"shifted"``.
+        latent_weight: of the mean square of the latent. None: 1e-1, the published one, or 0 for ``"forward"``, whose
+            latents are the pictures' own coordinates.
+        size_weight: of the mean square of the generated weights. None: 1e2, the published one, for ``"hypernetwork"``.
+        source: where the pictures are from.
+        **settings: of the prior; see :class:`~sinefield.priors.prior.Prior`.
+
+    Raises:
+        ValueError: there are too few pictures, or they are too large or too small.
+    """
+    count, height, width, channels = pictures.values.shape
+    if count < 2:
+        raise ValueError(f"a prior is learnt from many pictures, and {pictures.name} holds one; give more")
+    if height * width < 4:
+        raise ValueError(f"a prior is of pictures of at least 4 pixels, and those of {pictures.name} have fewer")
+    chosen = settings_of(height, width, channels, method, low=pictures.low, high=pictures.high, **settings)
+    held, trained = split(pictures)
+    size = height * width * channels
+    domain = Contexts(trained, 1 if height * width < 12 else 6, max(2, height * width // 3))
+    weights: dict[Term, float] = {
+        "picture": 1.0,
+        "spread": 0.1,
+        "latent": (0.0 if method == "forward" else 1e-1) if latent_weight is None else latent_weight,
+        "weights": (1e2 if size_weight is None else size_weight) if method == "hypernetwork" else 0.0,
+    }
+    constraints = [Constraint(domain, Residual(term, size), term, each) for term, each in weights.items() if each > 0]
+
+    def make(_omega: float) -> nn.Module:
+        prior = build("prior", **chosen)
+        assert isinstance(prior, Prior), "it is registered so"
+        prior.learn_statistics(trained)
+        return prior
+
+    return Problem.of_one("prior", constraints, make, partial(_measure, held), source=source)
+
+
+def split(pictures: PictureSet) -> tuple[Tensor, Tensor]:
+    """Return pictures kept from training and those trained on, ``(n, pixels, c)`` in [−1, 1]."""
+    count, height, width, channels = pictures.values.shape
+    rows = torch.from_numpy(pictures.scaled()).reshape(count, height * width, channels)
+    kept = min(HELD_OUT, max(1, count // 10))
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    return rows[order[:kept]], rows[order[kept:]]
+
+
+def train(
+    pictures: PictureSet,
+    method: str = "forward",
+    *,
+    source: Source | None = None,
+    settings: Mapping[str, Any] | None = None,
+    recipe: Recipe = RECIPE,
+    **arguments: Any,
+) -> Solution:
+    """Return a prior trained on pictures, its spread calibrated on some that are kept from training.
+
+    Args:
+        pictures: see :func:`problem_of`.
+        method: see there.
+        source: see there.
+        settings: other keywords of :func:`problem_of`.
+        recipe: how.
+        **arguments: of :func:`sinefield.solve`: ``seconds``, ``passes``, ``seed``, ``observe``, ``checkpointing``,
+            ``resume``, ….
+
+    Raises:
+        ValueError: as for :func:`problem_of` and ``solve``.
+    """
+    problem = problem_of(pictures, method, source=source, **(settings or {}))
+    solution = solve(problem, recipe=recipe, **arguments)
+    prior = cast(Prior, solution.field)
+    held, trained = split(pictures)
+    calibrate(prior, held)
+    with torch.no_grad():
+        some = trained[: 4 * prior.latent]
+        latents = prior.encode(context_of(some, torch.ones(some.shape[:2]))).double()
+        centred = latents - latents.mean(0)
+        covariance = centred.mT @ centred / len(latents) + 1e-6 * torch.eye(prior.latent, dtype=torch.float64)
+        cast(Tensor, prior.latent_mean).copy_(latents.mean(0))
+        cast(Tensor, prior.latent_factor).copy_(torch.linalg.cholesky(covariance))
+    return solution
+
+
+@torch.no_grad()
+def calibrate(prior: Prior, pictures: Tensor) -> None:
+    """Find the factor of the size of errors that holds nine in ten of those on pictures ``(n, pixels, c)``.
+
+    Contexts have 10, 50 and 200 known pixels, or as many as there are; errors at known pixels do not count.
+    """
+    generator = torch.Generator().manual_seed(0)
+    cast(Tensor, prior.calibration).fill_(1.0)
+    ratios = []
+    for known in known_counts(prior.pixels):
+        mask = random_masks(len(pictures), prior.pixels, known, generator)
+        means, sizes = prior.complete(context_of(pictures, mask))
+        ratios.append(((means - pictures).abs() / sizes)[mask == 0].flatten())
+    ratio = torch.cat(ratios)
+    cast(Tensor, prior.calibration).fill_(float(ratio.kthvalue(max(1, round(COVERAGE * len(ratio)))).values))
+
+
+def known_counts(pixels: int) -> list[int]:
+    """Return the numbers of known pixels that errors are measured for: 10, 50 and 200, where there are more.
+
+    >>> known_counts(784), known_counts(64), known_counts(9)
+    ([10, 50, 200], [10, 50], [3])
+    """
+    return [each for each in (10, 50, 200) if each < pixels] or [max(1, pixels // 3)]
+
+
+@torch.no_grad()
+def _measure(pictures: Tensor, field: nn.Module, count: int | None) -> dict[str, float]:
+    """Return the mean square errors over all pixels of pictures kept from training, by their known pixels."""
+    prior = cast(Prior, field)
+    some = pictures if count is None else pictures[: min(count, 64)]
+    generator = torch.Generator().manual_seed(0)
+    found = {}
+    for known in known_counts(prior.pixels):
+        mask = random_masks(len(some), prior.pixels, known, generator)
+        means, _ = prior.complete(context_of(some, mask))
+        found[f"error at {known}"] = float((means - some).square().mean())
+    return found
