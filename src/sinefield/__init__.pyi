@@ -6,6 +6,7 @@ from . import foreign as foreign
 from . import geometry as geometry
 from . import metrics as metrics
 from . import plots as plots
+from . import priors as priors
 from . import problems as problems
 from . import recipe as recipe
 from . import solvers as solvers

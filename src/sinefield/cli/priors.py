@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sinefield.cli import options, outputs, report
 from sinefield.imports import pause_garbage_collection
+
+if TYPE_CHECKING:
+    from sinefield.solution import Solution
 
 PriorArgument = Annotated[Path, typer.Argument(metavar="PRIOR", help="A prior, as `prior train` writes it.")]
 FieldFile = Annotated[Path, typer.Option("-o", "--output", help="The field file to write.")]
@@ -51,8 +54,6 @@ def train(
     """Learn what pictures of a set have in common. Ctrl-C stops and saves; --resume goes on from there."""
     outputs.check_outputs(output, inputs=[data])
     outputs.check_field_file(output, str(data) if data.is_file() else "", force=force)
-    if not checkpoint_every > 0:
-        raise ValueError(f"--checkpoint-every is a positive number of passes, got {checkpoint_every:g}")
     with pause_garbage_collection():
         from sinefield import callbacks, priors
         from sinefield.io import image_sets
@@ -94,6 +95,15 @@ def train(
         f"pixels, {solution.seconds:.0f} s{ended}"
     )
     report.show(result, text, as_json=as_json)
+    _check_converged(solution)
+
+
+def _check_converged(solution: Solution) -> None:
+    """Refuse to end well where a training diverged.
+
+    Raises:
+        ValueError: it did.
+    """
     if solution.stopped == "diverged":
         raise ValueError(solution.advice)
 
@@ -164,9 +174,7 @@ def interpolate(
         from sinefield.priors import files
 
     loaded, _ = files.read(prior)
-    ends = [
-        loaded.encode(files.read_context(files.read_picture(each, loaded), loaded))[0] for each in (first, second)
-    ]
+    ends = [loaded.encode(files.read_context(files.read_picture(each, loaded), loaded))[0] for each in (first, second)]
     found = loaded.at(ends[0].lerp(ends[1], at))
     files.save_field(output, found.field, loaded, {"at": at})
     text = f"{output}: {at:g} of the way from {first} to {second}"
@@ -214,10 +222,9 @@ def info(prior: PriorArgument, as_json: options.Json = False) -> None:
         "version": header.get("version"),
     }
     height, width = loaded.shape
-    lines = [
-        f"{prior}: {loaded.settings['method']} prior of pictures of {width} x {height} x {loaded.channels}, "
-        f"{counts['parameters']:,} parameters, {prior.stat().st_size / 1024:.0f} KiB"
-    ]
+    size = f"{width} x {height} x {loaded.channels}"
+    told = f"{counts['parameters']:,} parameters, {prior.stat().st_size / 1024:.0f} KiB"
+    lines = [f"{prior}: {loaded.settings['method']} prior of pictures of {size}, {told}"]
     for name, each in found.items():
         if each is not None:
             text = ", ".join(f"{key} {value}" for key, value in each.items()) if isinstance(each, dict) else str(each)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def info(field: options.FieldArgument, as_json: options.Json = False) -> None:
     """Tell what is in a field file, how it was made, and what it can be exported to."""
     with pause_garbage_collection():
+        import sinefield.priors  # noqa: F401 - so that priors are known networks
         from sinefield import checkpoint
         from sinefield.export.subject import Subject
         from sinefield.fields import Network

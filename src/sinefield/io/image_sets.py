@@ -124,6 +124,9 @@ def _read_array(path: Path) -> NDArray[Any]:
 def _read_idx(path: Path) -> NDArray[Any]:
     """Return the array in an idx file: two zeros, a type, the number of axes, their lengths in 4 bytes each, values.
 
+    Raises:
+        ValueError: it is none, or is damaged.
+
     Source: Y. LeCun, "The MNIST database", the section on file formats.
     """
     with path.open("rb") as plain:
@@ -163,7 +166,7 @@ def _checked(array: NDArray[Any], name: str, limit: int | None) -> PictureSet:
         low, high = (0.0 if values.dtype.kind == "u" else float(limits.min)), float(limits.max)
     else:
         low, high = float(values.min()), float(values.max())
-        low, high = (0.0, 1.0) if 0 <= low and high <= 1 else (low, high)
+        low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
     if not low < high:
         raise ValueError(f"{name} holds pictures of one value, {low:g}; there is nothing to learn")
     return PictureSet(values, low, high, name)

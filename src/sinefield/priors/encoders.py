@@ -6,11 +6,14 @@ Each takes contexts ``(n, pixels · (c + 1))``, see :mod:`sinefield.priors.conte
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, cast, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from sinefield.priors.mixture import Mixture
 
 
 @final
@@ -32,14 +35,14 @@ class SetEncoder(nn.Module):
         self.register_buffer("points", points)
         sizes = [points.shape[1] + channels] + [width] * max(depth, 1)
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        for inputs, outputs in pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         self.each = nn.Sequential(*layers)
         self.all = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, latent))
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Return latents of contexts."""
-        tokens, known = tokens_of(contexts, cast(Tensor, self.points))
+        tokens, known = tokens_of(contexts, cast("Tensor", self.points))
         weight = known.unsqueeze(-1).to(tokens.dtype)
         mean = (self.each(tokens) * weight).sum(1) / weight.sum(1).clamp(min=1)
         latents: Tensor = self.all(mean)
@@ -63,9 +66,7 @@ class AttentionEncoder(nn.Module):
     Source: Jaegle et al., "Perceiver", ICML 2021, arXiv 2103.03206, section 3.
     """
 
-    def __init__(
-        self, points: Tensor, channels: int, latent: int, width: int, depth: int, queries: int = 8
-    ) -> None:
+    def __init__(self, points: Tensor, channels: int, latent: int, width: int, depth: int, queries: int = 8) -> None:
         super().__init__()
         self.register_buffer("points", points)
         frequencies = 8
@@ -86,9 +87,9 @@ class AttentionEncoder(nn.Module):
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Return latents of contexts."""
-        raw, known = tokens_of(contexts, cast(Tensor, self.points))
-        places = raw[..., : cast(Tensor, self.points).shape[1]]
-        phases = (places.unsqueeze(-1) * cast(Tensor, self.waves)).flatten(-2)
+        raw, known = tokens_of(contexts, cast("Tensor", self.points))
+        places = raw[..., : cast("Tensor", self.points).shape[1]]
+        phases = (places.unsqueeze(-1) * cast("Tensor", self.waves)).flatten(-2)
         tokens = self.token(torch.cat([raw, phases.sin(), phases.cos()], dim=-1))
         state = self.queries.expand(len(contexts), -1, -1)
         for look, think in zip(self.looks, self.thoughts, strict=True):
@@ -117,7 +118,7 @@ class ConvolutionalEncoder(nn.Module):
         depth = min(max(depth, 1), int(math.log2(max(min(shape), 2))))
         sizes = [channels + 1] + [max(8, width >> (depth - 1 - k)) for k in range(depth)]
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        for inputs, outputs in pairwise(sizes):
             layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
         rows, columns = (math.ceil(each / 2**depth) for each in shape)
@@ -135,15 +136,11 @@ class ConvolutionalEncoder(nn.Module):
 
 @final
 class GuessEncoder(nn.Module):
-    """The conditional mean of the Gaussian of the training pictures, and what a network makes of it.
+    """The mean of the training pictures that agree with the context, as a mixture has it, and what a network adds.
 
-    With m and S the mean and covariance of the training pictures, and C the known pixels, the guess is
-
-        μ = m + S_{·C} (S_CC + σ²)⁻¹ (a_C − m_C)
-
-    the best that is linear in the known values. A residual network of layers ``(width, width)`` sees known values, mask
-    and guess, and adds what is not linear. It gives values at the pixels and, after these, the size of their errors,
-    which are read out as a latent linearly.
+    The mixture's mean is a closed form, so that this encoder is good before it is trained. A residual network sees
+    known values, mask and that mean, and adds to the latent what pictures have that a mixture of Gaussians has not; and
+    it tells the size of the errors.
 
     Args:
         pixels: how many there are.
@@ -151,17 +148,17 @@ class GuessEncoder(nn.Module):
         latent: k, the last quarter for the size of errors.
         width: of the network.
         depth: its residual layers.
+        components: of the mixture.
+        rank: of the covariance of each.
     """
 
-    NOISE = 2e-3
-
-    def __init__(self, pixels: int, channels: int, latent: int, width: int, depth: int) -> None:
+    def __init__(
+        self, pixels: int, channels: int, latent: int, width: int, depth: int, components: int = 60, rank: int = 32
+    ) -> None:
         super().__init__()
         size = pixels * channels
-        self.pixels, self.channels = pixels, channels
         self.spreads = latent // 4
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("covariance", torch.eye(size))
+        self.mixture = Mixture(pixels, channels, components, rank)
         self.first = nn.Linear(2 * size + pixels, width)
         self.blocks = nn.ModuleList(
             [
@@ -175,27 +172,9 @@ class GuessEncoder(nn.Module):
         nn.init.zeros_(self.last.bias)
         self.read = nn.Linear(size, latent - self.spreads)
 
-    def guess(self, contexts: Tensor) -> Tensor:
-        """Return the conditional means ``(n, pixels · c)`` of contexts.
-
-        Contexts of fewer known pixels than others are filled up with unknowns that are independent of all.
-        """
-        mean, covariance = cast(Tensor, self.mean), cast(Tensor, self.covariance)
-        values, mask = contexts.split([len(mean), self.pixels], dim=1)
-        known = mask.repeat_interleave(self.channels, dim=1)
-        most = max(int(known.sum(1).max()), 1)
-        valid, places = known.topk(most, dim=1)
-        among = covariance[places.unsqueeze(2), places.unsqueeze(1)] * valid.unsqueeze(2) * valid.unsqueeze(1)
-        among.diagonal(dim1=1, dim2=2).add_(torch.where(valid > 0, self.NOISE, 1.0))
-        offsets = ((values - mean) * known).gather(1, places)
-        solved = torch.cholesky_solve(offsets.unsqueeze(-1), torch.linalg.cholesky(among)).squeeze(-1)
-        spread = torch.zeros_like(values).scatter_(1, places, solved * valid)
-        return mean + spread @ covariance
-
     def forward(self, contexts: Tensor) -> Tensor:
         """Return latents of contexts."""
-        with torch.no_grad():
-            guess = torch.cat([self.guess(some) for some in contexts.split(256)])
+        guess = self.mixture(contexts)
         hidden = self.first(torch.cat([contexts, guess], dim=1))
         for block in self.blocks:
             hidden = hidden + block(hidden)
@@ -206,7 +185,7 @@ class GuessEncoder(nn.Module):
 
 
 def tokens_of(contexts: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the known pixels of contexts as tokens ``(n, m, d + c)`` of place and value, and which are ones ``(n, m)``.
+    """Return the known pixels of contexts, ``(n, m, d + c)`` of place and value, and which of them are, ``(n, m)``.
 
     m is the number of known pixels where most are; the other contexts are filled up.
     """

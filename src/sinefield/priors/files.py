@@ -80,7 +80,9 @@ def read_context(
     """
     if mask is not None and pixels is not None:
         raise ValueError("a context is told by --mask or by --pixels; give one of them")
-    has = torch.ones(prior.pixels) if picture.known is None else torch.from_numpy(picture.known.all(2)).flatten().float()
+    has = (
+        torch.ones(prior.pixels) if picture.known is None else torch.from_numpy(picture.known.all(2)).flatten().float()
+    )
     if mask is not None:
         known = torch.from_numpy(read_selection(mask, prior.shape, picture.name)).flatten().float() * has
     elif pixels is not None:
@@ -136,7 +138,7 @@ def save_field(
         field,
         signal=signal_of(prior).to_json(),
         problem="prior",
-        recipe={"name": "prior", "method": cast(str, prior.settings["method"]), **recipe},
+        recipe={"name": "prior", "method": cast("str", prior.settings["method"]), **recipe},
         metrics=dict(metrics or {}),
         source=None if source is None else source.to_json(),
         seed=seed,

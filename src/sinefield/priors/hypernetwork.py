@@ -9,11 +9,13 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
+from itertools import pairwise
 from typing import Final, cast, final
 
 import torch
 from torch import Tensor, nn
 
+from sinefield.collection import SharedStart
 from sinefield.fields import Network, Siren
 from sinefield.fields.activations import Sine
 from sinefield.fields.chain import Affine, Chain
@@ -48,7 +50,7 @@ class Generator(nn.Module, ABC):
     @torch.no_grad()
     def field(self, latent: Tensor) -> Siren:
         """Return the field of one latent ``(k,)``, with plain weights that are a copy."""
-        field = cast(Siren, Network.of(self.member).blank())
+        field = cast("Siren", Network.of(self.member).blank())
         own = {name: each.detach() for name, each in self.member.named_parameters()}
         made = {name: each[0] for name, each in self.weights(latent.unsqueeze(0)).items()}
         field.load_state_dict({name: each.clone() for name, each in (own | made).items()}, assign=True)
@@ -60,10 +62,10 @@ class Hypernetwork(Generator):
     """All weights of a field by a network: θ_p = s_p (u_p + H(z)_p), s_p the bound that SIRENs draw parameter p within.
 
     At initialisation u_p is uniform with 1 − :data:`SHARE` of the variance of U(−1, 1), and H(z)_p, whose last hidden
-    layer has norm √m, is Gaussian with the rest: every weight has the variance that a SIREN's has, whatever z is, so
-    that activations are distributed as a SIREN's at any depth. As everything is relative to s_p, a step of Adam at rate
-    η changes a weight by about η √m of its bound; with H(z)_p in place of s_p H(z)_p, it would change one by more than
-    its size.
+    layer is scaled to norm 1, is Gaussian with the rest: every weight has the variance that a SIREN's has, whatever z
+    is, so that activations are distributed as a SIREN's at any depth. A step of Adam at rate η changes a weight by at
+    most η √m of its bound. Were it not relative to the bound, or the norm √m, it would change some by more than they
+    are, and the fields of the second step would be no SIRENs any more.
 
     Args:
         member: a SIREN; its own weights are not used.
@@ -80,15 +82,15 @@ class Hypernetwork(Generator):
         self._modules.pop("member", None)
         widths = [latent] + [hidden_features] * hidden_layers
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in pairwise(widths):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         self.hidden = nn.Sequential(*layers)
         self.heads = nn.ModuleDict()
-        for name, bound in bounds_of(self.member).items():
+        for name in bounds_of(self.member):
             shape = self.member.get_parameter(name).shape
             head = nn.Linear(widths[-1], shape.numel())
             with torch.no_grad():
-                nn.init.normal_(head.weight, std=math.sqrt(SHARE / 3 / widths[-1]))
+                nn.init.normal_(head.weight, std=math.sqrt(SHARE / 3))
                 nn.init.uniform_(head.bias, -math.sqrt(1 - SHARE), math.sqrt(1 - SHARE))
             self.heads[name.replace(".", "_")] = head
         self.bounds = bounds_of(self.member)
@@ -97,7 +99,7 @@ class Hypernetwork(Generator):
         """Return all weights; see :class:`Generator`."""
         hidden = self.hidden(latents)
         norm = hidden.square().mean(-1, keepdim=True).add(1e-6).sqrt()
-        hidden = hidden / norm  # of mean square 1, whatever the latent
+        hidden = hidden / (norm * math.sqrt(hidden.shape[-1]))  # of norm 1, whatever the latent
         return {
             name: (bound * self.heads[name.replace(".", "_")](hidden)).unflatten(
                 -1, self.member.get_parameter(name).shape
@@ -124,9 +126,8 @@ def bounds_of(field: Siren) -> dict[str, float]:
 class LastLayer(Generator):
     """The last layer of a field alone, so that it has at given points the values that are linear in a latent.
 
-    The sines before it, the features f(x), are the member's, drawn once and kept. With F their values at the points,
-    c = R y, R = S Fᵀ S-weighted least norm, is the last layer that has the values y = m + B z there: see
-    :mod:`sinefield.collection`, which fits pictures so.
+    The sines before it are the member's, drawn once and kept. The last layer that has the values y at the points is
+    R y, and y = m + B z: see :mod:`sinefield.collection`, which fits pictures so.
 
     Args:
         member: a SIREN without hidden layers after the first, whose features are more than the points.
@@ -141,22 +142,12 @@ class LastLayer(Generator):
         self.register_buffer("inverse", torch.zeros(features, points))
 
     @torch.no_grad()
-    def place(self, points: Tensor) -> None:
-        """Find R for points ``(n, d)``, smooth features being preferred.
-
-        Among all last layers that have the values wanted, that one is taken for which Σ (c_j / s_j)² is least, with
-        s_j = (1 + (|ω₀ w_j| / 6)²)^(−5/4), which falls with the frequency of a feature.
-        """
-        first, sine = self.member.chain().links[:2]
-        assert isinstance(first, Affine), "a SIREN begins with one"
-        assert isinstance(sine, Sine), "and goes on with a sine"
-        frequencies = (sine.omega * first.weight.double()).norm(dim=1)
-        scale = (1 + (frequencies / 6).square()) ** -1.25
-        features = sine(first(points)).double() * scale
-        gram = features @ features.mT
-        gram.diagonal().add_(1e-6 * gram.diagonal().mean())
-        inverse = torch.linalg.solve(gram, features).mT * scale.unsqueeze(1)
-        cast(Tensor, self.inverse).copy_(inverse)
+    def place(self, start: SharedStart) -> None:
+        """Take the features of a start, and R."""
+        ours, theirs = (each.chain().affines[0] for each in (self.member, start.field))
+        for own, its in zip(ours.tensors(), theirs.tensors(), strict=True):
+            own.copy_(its)
+        cast("Tensor", self.inverse).copy_(start.solver.mT)
 
     def values(self, latents: Tensor) -> Tensor:
         """Return the values at the points, ``(n, points, c)``, that the fields of latents have up to rounding."""
@@ -170,5 +161,5 @@ class LastLayer(Generator):
     def weights_of(self, values: Tensor) -> dict[str, Tensor]:
         """Return the last layer that has these values ``(n, points, c)``."""
         name = list(dict(self.member.named_parameters()))[-2]
-        weight = (cast(Tensor, self.inverse) @ values).mT
+        weight = (cast("Tensor", self.inverse) @ values).mT
         return {name: weight, name.replace("weight", "bias"): values.new_zeros(len(values), values.shape[-1])}

@@ -19,11 +19,13 @@ from typing import Any, Final, cast, final
 import torch
 from torch import Tensor, nn
 
+from sinefield.collection import FEATURES, SharedStart
 from sinefield.fields import Siren
 from sinefield.fields.field import register
 from sinefield.priors.encoders import GuessEncoder, encoder_named
 from sinefield.priors.hypernetwork import Generator, Hypernetwork, LastLayer
 from sinefield.priors.modulation import Amplitudes, Shifts
+from sinefield.signals.image import ImageSignal
 from sinefield.signals.lattice import Lattice
 
 GENERATORS: Final[Mapping[str, str]] = {
@@ -74,6 +76,8 @@ class Prior(nn.Module):
         hidden_features: of the fields.
         hidden_layers: of the fields.
         first_omega: of the fields.
+        components: of the mixture of the encoder ``"guess"``.
+        rank: of the covariance of each.
 
     Raises:
         ValueError: sizes that do not agree, or an unknown name.
@@ -98,14 +102,21 @@ class Prior(nn.Module):
         hidden_features: int,
         hidden_layers: int,
         first_omega: float,
+        components: int = 60,
+        rank: int = 32,
     ) -> None:
         super().__init__()
         pixels = height * width
         channels = in_features // max(pixels, 1) - 1
         if (in_features, out_features) != (pixels * (channels + 1), 2 * pixels * channels + latent + 1):
-            raise ValueError(f"a prior of {width} x {height} pictures has no {in_features} inputs, {out_features} outputs")
-        if not 1 <= pixels * channels <= VALUES or not 4 <= latent <= 4096 or max(encoder_features, latent) > 8192:
-            raise ValueError(f"a prior is of pictures of at most {VALUES} values, and has a latent of 4 to 4096 numbers")
+            raise ValueError(
+                f"a prior of {width} x {height} pictures has no {in_features} inputs, {out_features} outputs"
+            )
+        largest = max(encoder_features, components, rank)
+        if not 1 <= pixels * channels <= VALUES or not 4 <= latent <= 4096 or largest > 8192:
+            raise ValueError(
+                f"a prior is of pictures of at most {VALUES} values, and has a latent of 4 to 4096 numbers"
+            )
         if method not in GENERATORS:
             raise ValueError(f"unknown method {method!r}; choose one of {', '.join(GENERATORS)}")
         self.in_features, self.out_features, self.channels, self.latent = in_features, out_features, channels, latent
@@ -122,6 +133,8 @@ class Prior(nn.Module):
             "hidden_features": hidden_features,
             "hidden_layers": hidden_layers,
             "first_omega": float(first_omega),
+            "components": components,
+            "rank": rank,
         }
         self.shape = (height, width)
         self.register_buffer("points", points_of(height, width))
@@ -129,12 +142,13 @@ class Prior(nn.Module):
         self.generator = _generator_of(method, member, latent, pixels)
         self.encoder = encoder_named(
             encoder,
-            cast(Tensor, self.points),
+            cast("Tensor", self.points),
             self.shape,
             channels,
             latent=latent,
             width=encoder_features,
             depth=encoder_layers,
+            **({"components": components, "rank": rank} if encoder == "guess" else {}),
         )
         self.register_buffer("latent_mean", torch.zeros(latent))
         self.register_buffer("latent_factor", torch.eye(latent))
@@ -156,7 +170,7 @@ class Prior(nn.Module):
         generator = self.generator
         if isinstance(generator, LastLayer):
             return generator.values(latents)
-        return generator.chain(latents)(cast(Tensor, self.points))
+        return generator.chain(latents)(cast("Tensor", self.points))
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Return what a prior makes of contexts ``(n, in_features)``, ``(n, out_features)``; see the module."""
@@ -184,14 +198,10 @@ class Prior(nn.Module):
     def complete(self, contexts: Tensor) -> tuple[Tensor, Tensor]:
         """Return pictures ``(n, pixels, c)`` for contexts, and what nine in ten errors are within, of that shape.
 
-        They are what :meth:`found` gives at the pixels.
+        They are what the fields of :meth:`found` give at the pixels.
         """
-        means, sizes = self._corrected(contexts, self.encode(contexts))
-        return means, sizes * cast(Tensor, self.calibration)
-
-    def _corrected(self, contexts: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
-        means, sizes = self.values(latents).split(self.channels, dim=-1)
-        return means, sizes.clamp(min=1e-3)
+        means, sizes = self.values(self.encode(contexts)).split(self.channels, dim=-1)
+        return means, sizes * cast("Tensor", self.calibration)
 
     @torch.no_grad()
     def found(self, context: Tensor) -> Completion:
@@ -204,7 +214,7 @@ class Prior(nn.Module):
         """Return the field of a latent ``(k,)``, and that of its spread."""
         both = self.generator.field(latent)
         first, second = (self._outputs(both, part) for part in (0, 1))
-        factor = cast(Tensor, self.calibration)
+        factor = cast("Tensor", self.calibration)
         last = list(dict(second.named_parameters()).values())[-2:]
         for each in last:
             each.mul_(factor)
@@ -225,7 +235,7 @@ class Prior(nn.Module):
     def sample(self, generator: torch.Generator) -> Tensor:
         """Return a latent ``(k,)`` from the Gaussian of those of the training pictures."""
         noise = torch.randn(self.latent, generator=generator)
-        return cast(Tensor, self.latent_mean) + cast(Tensor, self.latent_factor) @ noise
+        return cast("Tensor", self.latent_mean) + cast("Tensor", self.latent_factor) @ noise
 
     # ---- what is known before it is trained
 
@@ -240,11 +250,10 @@ class Prior(nn.Module):
         offsets = rows - mean
         covariance = offsets.mT @ offsets / len(rows)
         if isinstance(self.encoder, GuessEncoder):
-            cast(Tensor, self.encoder.mean).copy_(mean)
-            cast(Tensor, self.encoder.covariance).copy_(covariance)
+            self.encoder.mixture.learn(pictures.flatten(1))
         if not isinstance(self.generator, LastLayer):
             return
-        self.generator.place(cast(Tensor, self.points))
+        self.generator.place(SharedStart.of(ImageSignal(self.lattice, 32)))
         sizes, axes = torch.linalg.eigh(covariance)
         basis = self.generator.basis
         spreads = self.latent // 4
@@ -301,9 +310,10 @@ def settings_of(height: int, width: int, channels: int, method: str, **changes: 
     small = {"encoder": "set", "latent": 256, "encoder_features": 256, "encoder_layers": 2}
     deep = {"hidden_features": 64, "hidden_layers": 2, "first_omega": 30.0}
     if method == "forward":
-        small = {"encoder": "guess", "latent": 512, "encoder_features": 1024, "encoder_layers": 3}
+        small = {"encoder": "guess", "latent": 512}
+        small |= {"encoder_features": min(768, 4 * pixels), "encoder_layers": 2}
         deep = {
-            "hidden_features": math.ceil(1.5 * pixels),
+            "hidden_features": 2 * math.ceil(FEATURES * pixels / 2),
             "hidden_layers": 0,
             "first_omega": math.pi * max(height, width),
         }

@@ -1,0 +1,322 @@
+"""What is a picture, given a few of its pixels? Priors beside what is known without one, on Fashion-MNIST.
+
+Mean square errors over all pixels, of values in [−1, 1], of held-out pictures of which 10, 50, 200 or all pixels are
+known. Beside the priors, each trained for the same seconds: the mean of the training pictures; the training picture that
+is nearest on the context; a Gaussian process of an isotropic covariance, its length and mean from the training pictures;
+a SIREN fitted to the context; the conditional mean of the Gaussian of the training pictures, and that of a mixture of 30
+Gaussians with full covariances; and the published recipe, set encoder and hypernetwork, in plain PyTorch. Of
+the forward prior there is the part of the errors at unknown pixels that its spread holds, too.
+
+Debian has the pictures: apt-get install dataset-fashion-mnist.
+
+    python benchmarks/priors.py                    # some minutes
+    python benchmarks/priors.py --seconds 1800     # as long as a prior may be trained
+    python benchmarks/priors.py --only forward     # one method; the others are kept from the last result
+    python benchmarks/priors.py --smoke            # seconds, on pictures that are made up
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import machine
+from sinefield import priors
+from sinefield.constraint import Constraint
+from sinefield.domains import PointCloud
+from sinefield.fields import Siren
+from sinefield.io import image_sets
+from sinefield.priors.mixture import NOISE, Mixture, cluster
+from sinefield.priors.prior import Prior, points_of
+from sinefield.solve import solve
+
+DATA = Path("/usr/share/datasets/fashion-mnist")
+FEW = 100  # pictures of the slow methods
+METHODS = ("forward", "hypernetwork", "modulated", "shifted")
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Pictures to learn from and held-out ones, ``(n, pixels, 1)``, with a mask for each number of known pixels."""
+
+    trained: Tensor
+    held: Tensor
+    shape: tuple[int, int]
+    masks: dict[int, Tensor]
+    name: str
+
+    @classmethod
+    def of(cls, trained: image_sets.PictureSet, held: image_sets.PictureSet) -> Task:
+        """Return the task of two sets."""
+        rows = [torch.from_numpy(each.scaled()).flatten(1, 2) for each in (trained, held)]
+        pixels = rows[0].shape[1]
+        masks = {
+            known: priors.random_masks(len(rows[1]), pixels, known, torch.Generator().manual_seed(1))
+            for known in [each for each in (10, 50, 200) if each < pixels] + [pixels]
+        }
+        return cls(rows[0], rows[1], trained.values.shape[1:3], masks, trained.name)
+
+    def errors(self, complete: Callable[[Tensor], Tensor], count: int | None = None) -> dict[str, float]:
+        """Return the errors of what completes contexts, for each number of known pixels, of the first pictures."""
+        some = self.held[:count]
+        found = {}
+        for known, masks in self.masks.items():
+            few = some[: max(1, 200 if known == self.held.shape[1] else len(some))]  # all known: of 200, it takes long
+            contexts = priors.context_of(few, masks[: len(few)])
+            found[str(known)] = float((complete(contexts).reshape(few.shape) - few).square().mean())
+        return found
+
+
+def made_up(count: int, side: int = 10) -> image_sets.PictureSet:
+    """Return pictures of one blob each."""
+    generator = np.random.default_rng(count)
+    grid = np.linspace(-1, 1, side)
+    centres = generator.uniform(-0.6, 0.6, (count, 2))
+    squares = [(grid - centres[:, axis : axis + 1]) ** 2 for axis in (0, 1)]
+    blobs = np.exp(-(squares[0][:, :, None] + squares[1][:, None, :]) / 0.15)
+    return image_sets.read((255 * blobs).astype(np.uint8))
+
+
+# ---- what is known without a prior
+
+
+def training_mean(task: Task) -> dict[str, float]:
+    """Return the errors of the mean of the training pictures."""
+    mean = task.trained.mean(0)
+    return task.errors(lambda contexts: mean.expand(len(contexts), -1, -1))
+
+
+def nearest(task: Task) -> dict[str, float]:
+    """Return the errors of the training picture that is nearest on the context."""
+    rows = task.trained.flatten(1)
+    squares = rows.square()
+
+    def complete(contexts: Tensor) -> Tensor:
+        values, masks = contexts.chunk(2, dim=1)
+        return torch.cat(
+            [
+                rows[(m @ squares.mT - 2 * v @ rows.mT).argmin(1)]
+                for v, m in zip(values.split(100), masks.split(100), strict=True)
+            ]
+        )
+
+    return task.errors(complete, 10 * FEW)
+
+
+def gaussian_process(task: Task) -> dict[str, float]:
+    """Return the errors of interpolation by an isotropic Gaussian process, of the best of four lengths."""
+    points = points_of(*task.shape)
+    distances = torch.cdist(points, points)
+    found = []
+    for length in (0.2, 0.4, 0.8, 1.6):
+        model = Mixture(len(points), 1, 1, 1)
+        model.means.copy_(task.trained.mean(0).mT)
+        model.residual.copy_(float(task.trained.var()) * torch.exp(-distances / length))
+        found.append(task.errors(model, FEW))
+    return min(found, key=lambda each: sum(each.values()))
+
+
+def gaussian(task: Task) -> dict[str, float]:
+    """Return the errors of the conditional mean of the Gaussian of the training pictures."""
+    rows = task.trained.flatten(1)
+    model = Mixture(rows.shape[1], 1, 1, 1)
+    offsets = rows - rows.mean(0)
+    model.means.copy_(rows.mean(0, keepdim=True))
+    model.residual.copy_(offsets.mT @ offsets / len(rows))
+    return task.errors(model, 10 * FEW)
+
+
+def mixture_of_30(task: Task) -> dict[str, float]:
+    """Return the errors of the conditional mean of a mixture of 30 Gaussians with full covariances, as Bayes has it."""
+    rows = task.trained.flatten(1)
+    count = min(30, len(rows) // 20)
+    groups = cluster(rows, count)
+    parts = [rows[groups == k] for k in range(count)]
+    offsets = [each - each.mean(0) for each in parts]
+    covariances = [each.mT @ each / len(each) for each in offsets]
+    centres = [each.mean(0) for each in parts]
+
+    def complete(contexts: Tensor) -> Tensor:
+        values, masks = contexts.chunk(2, dim=1)
+        found = torch.empty_like(values)
+        for row in range(len(values)):
+            known = masks[row] > 0
+            logs, means = [], []
+            for part, mean, covariance in zip(parts, centres, covariances, strict=True):
+                among = covariance[known][:, known] + NOISE * torch.eye(int(known.sum()))
+                lower = torch.linalg.cholesky(among)
+                solved = torch.linalg.solve_triangular(lower, (values[row] - mean)[known].unsqueeze(1), upper=False)
+                along = torch.linalg.solve_triangular(lower.mT, solved, upper=True).squeeze(1)
+                logs.append(
+                    math.log(len(part)) - 0.5 * float(solved.square().sum()) - float(lower.diagonal().log().sum())
+                )
+                means.append(mean + covariance[:, known] @ along)
+            found[row] = torch.tensor(logs).softmax(0) @ torch.stack(means)
+        return found
+
+    few = {known: masks for known, masks in task.masks.items() if known < rows.shape[1]}
+    return Task(task.trained, task.held, task.shape, few, task.name).errors(complete, FEW)
+
+
+def plain_siren(task: Task) -> dict[str, float]:
+    """Return the errors of SIRENs fitted to contexts alone, of ω₀ = 8: few samples tell of no high frequencies."""
+    points = points_of(*task.shape)
+
+    def complete(contexts: Tensor) -> Tensor:
+        found = []
+        for values, mask in zip(*contexts.chunk(2, dim=1), strict=True):
+            known = mask > 0
+            torch.manual_seed(0)
+            field = Siren(2, 1, 64, 2, first_omega=8.0)
+            cloud = PointCloud(points[known], {"a": values[known].unsqueeze(1)})
+            solve(field, [Constraint(cloud, lambda u, a: u.value - a)], passes=200, learning_rate=1e-3)
+            found.append(field(points).detach())
+        return torch.stack(found)
+
+    return task.errors(complete, FEW // 20)
+
+
+# ---- the published recipe, as one writes it down in PyTorch
+
+
+class PublishedPrior(nn.Module):
+    """A set encoder, a hypernetwork of one hidden layer of 256, and SIRENs of 256 x 3: arXiv 2006.09661, section 4.4."""
+
+    def __init__(self, points: Tensor, width: int = 256, latent: int = 256) -> None:
+        super().__init__()
+        self.points = points
+        self.each = nn.Sequential(
+            nn.Linear(3, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, latent)
+        )
+        self.shapes = [(width, 2), (width,), *[(width, width), (width,)] * 3, (1, width), (1,)]
+        self.hyper = nn.ModuleList()
+        for shape in self.shapes:
+            last = nn.Linear(256, math.prod(shape))
+            fan_in = shape[1] if len(shape) == 2 else width
+            nn.init.kaiming_normal_(last.weight, a=0.0, nonlinearity="relu")
+            with torch.no_grad():
+                last.weight.mul_(1e-2)
+                bound = 1 / fan_in if fan_in == 2 else math.sqrt(6 / fan_in) / 30
+                last.bias.uniform_(-bound, bound)
+            self.hyper.append(nn.Sequential(nn.Linear(latent, 256), nn.ReLU(), last))
+
+    def forward(self, contexts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return pictures, latents, and the mean square of the weights."""
+        values, mask = contexts.chunk(2, dim=1)
+        tokens = torch.cat([self.points.expand(len(values), -1, -1), values.unsqueeze(2)], dim=2)
+        codes = (self.each(tokens) * mask.unsqueeze(2)).sum(1) / mask.sum(1, keepdim=True)
+        weights = [net(codes).unflatten(1, shape) for net, shape in zip(self.hyper, self.shapes, strict=True)]
+        x = self.points.expand(len(values), -1, -1)
+        for k in range(0, len(weights), 2):
+            x = x @ weights[k].mT + weights[k + 1].unsqueeze(1)
+            x = torch.sin(30 * x) if k < len(weights) - 2 else x
+        size = sum(each.square().sum() for each in weights) / sum(each.numel() for each in weights)
+        return x.squeeze(2), codes, size
+
+
+def published(task: Task, seconds: float, batch: int) -> dict[str, float]:
+    """Return the errors of the published recipe after so many seconds, Adam at 5e-5."""
+    torch.manual_seed(0)
+    model = PublishedPrior(points_of(*task.shape))
+    solver = torch.optim.Adam(model.parameters(), 5e-5)
+    generator = torch.Generator().manual_seed(0)
+    start, steps = time.perf_counter(), 0
+    pixels = task.trained.shape[1]
+    while time.perf_counter() - start < seconds:
+        some = task.trained[torch.randint(len(task.trained), (batch,), generator=generator)]
+        known = int(torch.randint(10, min(200, pixels), (), generator=generator))
+        values, codes, size = model(priors.context_of(some, priors.random_masks(batch, pixels, known, generator)))
+        loss = (values - some.flatten(1)).square().mean() + 1e-1 * codes.square().mean() + 1e2 * size
+        solver.zero_grad()
+        loss.backward()
+        solver.step()
+        steps += 1
+    with torch.no_grad():
+        found = task.errors(lambda contexts: torch.cat([model(each)[0] for each in contexts.split(20)]), 2 * FEW)
+    return found | {"steps": float(steps)}
+
+
+# ---- ours
+
+
+def ours(task: Task, pictures: image_sets.PictureSet, method: str, seconds: float, count: int) -> dict[str, float]:
+    """Return the errors of a prior trained for so many seconds, and what its spread holds."""
+    solution = priors.train(pictures, method, seconds=seconds)
+    prior = solution.field
+    assert isinstance(prior, Prior)
+    return measured(prior, task, count) | {"seconds": solution.seconds, "steps": float(solution.history[-1].step)}
+
+
+def measured(prior: Prior, task: Task, count: int) -> dict[str, float]:
+    """Return the errors of a prior, and the part of the errors at unknown pixels that its spread holds."""
+    found = task.errors(lambda contexts: prior.complete(contexts)[0], count)
+    for known, masks in task.masks.items():
+        if known == prior.pixels:
+            continue
+        some = task.held[:count]
+        values, spread = prior.complete(priors.context_of(some, masks[:count]))
+        within = ((values - some).abs() <= spread)[masks[:count] == 0]
+        found[f"held at {known}"] = float(within.float().mean())
+    return found
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--count", type=int, default=1000, help="held-out pictures")
+    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--prior", type=Path, help="a forward prior that is trained already")
+    parser.add_argument("--smoke", action="store_true")
+    chosen = parser.parse_args()
+    seconds, count = (0.5, 20) if chosen.smoke else (chosen.seconds, chosen.count)
+    if chosen.smoke:
+        pictures, held = made_up(300), made_up(20)
+    else:
+        pictures = image_sets.read(chosen.data / "train-images-idx3-ubyte.gz")
+        held = image_sets.read(chosen.data / "t10k-images-idx3-ubyte.gz", limit=count)
+    task = Task.of(pictures, held)
+    methods: dict[str, Callable[[], dict[str, float]]] = {
+        "training mean": lambda: training_mean(task),
+        "nearest on the context": lambda: nearest(task),
+        "Gaussian process": lambda: gaussian_process(task),
+        "SIREN on the context": lambda: plain_siren(task),
+        "Gaussian": lambda: gaussian(task),
+        "mixture of 30": lambda: mixture_of_30(task),
+        "published": lambda: published(task, seconds, 4 if chosen.smoke else 16),
+        **{each: lambda each=each: ours(task, pictures, each, seconds, count) for each in METHODS},  # type: ignore[misc]
+    }
+    if chosen.prior is not None:
+        from sinefield.priors import files
+
+        loaded, header = files.read(chosen.prior)
+        methods["forward"] = lambda: measured(loaded, task, count) | {"seconds": float(header["recipe"]["seconds"])}
+    path = machine.RESULTS / "priors.json"
+    results: dict[str, Any] = {}
+    if chosen.only and path.exists() and not chosen.smoke:
+        results = json.loads(path.read_text())["results"]
+    for name, measure in methods.items():
+        if chosen.only and name not in chosen.only:
+            continue
+        start = time.perf_counter()
+        results[name] = measure() | {"took": time.perf_counter() - start}
+        print(name, {key: round(each, 4) for key, each in results[name].items()}, flush=True)
+    columns = ["method", *map(str, task.masks), "took"]
+    rows = [{"method": name, **each} for name, each in results.items()]
+    machine.show("mean square error", [{key: row.get(key, "") for key in columns} for row in rows])
+    machine.write("priors", results, smoke=chosen.smoke)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Tests of ``sinefield prior`` as it is run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from command import run_here
+from sinefield import checkpoint
+from sinefield.fields import Siren
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with pictures, a prior of them, and a mask."""
+    place = tmp_path_factory.mktemp("priors")
+    (place / "data").mkdir()
+    generator, grid = np.random.default_rng(0), np.linspace(-1, 1, 8)
+    for number, (y, x) in enumerate(generator.uniform(-0.6, 0.6, (40, 2))):
+        blob = np.exp(-((grid[:, None] - y) ** 2 + (grid - x) ** 2) / 0.2)
+        Image.fromarray((255 * blob).astype(np.uint8)).save(place / "data" / f"{number:02}.png")
+    Image.fromarray(np.where(np.arange(64).reshape(8, 8) % 3 == 0, 255, 0).astype(np.uint8)).save(place / "mask.png")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(place / "black.png")
+    Image.fromarray(np.arange(72, dtype=np.uint8).reshape(8, 9)).save(place / "wide.png")
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(place / "colour.png")
+    done = run_here(
+        place, "prior", "train", "data", "-o", "prior.safetensors", "--latent", "16", "--passes", "0.004", "--quiet"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "forward prior of 40 pictures of 8 x 8" in done.stdout
+    return place
+
+
+def answered(folder: Path, *arguments: str) -> str:
+    """Return the line that a command ends in error with."""
+    done = run_here(folder, "prior", *arguments)
+    assert done.returncode == 2, done.stdout
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def test_a_picture_is_found_from_some_pixels_and_rendered(folder: Path) -> None:
+    done = run_here(
+        folder, "prior", "fit", "prior.safetensors", "data/03.png", "-o", "found.safetensors", "--pixels", "20",
+        "--spread", "spread.safetensors", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["known"] == 20
+    assert told["metrics"]["mse"] < 0.05
+    assert run_here(folder, "render", "found.safetensors", "found.png", "--scale", "2").returncode == 0
+    picture = np.asarray(Image.open(folder / "found.png"), dtype=np.float64)
+    original = np.asarray(Image.open(folder / "data" / "03.png"), dtype=np.float64)
+    assert picture.shape == (16, 16)
+    assert np.abs(picture.reshape(8, 2, 8, 2).mean((1, 3)) - original).mean() < 12
+    field, header = checkpoint.read(folder / "found.safetensors")
+    assert type(field) is Siren
+    assert header["signal"]["kind"] == "image"
+    assert "problem    prior" in run_here(folder, "info", "found.safetensors").stdout
+    spread, _ = checkpoint.read(folder / "spread.safetensors")
+    assert float(spread(torch.zeros(1, 2)).detach()) > 0
+
+
+def test_a_mask_tells_what_is_known(folder: Path) -> None:
+    told = []
+    for arguments in (["--mask", "mask.png"], []):
+        done = run_here(
+            folder, "prior", "fit", "prior.safetensors", "data/05.png", "-o", "masked.safetensors", "--json", *arguments
+        )
+        told.append(json.loads(done.stdout)["known"])
+    assert told == [22, 64]
+
+
+def test_walks_and_samples_are_field_files(folder: Path) -> None:
+    for number, arguments in enumerate(
+        (
+            ["interpolate", "prior.safetensors", "data/01.png", "data/02.png", "--at", "0.25"],
+            ["sample", "prior.safetensors"],
+        )
+    ):
+        done = run_here(folder, "prior", *arguments, "-o", f"made{number}.safetensors")
+        assert done.returncode == 0, done.stderr
+        field, _ = checkpoint.read(folder / f"made{number}.safetensors")
+        assert type(field) is Siren
+
+
+def test_a_prior_tells_what_it_is(folder: Path) -> None:
+    told = run_here(folder, "prior", "info", "prior.safetensors").stdout
+    assert "forward prior of pictures of 8 x 8 x 1" in told
+    assert "error at 10" in told
+    assert "u a prior" in run_here(folder, "info", "prior.safetensors").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["data/03.png", "--pixels", "0"], "a context needs at least one pixel"),
+        (["data/03.png", "--pixels", "65"], "data/03.png has 64 pixels, and --pixels asks for 65"),
+        (["data/03.png", "--pixels", "3", "--mask", "mask.png"], "by --mask or by --pixels"),
+        (["data/03.png", "--mask", "black.png"], "selects no pixel"),
+        (["data/03.png", "--mask", "wide.png"], "the mask wide.png is 9 x 8 pixels"),
+        (["wide.png"], "wide.png is 9 x 8 with 1 channels, and the prior is of pictures of 8 x 8 with 1"),
+        (["colour.png"], "colour.png is 8 x 8 with 3 channels"),
+        (["none.png"], "none.png"),
+    ],
+)
+def test_contexts_that_are_none_are_told_in_a_line(arguments: list[str], told: str, folder: Path) -> None:
+    assert told in answered(folder, "fit", "prior.safetensors", *arguments, "-o", "no.safetensors")
+    assert not (folder / "no.safetensors").exists()
+
+
+def test_files_that_are_no_priors_are_told_in_a_line(folder: Path) -> None:
+    run_here(folder, "prior", "sample", "prior.safetensors", "-o", "field.safetensors")
+    assert "holds a field of kind 'image', and no prior" in answered(folder, "info", "field.safetensors")
+    assert "there is no prior none.safetensors" in answered(folder, "info", "none.safetensors")
+    content = (folder / "prior.safetensors").read_bytes()
+    (folder / "cut.safetensors").write_bytes(content[: len(content) // 2])
+    assert "damaged or cut short" in answered(folder, "info", "cut.safetensors")
+    with safe_open(folder / "prior.safetensors", framework="pt") as stored:
+        header = json.loads(stored.metadata()["sinefield"])
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no mapping
+    save_file(tensors, folder / "newer.safetensors", {"sinefield": json.dumps(header | {"version": 99})})
+    assert "it has format version 99" in answered(folder, "info", "newer.safetensors")
+    header["fields"]["u"]["settings"]["latent"] = 17
+    save_file(tensors, folder / "other.safetensors", {"sinefield": json.dumps(header)})
+    assert "cannot be loaded" in answered(folder, "info", "other.safetensors")
+
+
+def test_sets_that_cannot_be_learnt_are_told_in_a_line(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    assert "holds no picture" in answered(folder, "train", "empty", "-o", "no.safetensors")
+    (folder / "one").mkdir()
+    (folder / "one" / "a.png").write_bytes((folder / "data" / "01.png").read_bytes())
+    assert "holds one" in answered(folder, "train", "one", "-o", "no.safetensors")
+    (folder / "one" / "b.png").write_bytes((folder / "wide.png").read_bytes())
+    assert "is mixed" in answered(folder, "train", "one", "-o", "no.safetensors")
+    assert "unknown method" in answered(folder, "train", "data", "-o", "no.safetensors", "--method", "magic")

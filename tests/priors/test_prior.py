@@ -1,0 +1,177 @@
+"""Tests of priors as a whole: trained by ``solve``, saved, completed, and resumed."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import sinefield
+from sinefield import priors
+from sinefield.fields import Siren
+from sinefield.io import image_sets
+from sinefield.priors import files
+from sinefield.priors.prior import Prior
+from sinefield.priors.training import Residual, calibrate, split
+from sinefield.search import Checkpointing
+from sinefield.solution import Progress, Solution
+
+SMALL = {"encoder_features": 32, "encoder_layers": 1, "latent": 16}
+DEEP = {**SMALL, "hidden_features": 16, "hidden_layers": 1}
+
+
+def blobs(count: int = 240, side: int = 7) -> image_sets.PictureSet:
+    """Return pictures of a blob each, wherever it is."""
+    generator = np.random.default_rng(0)
+    grid = np.linspace(-1, 1, side)
+    centres = generator.uniform(-0.6, 0.6, (count, 2))
+    squares = [(grid - centres[:, axis : axis + 1]) ** 2 for axis in (0, 1)]
+    return image_sets.read(np.exp(-(squares[0][:, :, None] + squares[1][:, None, :]) / 0.2).astype(np.float32))
+
+
+def trained(method: str = "forward", **arguments: object) -> Solution:
+    """Return a small prior."""
+    settings = SMALL if method == "forward" else DEEP
+    return priors.train(blobs(), method, settings=settings, **{"passes": 0.02, **arguments})
+
+
+@cache
+def forward() -> Solution:
+    """Return a small forward prior, trained once."""
+    return trained()
+
+
+def prior_of(solution: Solution) -> Prior:
+    """Return the prior that was found."""
+    assert isinstance(solution.field, Prior)
+    return solution.field
+
+
+def contexts(known: int = 10) -> tuple[Tensor, Tensor]:
+    """Return held-out pictures and contexts of them."""
+    held, _ = split(blobs())
+    masks = priors.random_masks(len(held), held.shape[1], known, torch.Generator().manual_seed(0))
+    return held, priors.context_of(held, masks)
+
+
+@pytest.mark.parametrize("method", ["forward", "hypernetwork", "modulated", "shifted"])
+def test_a_prior_is_saved_and_its_fields_have_the_values_that_it_completes(method: str, tmp_path: Path) -> None:
+    solution = trained(method, passes=0.01)
+    solution.save(tmp_path / "prior.safetensors")
+    prior, header = files.read(tmp_path / "prior.safetensors")
+    assert header["problem"] == "prior"
+    _, some = contexts()
+    values, spread = prior_of(solution).complete(some)
+    again, _ = prior.complete(some)
+    torch.testing.assert_close(again, values)
+    found = prior.found(some[3])
+    assert type(found.field) is Siren
+    torch.testing.assert_close(found.field(prior.points).detach(), values[3], rtol=0, atol=1e-3)
+    torch.testing.assert_close(found.spread(prior.points).detach(), spread[3], rtol=1e-3, atol=1e-3)
+
+
+def test_a_forward_prior_completes_far_better_than_the_mean_of_the_pictures() -> None:
+    held, some = contexts()
+    values, _ = prior_of(forward()).complete(some)
+    _, seen = split(blobs())
+    error = float((values - held).square().mean() / (seen.mean(0) - held).square().mean())
+    assert error < 0.1
+
+
+@pytest.mark.parametrize("method", ["hypernetwork", "modulated", "shifted"])
+def test_training_lowers_the_error(method: str) -> None:
+    solution = trained(method, passes=0.1, batch=64)
+    losses = [each.losses["picture"] for each in solution.history]
+    assert solution.metrics["error at 10"] < 0.45
+    assert losses[-1] < losses[0] or len(losses) == 1
+
+
+def test_nine_in_ten_errors_at_unknown_pixels_are_within_the_spread() -> None:
+    prior = prior_of(forward())
+    held, _ = split(blobs())
+    calibrate(prior, held)
+    masks = priors.random_masks(len(held), 49, 10, torch.Generator().manual_seed(0))
+    values, spread = prior.complete(priors.context_of(held, masks))
+    within = ((values - held).abs() <= spread)[masks == 0].float().mean()
+    assert float(within) == pytest.approx(0.9, abs=0.02)
+
+
+def test_the_terms_are_errors_sizes_latents_and_weights() -> None:
+    class Told:
+        value = torch.tensor([[0.5, -0.5, 0.1, 0.2, 3.0, 4.0, 7.0]])
+
+    picture, gain = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0]])
+    found = {
+        term: Residual(term, 2)(Told(), picture, gain).tolist()[0]  # type: ignore[arg-type]
+        for term in ("picture", "spread", "latent", "weights")
+    }
+    assert found["picture"] == [-1.0, -1.0]
+    assert found["spread"] == pytest.approx([-0.4, -0.3])
+    assert (found["latent"], found["weights"]) == ([3.0, 4.0], [7.0])
+
+
+def test_penalties_make_latents_and_weights_smaller() -> None:
+    def sizes(**weights: float) -> tuple[float, float]:
+        solution = priors.train(blobs(), "hypernetwork", settings={**DEEP, **weights}, passes=0.03, batch=64)
+        found = prior_of(solution)(contexts()[1]).detach()
+        return float(found[:, -17:-1].square().mean()), float(found[:, -1].mean())
+
+    free = sizes(latent_weight=0.0, size_weight=0.0)
+    assert sizes(latent_weight=1e3, size_weight=0.0)[0] < 0.5 * free[0]
+    assert sizes(latent_weight=0.0, size_weight=1e3)[1] < 0.9 * free[1]
+
+
+def test_a_training_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    path = tmp_path / "prior.safetensors"
+    whole = trained(passes=0.01, batch=64)
+    stops = []
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 5:
+            stops.append(progress.step)
+            raise KeyboardInterrupt
+
+    cut = trained(passes=0.01, batch=64, observe=stop, checkpointing=Checkpointing(path, 0.004))
+    assert (cut.stopped, stops) == ("interrupted", [5])
+    resumed = trained(passes=0.01, batch=64, resume=path)
+    for name, each in prior_of(whole).state_dict().items():
+        torch.testing.assert_close(prior_of(resumed).state_dict()[name], each, msg=name)
+
+
+def test_colours_and_any_aspect_are_learnt_too() -> None:
+    pictures = np.random.default_rng(0).random((60, 4, 6, 3)).astype(np.float32)
+    prior = prior_of(priors.train(image_sets.read(pictures), settings=SMALL, passes=0.005, batch=32))
+    context = priors.context_of(torch.zeros(1, 24, 3), torch.eye(24)[:1])
+    assert prior.found(context[0]).field(prior.points).shape == (24, 3)
+
+
+def test_a_sample_and_a_walk_are_fields_of_the_prior() -> None:
+    prior = prior_of(forward())
+    drawn = prior.at(prior.sample(torch.Generator().manual_seed(0)))
+    other = prior.at(prior.sample(torch.Generator().manual_seed(1)))
+    assert float((drawn.field(prior.points) - other.field(prior.points)).detach().abs().max()) > 0.1
+    ends = prior.encode(contexts(49)[1][:2])
+    halves = [prior.at(ends[0].lerp(ends[1], t)).field(prior.points) for t in (0.0, 0.5, 1.0)]
+    torch.testing.assert_close(halves[1], (halves[0] + halves[2]) / 2, rtol=0, atol=1e-4)  # the last layer is linear
+
+
+@pytest.mark.parametrize(
+    ("values", "settings", "told"),
+    [
+        (np.zeros((1, 4, 4), np.uint8), {}, "a prior is learnt from many pictures"),
+        (np.zeros((9, 1, 2), np.uint8), {}, "at least 4 pixels"),
+        (np.zeros((9, 64, 64), np.uint8), {}, "at most 2048 values, and these have 64 x 64 x 1; scale them down"),
+        (np.zeros((9, 4, 4), np.uint8), {"method": "magic"}, "unknown method 'magic'; choose one of forward"),
+    ],
+)
+def test_what_cannot_be_learnt_is_told(values: np.ndarray, settings: dict[str, str], told: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(ValueError, match=told):
+        priors.problem_of(image_sets.read(values), **settings)
+
+
+def test_a_prior_is_a_public_name() -> None:
+    assert sinefield.priors is priors
