@@ -1,11 +1,12 @@
 """What is a picture, given a few of its pixels? Priors beside what is known without one, on Fashion-MNIST.
 
 Mean square errors over all pixels, of values in [−1, 1], of held-out pictures of which 10, 50, 200 or all pixels are
-known. Beside the priors, each trained for the same seconds: the mean of the training pictures; the training picture that
-is nearest on the context; a Gaussian process of an isotropic covariance, its length and mean from the training pictures;
-a SIREN fitted to the context; the conditional mean of the Gaussian of the training pictures, and that of a mixture of 30
-Gaussians with full covariances; and the published recipe, set encoder and hypernetwork, in plain PyTorch. Of
-the forward prior there is the part of the errors at unknown pixels that its spread holds, too.
+known. Beside the priors, each trained for the same seconds: the mean of the training pictures; the training picture
+that is nearest on the context; a Gaussian process of an isotropic covariance, its length and mean from the training
+pictures; a SIREN fitted to the context; the conditional mean of the Gaussian of the training pictures, and that of a
+mixture of 30 Gaussians with full covariances; and the published recipe, set encoder and hypernetwork, in plain PyTorch.
+Of the priors there is the part of the errors at unknown pixels that their spread holds, too. Where all pixels are known
+it is the first 200 pictures that count, and for the mixture of 30 and the Gaussian process the first 100.
 
 Debian has the pictures: apt-get install dataset-fashion-mnist.
 
@@ -190,7 +191,7 @@ def plain_siren(task: Task) -> dict[str, float]:
 
 
 class PublishedPrior(nn.Module):
-    """A set encoder, a hypernetwork of one hidden layer of 256, and SIRENs of 256 x 3: arXiv 2006.09661, section 4.4."""
+    """A set encoder, a hypernetwork of one hidden layer, and SIRENs of 256 x 3: arXiv 2006.09661, section 4.4."""
 
     def __init__(self, points: Tensor, width: int = 256, latent: int = 256) -> None:
         super().__init__()

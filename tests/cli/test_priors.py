@@ -47,10 +47,8 @@ def answered(folder: Path, *arguments: str) -> str:
 
 
 def test_a_picture_is_found_from_some_pixels_and_rendered(folder: Path) -> None:
-    done = run_here(
-        folder, "prior", "fit", "prior.safetensors", "data/03.png", "-o", "found.safetensors", "--pixels", "20",
-        "--spread", "spread.safetensors", "--json",
-    )  # fmt: skip
+    options = ["--pixels", "20", "--spread", "spread.safetensors", "--json"]
+    done = run_here(folder, "prior", "fit", "prior.safetensors", "data/03.png", "-o", "found.safetensors", *options)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["known"] == 20
@@ -79,12 +77,8 @@ def test_a_mask_tells_what_is_known(folder: Path) -> None:
 
 
 def test_walks_and_samples_are_field_files(folder: Path) -> None:
-    for number, arguments in enumerate(
-        (
-            ["interpolate", "prior.safetensors", "data/01.png", "data/02.png", "--at", "0.25"],
-            ["sample", "prior.safetensors"],
-        )
-    ):
+    walk = ["interpolate", "prior.safetensors", "data/01.png", "data/02.png", "--at", "0.25"]
+    for number, arguments in enumerate((walk, ["sample", "prior.safetensors"])):
         done = run_here(folder, "prior", *arguments, "-o", f"made{number}.safetensors")
         assert done.returncode == 0, done.stderr
         field, _ = checkpoint.read(folder / f"made{number}.safetensors")

@@ -31,7 +31,7 @@ def made(name: str, width: int = 16) -> Generator:
 
 
 def variances(generator: Hypernetwork, latents: Tensor) -> list[float]:
-    """Return the variance of ωWx of each sine but the first, over fields and points: without biases, as theory has it."""
+    """Return the variance of ωWx of each sine but the first, over fields and points, as theory has it."""
     x = 2 * torch.rand(256, 2, generator=torch.Generator().manual_seed(1)) - 1
     found, phases = [], x
     for link in generator.chain(latents).links:
