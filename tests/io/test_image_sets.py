@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from sinefield.io import image_sets
@@ -15,7 +17,7 @@ from sinefield.io import image_sets
 PICTURES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 
 
-def idx(array: np.ndarray, kind: int = 8) -> bytes:  # type: ignore[type-arg]
+def idx(array: NDArray[Any], kind: int = 8) -> bytes:
     """Return an array as an idx file."""
     return bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 

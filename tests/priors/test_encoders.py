@@ -46,7 +46,7 @@ def test_the_order_of_known_pixels_does_not_matter(name: str) -> None:
     pictures, masks, _ = contexts()
     encoder = encoder_named(name, points, (6, 5), 2, latent=8, width=16, depth=1).eval()
     found = encoder(context_of(pictures, masks))
-    encoder.points.copy_(points[order])  # type: ignore[operator,union-attr]
+    encoder.get_buffer("points").copy_(points[order])
     torch.testing.assert_close(found, encoder(context_of(pictures[:, order], masks[:, order])), rtol=1e-4, atol=1e-5)
 
 

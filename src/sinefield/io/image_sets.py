@@ -109,7 +109,7 @@ def _read_array(path: Path) -> NDArray[Any]:
     try:
         with np.load(path, allow_pickle=False) as stored:  # an .npz
             names = list(stored.files)
-            arrays = {name: stored[name] for name in names}
+            arrays: dict[str, NDArray[Any]] = {name: stored[name] for name in names}
         several = [each for each in arrays.values() if each.ndim in (3, 4)]
         if len(several) != 1:
             raise ValueError(f"{path} holds {len(several)} arrays of pictures ({', '.join(names)}); give one of one")

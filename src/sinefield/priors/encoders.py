@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any, cast, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,8 @@ class SetEncoder(nn.Module):
     Source: Garnelo et al., "Conditional neural processes", ICML 2018, arXiv 1807.01613, section 2.2.
     """
 
+    points: Tensor
+
     def __init__(self, points: Tensor, channels: int, latent: int, width: int, depth: int) -> None:
         super().__init__()
         self.register_buffer("points", points)
@@ -42,7 +44,7 @@ class SetEncoder(nn.Module):
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Return latents of contexts."""
-        tokens, known = tokens_of(contexts, cast("Tensor", self.points))
+        tokens, known = tokens_of(contexts, self.points)
         weight = known.unsqueeze(-1).to(tokens.dtype)
         mean = (self.each(tokens) * weight).sum(1) / weight.sum(1).clamp(min=1)
         latents: Tensor = self.all(mean)
@@ -66,6 +68,9 @@ class AttentionEncoder(nn.Module):
     Source: Jaegle et al., "Perceiver", ICML 2021, arXiv 2103.03206, section 3.
     """
 
+    points: Tensor
+    waves: Tensor
+
     def __init__(self, points: Tensor, channels: int, latent: int, width: int, depth: int, queries: int = 8) -> None:
         super().__init__()
         self.register_buffer("points", points)
@@ -87,9 +92,9 @@ class AttentionEncoder(nn.Module):
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Return latents of contexts."""
-        raw, known = tokens_of(contexts, cast("Tensor", self.points))
-        places = raw[..., : cast("Tensor", self.points).shape[1]]
-        phases = (places.unsqueeze(-1) * cast("Tensor", self.waves)).flatten(-2)
+        raw, known = tokens_of(contexts, self.points)
+        places = raw[..., : self.points.shape[1]]
+        phases = (places.unsqueeze(-1) * self.waves).flatten(-2)
         tokens = self.token(torch.cat([raw, phases.sin(), phases.cos()], dim=-1))
         state = self.queries.expand(len(contexts), -1, -1)
         for look, think in zip(self.looks, self.thoughts, strict=True):

@@ -21,7 +21,7 @@ from sinefield.fields.activations import Sine
 from sinefield.fields.chain import Affine, Chain
 from sinefield.fields.functional import chain_with
 
-SHARE: Final = 0.2
+SHARE: Final = 0.5
 """The part of the variance of a generated weight that depends on the latent, at initialisation."""
 
 
@@ -135,6 +135,8 @@ class LastLayer(Generator):
         points: how many points there are.
     """
 
+    inverse: Tensor
+
     def __init__(self, member: Siren, latent: int, points: int) -> None:
         super().__init__(member.requires_grad_(False), latent)
         self.basis = nn.Linear(latent, points * member.out_features)
@@ -147,12 +149,12 @@ class LastLayer(Generator):
         ours, theirs = (each.chain().affines[0] for each in (self.member, start.field))
         for own, its in zip(ours.tensors(), theirs.tensors(), strict=True):
             own.copy_(its)
-        cast("Tensor", self.inverse).copy_(start.solver.mT)
+        self.inverse.copy_(start.solver.mT)
 
     def values(self, latents: Tensor) -> Tensor:
         """Return the values at the points, ``(n, points, c)``, that the fields of latents have up to rounding."""
-        values: Tensor = self.basis(latents)
-        return values.unflatten(-1, (-1, self.member.out_features))
+        values: Tensor = self.basis(latents).unflatten(-1, (-1, self.member.out_features))
+        return values
 
     def weights(self, latents: Tensor) -> dict[str, Tensor]:
         """Return the last layer; see :class:`Generator`."""
@@ -161,5 +163,5 @@ class LastLayer(Generator):
     def weights_of(self, values: Tensor) -> dict[str, Tensor]:
         """Return the last layer that has these values ``(n, points, c)``."""
         name = list(dict(self.member.named_parameters()))[-2]
-        weight = (cast("Tensor", self.inverse) @ values).mT
+        weight = (self.inverse @ values).mT
         return {name: weight, name.replace("weight", "bias"): values.new_zeros(len(values), values.shape[-1])}

@@ -18,7 +18,7 @@ Source: Tipping and Bishop, "Mixtures of probabilistic principal component analy
 from __future__ import annotations
 
 import math
-from typing import Final, cast, final
+from typing import Final, final
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,11 @@ class Mixture(nn.Module):
         rank: r.
     """
 
+    logits: Tensor
+    means: Tensor
+    factors: Tensor
+    residual: Tensor
+
     def __init__(self, pixels: int, channels: int, components: int, rank: int) -> None:
         super().__init__()
         size = pixels * channels
@@ -64,9 +69,7 @@ class Mixture(nn.Module):
         There are at most as many components as a tenth of the pictures; the others are never chosen.
         """
         count, size = rows.shape
-        residual, means, factors, logits = (
-            cast("Tensor", each) for each in (self.residual, self.means, self.factors, self.logits)
-        )
+        residual, means, factors, logits = self.residual, self.means, self.factors, self.logits
         components, rank = min(len(means), max(1, count // 10)), factors.shape[2]
         groups = cluster(rows, components)
         within = torch.zeros(size, size)
@@ -91,9 +94,7 @@ class Mixture(nn.Module):
         return torch.cat([self._means_of(some) for some in contexts.split(TOGETHER)])
 
     def _means_of(self, contexts: Tensor) -> Tensor:
-        residual, means, factors, logits = (
-            cast("Tensor", each) for each in (self.residual, self.means, self.factors, self.logits)
-        )
+        residual, means, factors, logits = self.residual, self.means, self.factors, self.logits
         components, size, rank = factors.shape
         values, mask = contexts.split([size, self.pixels], dim=1)
         known = mask.repeat_interleave(self.channels, dim=1)
@@ -120,7 +121,9 @@ class Mixture(nn.Module):
         guess = share @ means + (share.unsqueeze(2) * u.squeeze(3)).flatten(1) @ flat.mT
         rest = (given - guess.gather(1, places)) * valid
         weights = torch.cholesky_solve(rest.unsqueeze(2), lower).squeeze(2)
-        return guess + torch.zeros_like(values).scatter_(1, places, weights * valid) @ residual
+        placed = torch.zeros_like(values).scatter_(1, places, weights * valid)
+        found: Tensor = guess + placed @ residual
+        return found
 
 
 def cluster(rows: Tensor, count: int) -> Tensor:

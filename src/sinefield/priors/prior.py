@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast, final
+from typing import Any, Final, final
 
 import torch
 from torch import Tensor, nn
@@ -84,6 +84,10 @@ class Prior(nn.Module):
     """
 
     architecture = "prior"
+    points: Tensor
+    latent_mean: Tensor
+    latent_factor: Tensor
+    calibration: Tensor
 
     def __init__(
         self,
@@ -142,7 +146,7 @@ class Prior(nn.Module):
         self.generator = _generator_of(method, member, latent, pixels)
         self.encoder = encoder_named(
             encoder,
-            cast("Tensor", self.points),
+            self.points,
             self.shape,
             channels,
             latent=latent,
@@ -170,7 +174,7 @@ class Prior(nn.Module):
         generator = self.generator
         if isinstance(generator, LastLayer):
             return generator.values(latents)
-        return generator.chain(latents)(cast("Tensor", self.points))
+        return generator.chain(latents)(self.points)
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Return what a prior makes of contexts ``(n, in_features)``, ``(n, out_features)``; see the module."""
@@ -201,7 +205,7 @@ class Prior(nn.Module):
         They are what the fields of :meth:`found` give at the pixels.
         """
         means, sizes = self.values(self.encode(contexts)).split(self.channels, dim=-1)
-        return means, sizes * cast("Tensor", self.calibration)
+        return means, sizes * self.calibration
 
     @torch.no_grad()
     def found(self, context: Tensor) -> Completion:
@@ -214,7 +218,7 @@ class Prior(nn.Module):
         """Return the field of a latent ``(k,)``, and that of its spread."""
         both = self.generator.field(latent)
         first, second = (self._outputs(both, part) for part in (0, 1))
-        factor = cast("Tensor", self.calibration)
+        factor = self.calibration
         last = list(dict(second.named_parameters()).values())[-2:]
         for each in last:
             each.mul_(factor)
@@ -235,7 +239,7 @@ class Prior(nn.Module):
     def sample(self, generator: torch.Generator) -> Tensor:
         """Return a latent ``(k,)`` from the Gaussian of those of the training pictures."""
         noise = torch.randn(self.latent, generator=generator)
-        return cast("Tensor", self.latent_mean) + cast("Tensor", self.latent_factor) @ noise
+        return self.latent_mean + self.latent_factor @ noise
 
     # ---- what is known before it is trained
 
@@ -317,7 +321,7 @@ def settings_of(height: int, width: int, channels: int, method: str, **changes: 
             "hidden_layers": 0,
             "first_omega": math.pi * max(height, width),
         }
-    chosen = {"height": height, "width": width, "method": method, **small, **deep}
+    chosen: dict[str, Any] = {"height": height, "width": width, "method": method, **small, **deep}
     chosen |= {name: each for name, each in changes.items() if each is not None}
     chosen["in_features"] = pixels * (channels + 1)
     chosen["out_features"] = 2 * pixels * channels + int(chosen["latent"]) + 1

@@ -65,9 +65,9 @@ class Residual:
 
     def __call__(self, prior: Derivatives, picture: Tensor, gain: Tensor) -> Tensor:
         """Return C, one row for each context."""
-        means, sizes, latents, weights = prior.value.split(
-            [self.size, self.size, prior.value.shape[1] - 2 * self.size - 1, 1], dim=1
-        )
+        latent = prior.value.shape[1] - 2 * self.size - 1
+        parts: tuple[Tensor, ...] = prior.value.split([self.size, self.size, latent, 1], dim=1)
+        means, sizes, latents, weights = parts
         match self.term:
             case "picture":
                 return (means - picture) * gain
@@ -171,17 +171,18 @@ def train(
 
 @torch.no_grad()
 def learn_latents(prior: Prior, pictures: Tensor) -> None:
-    """Take mean and covariance of the latents of pictures ``(n, pixels, c)`` of which a third of the pixels is known.
+    """Take mean and covariance of the latents of pictures ``(n, pixels, c)``, of which a third of the pixels is known.
 
-    All of them would take far longer, and tell hardly more.
+    Or a hundred: more would take far longer, and tell hardly more.
     """
-    masks = random_masks(len(pictures), prior.pixels, max(1, prior.pixels // 3), torch.Generator().manual_seed(0))
+    known = max(1, min(100, prior.pixels // 3))
+    masks = random_masks(len(pictures), prior.pixels, known, torch.Generator().manual_seed(0))
     latents = prior.encode(context_of(pictures, masks)).double()
     centred = latents - latents.mean(0)
     covariance = centred.mT @ centred / len(latents)
     covariance.diagonal().add_(1e-6 + 1e-3 * covariance.diagonal().mean())
-    cast("Tensor", prior.latent_mean).copy_(latents.mean(0))
-    cast("Tensor", prior.latent_factor).copy_(torch.linalg.cholesky(covariance))
+    prior.latent_mean.copy_(latents.mean(0))
+    prior.latent_factor.copy_(torch.linalg.cholesky(covariance))
 
 
 @torch.no_grad()
@@ -191,14 +192,14 @@ def calibrate(prior: Prior, pictures: Tensor) -> None:
     Contexts have 10, 50 and 200 known pixels, or as many as there are; errors at known pixels do not count.
     """
     generator = torch.Generator().manual_seed(0)
-    cast("Tensor", prior.calibration).fill_(1.0)
+    prior.calibration.fill_(1.0)
     ratios = []
     for known in known_counts(prior.pixels):
         mask = random_masks(len(pictures), prior.pixels, known, generator)
         means, sizes = prior.complete(context_of(pictures, mask))
         ratios.append(((means - pictures).abs() / sizes.clamp(min=1e-6))[mask == 0].flatten())
     ratio = torch.cat(ratios)
-    cast("Tensor", prior.calibration).fill_(float(ratio.kthvalue(max(1, round(COVERAGE * len(ratio)))).values))
+    prior.calibration.fill_(float(ratio.kthvalue(max(1, round(COVERAGE * len(ratio)))).values))
 
 
 def known_counts(pixels: int) -> list[int]:
