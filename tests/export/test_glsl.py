@@ -197,3 +197,8 @@ def test_the_file_says_how_exact_it_is(tmp_path: Path) -> None:
         r"\d \+ \d \+ \d \+ \d decimals: error of the value at most 0.000\d, of its gradient at most", told
     )
     assert "y in [-0.75, 0.75], x in [-1, 1]" in text
+
+
+def test_a_shader_that_takes_long_to_compile_is_told(tmp_path: Path) -> None:
+    assert "compile" not in glsl.write(subject_of(network("siren")), tmp_path / "short.glsl")
+    assert "so long a shader takes many" in glsl.write(subject_of(network("siren", width=120)), tmp_path / "long.glsl")

@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import nn
 
+import sinefield
 from exported import IMAGE, NETWORKS, derivatives_of, difference, network, points_of, subject_of
 from sinefield.export import numpy_source
 from sinefield.export.steps import CURVES, Curve
-from sinefield.fields import TiledSiren
+from sinefield.fields import Sum, TiledSiren
 from sinefield.signals.image import ImageSignal
 
 
@@ -100,8 +101,21 @@ def test_what_a_file_tells_is_never_code() -> None:
     run(numpy_source.source_of(subject))
 
 
+@pytest.mark.parametrize(("tiles", "extent", "overlap"), [("2x3", "0.75x1.0", 0.4), ("1x4", "", 1.0), ("1x1", "", 0.2)])
+def test_tiles_are_joined_as_the_field_joins_them(tiles: str, extent: str, overlap: float) -> None:
+    torch.manual_seed(0)
+    field = TiledSiren(2, 3, 6, 1, tiles=tiles, extent=extent, overlap=overlap).double()
+    written = run(numpy_source.source_of(subject_of(field)))
+    points = (points_of(300, 2) * 1.1).double()  # some of them outside
+    u = sinefield.jet(field, points)
+    expected = [each.detach().numpy() for each in (u.value, u.jacobian, u.laplacian, u.hessian)]
+    assert difference(written["value"](points.numpy()), expected[0]) < 1e-13
+    for found, exact in zip(written["derivatives"](points.numpy()), expected, strict=True):
+        assert difference(found, exact) < 1e-12
+
+
 def test_what_is_made_of_several_networks_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"field.safetensors cannot be exported so: a TiledSiren is no sequence"):
-        numpy_source.source_of(subject_of(TiledSiren(2, 3, hidden_features=4, tiles="2x2")))
+    with pytest.raises(ValueError, match=r"field.safetensors cannot be exported so: a Sum is no sequence"):
+        numpy_source.source_of(subject_of(Sum(network("siren"), network("siren"))))
     with pytest.raises(ValueError, match="a Bilinear is no sequence"):
         numpy_source.source_of(subject_of(nn.Sequential(nn.Linear(2, 2), nn.Bilinear(2, 2, 1))))

@@ -75,7 +75,11 @@ FORMATS: Mapping[str, Format] = {
         options=("resolution",),
         needs="sinefield.export.glb:check",
     ),
-    ".py": Format("a Python file that needs NumPy alone", "sinefield.export.numpy_source:write"),
+    ".py": Format(
+        "a Python file that needs NumPy alone",
+        "sinefield.export.numpy_source:write",
+        needs="sinefield.export.numpy_source:check",
+    ),
     ".html": Format(
         "a page to look at it in a browser",
         "sinefield.viewer.page:export",

@@ -26,6 +26,9 @@ AXES: Final = "xyzw"
 ERROR: Final = 1e-3
 """The error of a value that a shader has at most, unless another is asked for; a step of 8 bits is 8e-3."""
 
+LONG: Final = 250_000
+"""Bytes from which a shader is told to be long: 128 x 2 features take 20 s without a graphics processor."""
+
 _SINE = """\
 // Sine and cosine to 2e-7, for |a| to some thousands.
 vec4 snp(vec4 r){vec4 q=r*r;return r*(.999999977+q*(-.166666476+q*(.00833289982+q*(-.000198008978+q*2.5904885e-6))));}
@@ -53,9 +56,12 @@ def write(subject: Subject, path: Path, *, shadertoy: bool = False, error: float
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="ascii")
     gradient = "" if found.gradient is None else f", of its gradient at most {found.gradient:.1g}"
+    long = (
+        "; so long a shader takes many seconds to compile, that of a narrower field fewer" if len(text) > LONG else ""
+    )
     return (
         f"{len(text):,} bytes, {' + '.join(map(str, found.counts))} decimals: error of the value at most "
-        f"{found.value:.1g}{gradient}"
+        f"{found.value:.1g}{gradient}{long}"
     )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sinefield.export.steps import Array, Curve, Dense, Radial, Step
-from sinefield.export.subject import Subject
+from sinefield.export.steps import Array, Curve, Dense, Radial, Step, tiles_of
+from sinefield.export.subject import Subject, check_steps
 from sinefield.io.files import replacing
 
 _HEAD = '''\
@@ -42,10 +42,7 @@ def value(points):
     points = np.asarray(points, float).reshape(-1, {d})
     found = np.empty((len(points), {c}))
     for start in range(0, len(points), 4096):
-        h = points[start : start + 4096]
-        for step, *weights in STEPS:
-            h = step(h, *weights)[0]
-        found[start : start + 4096] = h
+        found[start : start + 4096] = _value(points[start : start + 4096])
     return found
 
 
@@ -55,16 +52,85 @@ def derivatives(points):
     blocks = [_jet(points[start : start + 1024]) for start in range(0, max(len(points), 1), 1024)]
     value, first, second = (np.concatenate(each, axis=-2) for each in zip(*blocks))
     return value, np.moveaxis(first, 0, -1), np.einsum("iinc->nc", second), np.moveaxis(second, (0, 1), (-2, -1))
+'''
+
+_NETWORK = """
+
+def _value(points, k=None):
+    h = points
+    for step, *weights in _steps(k):
+        h = step(h, *weights)[0]
+    return h
 
 
-def _jet(points):
+def _jet(points, k=None):
     h = points
     t = np.broadcast_to(np.eye({d})[:, None, :], ({d}, *points.shape))  # dh/dx_i, (i, n, m)
     s = np.zeros(({d}, {d}, *points.shape))  # d2h/dx_i dx_j, (i, j, n, m)
-    for step, *weights in STEPS:
+    for step, *weights in _steps(k):
         h, slope, bend = step(h, *weights)
         t, s = slope(t), bend(t[:, None], t) + slope(s)
     return h, t, s
+
+
+def _steps(k):
+    def chosen(each):
+        return each[k] if np.ndim(each) and k is not None else each
+
+    return [(step, *map(chosen, weights)) for step, *weights in STEPS]
+"""
+
+# Σ_k w_k Φ_k, where w_k is a product over axes, by Leibniz's rule; a tile is evaluated where its weight is not zero.
+_TILES = '''
+
+COUNTS, EXTENT, OVERLAP = {counts}, {extent}, {overlap!r}
+
+
+def _value(points):
+    total = np.zeros((len(points), {c}))
+    for k, some, offsets, factors in _tiles(points):
+        total[some] += np.prod(factors[:, 0], axis=0)[:, None] * _value_of_one(offsets, k)
+    return total
+
+
+def _jet(points):
+    shape = (len(points), {c})
+    value, first, second = np.zeros(shape), np.zeros(({d}, *shape)), np.zeros(({d}, {d}, *shape))
+    for k, some, offsets, factors in _tiles(points):
+        h, t, s = _jet_of_one(offsets, k)
+
+        def weight(*axes):
+            return np.prod([factor[axes.count(i)] for i, factor in enumerate(factors)], axis=0)[:, None]
+
+        value[some] += weight() * h
+        for i in range({d}):
+            first[i, some] += weight() * t[i] + weight(i) * h
+            for j in range({d}):
+                second[i, j, some] += weight() * s[i, j] + weight(i) * t[j] + weight(j) * t[i] + weight(i, j) * h
+    return value, first, second
+
+
+def _tiles(points):
+    """Yield tiles: number, which points they have a weight at, places from the middle, factors of the weights."""
+    for k, index in enumerate(np.ndindex(*COUNTS)):
+        factors = np.array([_factor(points[:, i], i, index[i]) for i in range({d})])  # (axis, order, n)
+        some = np.flatnonzero((factors[:, 0] > 0).all(axis=0))
+        middle = [(2 * index[i] + 1 - COUNTS[i]) * EXTENT[i] / COUNTS[i] for i in range({d})]
+        yield k, some, points[some] - middle, factors[:, :, some]
+
+
+def _factor(x, i, index):
+    """Return the weight of a tile along an axis, from 0 to 1 and back across the overlaps, and two derivatives."""
+    width = 2 * EXTENT[i] / COUNTS[i]
+    value, slope, bend = np.ones_like(x), np.zeros_like(x), np.zeros_like(x)
+    for seam, sign in ((index, 1), (index + 1, -1)):
+        if 0 < seam < COUNTS[i]:
+            c = sign / (OVERLAP * width)
+            t = np.clip(c * (x + EXTENT[i] - seam * width) + 0.5, 0, 1)
+            r = t**3 * (t * (6 * t - 15) + 10), 30 * (t * (t - 1)) ** 2 * c, 60 * t * (t - 1) * (2 * t - 1) * c**2
+            bend = bend * r[0] + 2 * slope * r[1] + value * r[2]
+            value, slope = value * r[0], slope * r[0] + value * r[1]
+    return value, slope, bend
 '''
 
 _MAPS = {
@@ -138,7 +204,8 @@ def source_of(subject: Subject) -> str:
     Raises:
         ValueError: the field is none that can be written so.
     """
-    steps = subject.steps
+    tiles = tiles_of(subject.field)
+    steps = subject.steps if tiles is None else tiles.steps
     d, c = steps.in_features, steps.out_features
     lattice = subject.lattice
     parts = [
@@ -158,10 +225,26 @@ def source_of(subject: Subject) -> str:
     parts += [_definition(name) for name in steps.curves]
     parts.append("\n\nSTEPS = (\n" + "".join(_written(each) for each in steps.steps) + ")\n")
     parts.append(_BODY.format(d=d, c=c))
+    network = _NETWORK.format(d=d)
+    if tiles is not None:
+        network = network.replace("def _value(", "def _value_of_one(").replace("def _jet(", "def _jet_of_one(")
+        grid = {"counts": tiles.counts, "extent": tuple(map(float, tiles.extent)), "overlap": float(tiles.overlap)}
+        parts.append(_TILES.format(d=d, c=c, **grid))
+    parts.append(network)
     if lattice is not None:
         numbers = {"contrast": lattice.contrast, "low": lattice.low}
         parts.append(_SAMPLE.format(shape=lattice.shape, extent=lattice.extent, c=c, d=d, **numbers))
     return "".join(parts)
+
+
+def check(subject: Subject) -> None:
+    """Refuse a field that is neither a sequence of steps nor tiles.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if tiles_of(subject.field) is None:
+        check_steps(subject)
 
 
 def _counted(count: int, noun: str) -> str:

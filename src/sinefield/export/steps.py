@@ -131,12 +131,12 @@ class Steps:
     @property
     def in_features(self) -> int:
         """The number of inputs, d."""
-        return int(next(_matrix(each).shape[1] for each in self.steps if not isinstance(each, Curve)))
+        return int(next(_matrix(each).shape[-1] for each in self.steps if not isinstance(each, Curve)))
 
     @property
     def out_features(self) -> int:
         """The number of outputs, c."""
-        return int(next(_matrix(each).shape[0] for each in reversed(self.steps) if not isinstance(each, Curve)))
+        return int(next(_matrix(each).shape[-2] for each in reversed(self.steps) if not isinstance(each, Curve)))
 
     @property
     def curves(self) -> tuple[str, ...]:
@@ -154,6 +154,24 @@ class Steps:
             else:
                 found.append(step)
         return Steps(tuple(found))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """A grid of networks of one shape, joined by a partition of unity.
+
+    Args:
+        steps: of the places from the middle of a tile; weights have a leading axis, one for each tile, in C order.
+        counts: how many tiles there are along each axis.
+        extent: half the length of each axis.
+        overlap: of neighbouring tiles, as part of a tile.
+    """
+
+    steps: Steps
+    counts: tuple[int, ...]
+    extent: tuple[float, ...]
+    overlap: float
 
 
 def _matrix(step: Dense | Radial) -> Array:
@@ -178,7 +196,24 @@ def steps_of(field: nn.Module) -> Steps:
         raise ValueError(
             f"a {type(field).__name__} without an affine map cannot be exported; give it one layer at least"
         )
+    for each in steps:
+        if isinstance(each, Dense) and each.weight.ndim != 2:
+            raise ValueError(f"fields side by side, with weights {each.weight.shape}, are exported one by one")
     return Steps(steps)
+
+
+def tiles_of(field: nn.Module) -> Tiles | None:
+    """Return a grid of networks, see :mod:`sinefield.fields.tiled`; None: the field is none."""
+    if getattr(field, "architecture", None) != "tiled":
+        return None
+    tiled: Any = field
+    steps = [each for each in _steps(tiled.tiles) if each is not None]
+    first = steps[0]
+    assert isinstance(first, Dense), "a SIREN begins with an affine map"
+    # In places from the middle of the tile, in the coordinates of the whole.
+    scales = [count / ((1 + tiled.overlap) * e) for count, e in zip(tiled.counts, tiled.extent, strict=True)]
+    steps[0] = Dense(first.weight.astype(np.float64) * scales, first.bias.astype(np.float64))
+    return Tiles(Steps(tuple(steps)), tiled.counts, tiled.extent, tiled.overlap)
 
 
 def _steps(module: nn.Module) -> Iterator[Step | None]:
@@ -253,10 +288,8 @@ def _check(part: object) -> None:
 
 
 def _dense(weight: Tensor, bias: Tensor | None) -> Dense:
-    if weight.ndim != 2:
-        raise ValueError(f"fields side by side, with weights {tuple(weight.shape)}, are exported one by one")
     array = _array(weight)
-    return Dense(array, np.zeros(len(array), array.dtype) if bias is None else _array(bias))
+    return Dense(array, np.zeros(array.shape[:-1], array.dtype) if bias is None else _array(bias))
 
 
 def _array(tensor: Tensor) -> Array:

@@ -56,6 +56,11 @@ class Subject:
             raise ValueError(f"{self.path} cannot be exported so: {error}") from error
 
     @property
+    def dimension(self) -> int:
+        """The number of coordinates, d."""
+        return int(getattr(self.field, "in_features", 0)) or self.steps.in_features
+
+    @property
     def size(self) -> int:
         """The length of the field file in bytes."""
         with plain_file(self.path) as stored:
@@ -79,7 +84,7 @@ class Subject:
         named = getattr(self.field, "axes", None)
         if self.signal is not None:
             named = [each.name for each in self.signal.axes]
-        return tuple(named or (f"x{k}" for k in range(self.steps.in_features)))
+        return tuple(named or (f"x{k}" for k in range(self.dimension)))
 
     @property
     def box(self) -> tuple[tuple[float, float], ...]:
@@ -87,7 +92,7 @@ class Subject:
         lower, upper = (getattr(self.signal, each, None) for each in ("lower", "upper"))
         if lower is not None and upper is not None:
             return tuple(zip(lower, upper, strict=True))
-        extent = (1.0,) * self.steps.in_features if self.lattice is None else self.lattice.extent
+        extent = (1.0,) * self.dimension if self.lattice is None else self.lattice.extent
         return tuple((-each, each) for each in extent)
 
     @property
