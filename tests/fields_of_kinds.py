@@ -66,8 +66,18 @@ _FIELDS: dict[str, Callable[[], tuple[nn.Module, Signal]]] = {
         fields.Sum(_siren(2, 1), fields.Product(_siren(2, 1, 4.0), _siren(2, 1, 5.0))),
         EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0)),
     ),
+    "closed": lambda: (
+        fields.Sum(
+            fields.Distance(2, 1, factor=2.0, rounding=0.1, at_0=0.3, at_1=-0.2),
+            fields.Product(fields.Window(2, 1, "gaussian", "0.1,0.2,0.4"), _siren(2, 1, 5.0)),
+            fields.Product(fields.Window(2, 1, "inside", "0,0,0.5,0.2"), _siren(2, 1, 3.0)),
+            fields.Product(fields.Window(2, 1, "strip", "0,-0.3,0.5,0.4"), _siren(2, 1, 3.0)),
+            fields.Product(fields.Window(2, 1, "layer", "1,0.4,0.3"), fields.Constant(2, 1, 0.7)),
+        ),
+        EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0)),
+    ),
     "unknown": lambda: (
-        fields.Sum(_siren(2, 1), fields.Distance(2, 1, at_0=0.0, at_1=0.0)),
+        fields.Sum(_siren(2, 1), fields.build("relu-rbf", 2, 1, hidden_features=8, hidden_layers=0, frequencies=8)),
         EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0)),
     ),
 }

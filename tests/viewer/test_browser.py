@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import copy
-import os
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,86 +10,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from fields_of_kinds import field_of, write_field
+from fields_of_kinds import field_of
 from sinefield.geometry import Camera
 from sinefield.jet import jet
 from sinefield.signals.audio import AudioSignal
 from sinefield.signals.image import ImageSignal
 from sinefield.signals.shape import ShapeSignal
-from sinefield.viewer.page import write_page
 from sinefield.viewer.views import view_of
 
-playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
-
-ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-NUMBERS = """async () => {
-  const viewer = document.querySelector("#viewer").viewer;
-  await viewer.shown.finished();
-  const bytes = new Uint8Array(viewer.shown.numbers.buffer);
-  let text = "";
-  for (let k = 0; k < bytes.length; k += 32768) text += String.fromCharCode(...bytes.subarray(k, k + 32768));
-  const { canvas } = viewer, shown = viewer.shown;
-  return { numbers: btoa(text), width: canvas.width, height: canvas.height, channels: shown.quantityShown.channels,
-    from: shown.placeAt(0, 0), to: shown.placeAt(canvas.width, canvas.height) };
-}"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    assert path, "there is no chromium; install it, or name one in CHROMIUM"
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield started
-        started.close()
-
-
-class Opened:
-    """A page in the browser, what it said on its console, and whom it asked for something."""
-
-    def __init__(self, browser: Any, address: str, **context: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 320, "height": 420}, accept_downloads=True, **context)
-        self.page = self.context.new_page()
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(address)
-        self.finished()
-
-    def finished(self) -> None:
-        self.page.wait_for_selector("#viewer[data-state=done]", timeout=60_000)
-
-    def run(self, script: str) -> Any:
-        return self.page.evaluate(f"() => {{ const viewer = document.querySelector('#viewer').viewer; {script} }}")
-
-    def numbers(self) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        found = self.page.evaluate(NUMBERS)
-        numbers = np.frombuffer(base64.b64decode(found["numbers"]), np.float32)
-        return numbers.reshape(found["height"], found["width"], found["channels"]), found
-
-    def close(self) -> None:
-        others = [each for each in self.asked if not each.startswith(("file:", "data:", "blob:"))]
-        self.context.close()
-        assert self.said == []
-        assert others == []
-
-
-@pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    pages: list[Opened] = []
-
-    def open_field(name: str, anchor: str = "", **context: Any) -> Opened:
-        path = tmp_path / f"{name}.html"
-        write_page(write_field(name, tmp_path), path)
-        pages.append(Opened(browser, path.as_uri() + anchor, **context))
-        return pages[-1]
-
-    yield open_field
-    for each in pages:
-        each.close()
 
 
 def psnr(found: NDArray[Any], truth: NDArray[Any], width: float) -> float:
@@ -120,14 +44,14 @@ def test_pictures_agree_with_what_is_rendered(opened: Any, name: str, zoom: int)
         assert psnr(numbers, truth, width) > 70, quantity
 
 
-@pytest.mark.parametrize("name", ["video", "volume", "outline", "plane", "complex", "heat", "sum"])
+@pytest.mark.parametrize("name", ["video", "volume", "outline", "plane", "complex", "heat", "sum", "closed"])
 def test_planes_agree_with_the_field(opened: Any, name: str) -> None:
     """Every quantity of every plane is what the field's jet is at the points that the page says it shows."""
     page = opened(name)
     field, signal = field_of(name)
     view = view_of(signal, field)
     for number, plane in enumerate(view["planes"]):
-        page.run(f"viewer.show({number}); viewer.shown.values = viewer.shown.values.map((x) => 0.75 * x)")
+        page.run(f"viewer.show({number}); viewer.shown.values = viewer.view.sliders.map((x) => 0.75 * x.value)")
         for quantity in view["read"]["quantities"]:
             page.run(f"viewer.chooseQuantity('{quantity['name']}')")
             numbers, found = page.numbers()

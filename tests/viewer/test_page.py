@@ -156,7 +156,7 @@ def test_planes_lie_where_the_signal_says(name: str) -> None:
 def test_what_the_page_cannot_evaluate_is_told(tmp_path: Path) -> None:
     described, weights = parts_of(page_of(write_field("unknown", tmp_path)))
     assert described["field"] is None
-    assert described["reason"] == "The page cannot evaluate a Distance."
+    assert described["reason"] == "The page cannot evaluate a layer of the type SquaredDistances."
     assert described["picture"]
     assert weights.size == 0
 

@@ -1,24 +1,48 @@
 """Fields as the page evaluates them: a description as JSON, and their weights as numbers one after the other.
 
 A description is a tree. Its leaves are chains of layers x ↦ σ(W x + b), in which ω₀ is part of W and b, since
-sin(ω (W x + b)) = sin((ωW) x + ωb); a layer without an activation ends a network. What stands above leaves is a grid
-of tiles, a sum or a product.
+sin(ω (W x + b)) = sin((ωW) x + ωb); a layer without an activation ends a network; and functions in closed form. What
+stands above leaves is a grid of tiles, a sum, a product, slabs, or a field in a stretched coordinate.
 """
 
 from __future__ import annotations
 
-from typing import Any, final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sinefield.fields import Affine, Field, Product, Sine, Sum, TiledSiren
+from sinefield.fields import (
+    Affine,
+    Chain,
+    Constant,
+    Distance,
+    Expansion,
+    Field,
+    Product,
+    Sine,
+    Sum,
+    TiledSiren,
+    Window,
+    activation,
+    evaluating,
+)
 from sinefield.fields.activations import ACTIVATIONS, Activation
-from sinefield.fields.chain import Chain
+from sinefield.fields.expansion import ComplexExpansion
+from sinefield.fields.slabs import Slabs
+from sinefield.fields.stretched import Stretched
 
 Doubles = NDArray[np.float64]
+
+_ERROR: Final = 1e-4  # of the largest value: what single precision may be off
+
+_CURVES: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
+    "sine": torch.sin,
+    **{name: activation(name) for name in ACTIVATIONS},
+}
 
 
 class NotShownError(ValueError):
@@ -40,9 +64,9 @@ class Weights:
         self.count += self._parts[-1].size
         return start
 
-    def stored(self) -> NDArray[np.float32]:
-        """Return all numbers in single precision."""
-        return np.concatenate([np.empty(0), *self._parts]).astype("<f4")
+    def stored(self, *, double: bool = False) -> NDArray[Any]:
+        """Return all numbers, in single precision unless double is asked for."""
+        return np.concatenate([np.empty(0), *self._parts]).astype("<f8" if double else "<f4")
 
 
 def describe(field: nn.Module, weights: Weights) -> dict[str, Any]:
@@ -64,9 +88,81 @@ def describe(field: nn.Module, weights: Weights) -> dict[str, Any]:
             return {"type": "sum", "parts": [describe(each, weights) for each in field.terms]}
         case Product():
             return {"type": "product", "parts": [describe(each, weights) for each in (field.first, field.second)]}
+        case Slabs():
+            parts = [describe(each, weights) for each in field.fields]
+            return {"type": "slabs", "parts": parts, "axis": field.axis, "edges": field.edges.tolist()}
+        case Stretched():
+            numbers = {name: getattr(field, name) for name in ("axis", "centre", "width", "factor", "shift")}
+            return {"type": "stretched", "parts": [describe(field.field, weights)], **numbers}
         case Field():
             return {"type": "chain", "layers": _layers(field.chain(), weights)}
+    return _closed(field)
+
+
+def _closed(field: nn.Module) -> dict[str, Any]:
+    """Return the description of a function in closed form.
+
+    Raises:
+        NotShownError: it is none that the page knows.
+    """
+    match field:
+        case Distance():
+            return {"type": "distance", "factor": field.factor, "rounding": field.rounding, "centre": field.centre}
+        case Window():
+            return {"type": "window", "kind": field.settings["kind"], "numbers": [_finite(x) for x in field.numbers]}
+        case Constant():
+            return {"type": "constant", "values": field.theta.tolist()}
+        case Expansion() | ComplexExpansion() if not bool(field.weight.any()):
+            return {"type": "constant", "values": [0.0] * field.out_features}
     raise NotShownError(f"the page cannot evaluate a {type(field).__name__}")
+
+
+def needs_double(field: nn.Module, node: Any, weights: Weights, points: Tensor) -> bool:
+    """Return whether single precision is too little for a field, such as one of large terms that cancel.
+
+    Args:
+        field: Φ.
+        node: its description.
+        weights: of it.
+        points: where it is looked at, ``(n, d)``.
+    """
+    if any(each["type"] in ("slabs", "stretched") for each in _nodes(node)):
+        return True  # what the graphics processor does not evaluate
+    largest = 0.0
+    single, double = torch.from_numpy(weights.stored()), torch.from_numpy(weights.stored(double=True))
+    for each in _nodes(node):
+        if each["type"] != "chain":
+            continue
+        found, truth = points.float(), points.double()
+        for layer in each["layers"]:
+            m, n = layer["outputs"], layer["inputs"]
+            act = _CURVES[layer["activation"]]
+            found, truth = (
+                act(
+                    nn.functional.linear(
+                        x,
+                        numbers[layer["weight"] : layer["weight"] + m * n].reshape(m, n),
+                        numbers[layer["bias"] : layer["bias"] + m],
+                    )
+                )
+                for x, numbers in ((found, single), (truth, double))
+            )
+        largest = max(largest, float((found - truth).abs().max()))
+    with evaluating(field) as like:
+        size = float(field(points.to(like.dtype)).abs().max())
+    return largest > _ERROR * size
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    """Yield a description and those it is made of."""
+    yield node
+    for each in node.get("parts", ()):
+        yield from _nodes(each)
+
+
+def _finite(x: float) -> float:
+    """Return a number that JSON has, for bounds that may be infinite."""
+    return min(max(x, -1e30), 1e30)
 
 
 def _of_places(field: TiledSiren) -> Chain:

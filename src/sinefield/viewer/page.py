@@ -25,11 +25,12 @@ from torch import nn
 from sinefield import __version__, checkpoint, kinds
 from sinefield.fields import Network
 from sinefield.io.files import replacing
-from sinefield.viewer.described import NotShownError, Weights, describe
+from sinefield.viewer.described import NotShownError, Weights, describe, needs_double
 from sinefield.viewer.original import original_of, picture_of
 from sinefield.viewer.views import view_of
 
 MODULES: Final = (
+    "closed",
     "network",
     "graphics",
     "evaluation",
@@ -125,15 +126,32 @@ def _page_of(subject: Subject, original: str | Path | None) -> tuple[str, int]:
         "view": view_of(signal, module),
         "palettes": _palettes(),
     }
+    double = False
     try:
-        found["field"] = describe(module, weights)
+        found["field"] = node = describe(module, weights)
+        found["exact"] = double = needs_double(module, node, weights, _looked_at(found["view"]))
     except NotShownError as error:
         weights = Weights()
         found |= {"field": None, "reason": f"{error}."[:1].upper() + f"{error}."[1:]}
     found["picture"] = picture_of(module, signal)
     found["original"] = original_of(signal, subject.path, header, original)
-    stored = weights.stored()
-    return _html(found, base64.b64encode(stored.tobytes()).decode()), stored.size
+    stored = weights.stored(double=double)
+    return _html(found, base64.b64encode(stored.tobytes()).decode()), stored.nbytes // 4
+
+
+def _looked_at(view: Mapping[str, Any]) -> torch.Tensor:
+    """Return some points ``(n, d)`` that a page shows at first."""
+    if "sound" in view:
+        sound = view["sound"]
+        return sound["origin"] + torch.linspace(0, sound["seconds"], 64)[:, None] * sound["direction"]
+    plane = view["planes"][0]
+    point = torch.tensor(plane["origin"], dtype=torch.float64)
+    for each in plane["sliders"]:
+        slider = view["sliders"][each]
+        point = point + slider["value"] * torch.tensor(slider["direction"], dtype=torch.float64)
+    s, t = torch.meshgrid(torch.linspace(0, 1, 12), torch.linspace(0, 1, 12), indexing="ij")
+    right, down = (torch.tensor(plane[name], dtype=torch.float64) for name in ("right", "down"))
+    return point + plane["width"] * s.reshape(-1, 1) * right + plane["height"] * t.reshape(-1, 1) * down
 
 
 @cache

@@ -13,7 +13,7 @@ export class Evaluation {
     this.graphics = null;
     this.reason = "";
     if (exact) {
-      this.reason = "This field needs double precision and is drawn slowly, without the graphics processor.";
+      this.reason = "This field needs double precision.";
       return;
     }
     try {
@@ -30,7 +30,7 @@ export class Evaluation {
 
   // {value, slopes, laplacian} on a grid {origin, right, down, width, height}, each (height, width, outputs).
   async evaluate(grid, order) {
-    return this.graphics ? this.evaluateNode(this.node, grid, order) : this.evaluateHere(grid, order);
+    return this.graphics ? this.evaluateNode(this.node, grid, order) : this.evaluateHere(this.node, grid, order);
   }
 
   // The jet at one point, in double precision.
@@ -41,13 +41,14 @@ export class Evaluation {
   async evaluateNode(node, grid, order) {
     if (node.type === "chain") return this.graphics.evaluate(node.layers, grid, order);
     if (node.type === "tiled") return this.evaluateTiles(node, grid, order);
+    if (!node.parts) return this.evaluateHere(node, grid, order);
     const parts = await Promise.all(node.parts.map((each) => this.evaluateNode(each, grid, order)));
     const points = grid.width * grid.height;
     return parts.slice(1).reduce((a, b) => (node.type === "sum" ? add(a, b) : multiply(a, b, points)), parts[0]);
   }
 
-  async evaluateHere(grid, order) {
-    const d = grid.origin.length, points = grid.width * grid.height, outputs = outputsOf(this.node);
+  async evaluateHere(node, grid, order) {
+    const d = grid.origin.length, points = grid.width * grid.height, outputs = outputsOf(node);
     const arrays = () => new Float64Array(points * outputs);
     const found = {
       value: arrays(),
@@ -57,7 +58,8 @@ export class Evaluation {
     let since = performance.now();
     for (let n = 0; n < points; n++) {
       const x = n % grid.width, y = Math.floor(n / grid.width);
-      const jet = this.at(grid.origin.map((o, k) => o + x * grid.right[k] + y * grid.down[k]), order);
+      const point = grid.origin.map((o, k) => o + x * grid.right[k] + y * grid.down[k]);
+      const jet = evaluateField(node, this.weights, point, order);
       found.value.set(jet.value, n * outputs);
       for (let i = 0; order > 0 && i < d; i++) found.slopes[i].set(jet.slopes[i], n * outputs);
       if (order > 0) found.laplacian.set(jet.laplacian, n * outputs);
@@ -173,9 +175,10 @@ function multiply(a, b, points) {
 }
 
 function networksOf(node) {
-  return node.parts ? node.parts.flatMap(networksOf) : [node];
+  return node.parts ? node.parts.flatMap(networksOf) : node.layers ? [node] : [];
 }
 
 export function outputsOf(node) {
-  return node.parts ? Math.max(...node.parts.map(outputsOf)) : node.layers.at(-1).outputs;
+  if (node.parts) return Math.max(...node.parts.map(outputsOf));
+  return node.layers ? node.layers.at(-1).outputs : (node.values?.length ?? 1);
 }

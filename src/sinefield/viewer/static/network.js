@@ -1,6 +1,8 @@
 // Networks in double precision, one point at a time: the numbers under the pointer, and what a browser without WebGL 2
 // draws with. A jet is the value at a point, the slopes along each axis and the Laplacian; lanes hold them in turn.
 
+import { CLOSED_FORMS } from "./closed.js";
+
 const SELU = [1.0507009873554805, 1.6732632423543772];
 
 // σ(a), σ'(a) and σ''(a) of each activation.
@@ -74,8 +76,35 @@ export function evaluateField(node, weights, point, order) {
     }
     return total ?? emptyJet(node.layers.at(-1).outputs, point.length);
   }
+  if (node.type in CLOSED_FORMS) return CLOSED_FORMS[node.type](node, point);
+  if (node.type === "slabs") {
+    const later = node.edges.slice(1, -1).filter((edge) => point[node.axis] > edge).length;
+    return evaluateField(node.parts[later], weights, point, order);
+  }
+  if (node.type === "stretched") return evaluateStretched(node, weights, point, order);
   const parts = node.parts.map((each) => evaluateField(each, weights, point, order));
   return parts.slice(1).reduce(node.type === "sum" ? addJets : multiplyJets, parts[0]);
+}
+
+// Φ(x) = Ψ(…, ξ(x_i), …) with ξ = shift + factor asinh((x_i − centre) / width). The second derivative along the axis is
+// ξ'² Ψ'' + ξ'' Ψ', for which Ψ'' is found from slopes beside the point, as jets hold no more than the Laplacian.
+function evaluateStretched(node, weights, point, order) {
+  const y = point[node.axis] - node.centre, root = Math.hypot(y, node.width);
+  const first = node.factor / root, second = (-node.factor * y) / root ** 3;
+  const moved = point.map((x, i) => (i === node.axis ? node.shift + node.factor * Math.asinh(y / node.width) : x));
+  const inner = evaluateField(node.parts[0], weights, moved, order);
+  if (order === 0) return inner;
+  const slope = inner.slopes[node.axis], step = 1e-4;
+  const beside = [-step, step].map((h) =>
+    evaluateField(node.parts[0], weights, moved.map((x, i) => (i === node.axis ? x + h : x)), order).slopes[node.axis]);
+  return jetOf(
+    inner.value,
+    inner.slopes.map((each, i) => (i === node.axis ? each.map((x) => x * first) : each)),
+    inner.laplacian.map((each, k) => {
+      const along = (beside[1][k] - beside[0][k]) / (2 * step);
+      return each + along * (first ** 2 - 1) + second * slope[k];
+    }),
+  );
 }
 
 export function layersOfTile(node, index) {

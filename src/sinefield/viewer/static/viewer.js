@@ -9,9 +9,9 @@ import { button, choice, element, save, slider } from "./elements.js";
 import { KEYS_TOLD, listen } from "./gestures.js";
 
 // Numbers from base64 of little-endian floats.
-export function floatsOf(text) {
+export function floatsOf(text, double) {
   const bytes = Uint8Array.from(atob(text.trim()), (each) => each.charCodeAt(0));
-  return new Float32Array(bytes.buffer);
+  return double ? new Float64Array(bytes.buffer) : new Float32Array(bytes.buffer);
 }
 
 export class Viewer {
@@ -29,7 +29,7 @@ export class Viewer {
     }
     this.evaluation = new Evaluation(page.field, weights, page.exact);
     this.makeStage();
-    if (this.evaluation.reason) this.tell(this.evaluation.reason);
+    if (this.evaluation.reason) this.tellSlow();
     this.show(0);
     this.readLink();
     window.addEventListener("hashchange", () => this.readLink());
@@ -47,10 +47,19 @@ export class Viewer {
 
   showPicture(reason) {
     this.root.dataset.state = "done";
-    this.root.append(element("p", { class: "message", role: "alert" }, reason));
+    const told = [element("p", { class: "message", role: "alert" }, reason)];
     if (this.page.picture) {
-      this.root.append(element("img", { class: "picture", src: this.page.picture, alt: `A picture of ${this.page.title}` }));
+      told.push(element("img", { class: "picture", src: this.page.picture, alt: `A picture of ${this.page.title}` }));
     }
+    this.root.append(element("main", {}, ...told));
+  }
+
+  // Without a graphics processor: a picture made beforehand until the field is drawn, and instead of a surface.
+  tellSlow() {
+    this.tell(`${this.evaluation.reason} The field is drawn slowly, without the graphics processor.`);
+    if (!this.page.picture) return;
+    this.message.after(element("img", { class: "picture small", src: this.page.picture,
+      alt: `A picture of ${this.page.title}, made beforehand` }));
   }
 
   makeStage() {
