@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from sinefield import checkpoint, fields
+from sinefield.domains import Ball, Difference
 from sinefield.signals.audio import AudioSignal
 from sinefield.signals.equation import EquationSignal
 from sinefield.signals.image import ImageSignal
@@ -76,6 +77,7 @@ _FIELDS: dict[str, Callable[[], tuple[nn.Module, Signal]]] = {
         ),
         EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0)),
     ),
+    "disc": lambda: (_siren(2, 1, 3.0), EquationSignal.of(Difference(Ball([1.0, 2.0], 2.0), Ball([1.0, 2.0], 1.0)))),
     "unknown": lambda: (
         fields.Sum(_siren(2, 1), fields.build("relu-rbf", 2, 1, hidden_features=8, hidden_layers=0, frequencies=8)),
         EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0)),

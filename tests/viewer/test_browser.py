@@ -94,6 +94,24 @@ def expected(read: dict[str, Any], quantity: dict[str, Any], u: Any) -> NDArray[
     return np.asarray(found * read["scale"] * read["lengths"][quantity["order"]])
 
 
+def test_a_field_is_shown_in_its_region_alone(opened: Any) -> None:
+    """A ring of the radii 1 and 2 about (1, 2), also where it is zoomed into."""
+    page = opened("disc")
+    for zoom in (1, 3):
+        page.run(f"viewer.shown.magnify({zoom}, 60, 70)")
+        numbers, found = page.numbers()
+        x, y = np.meshgrid(
+            *(
+                low + (np.arange(count) + 0.5) * (high - low) / count
+                for low, high, count in zip(found["from"], found["to"], (found["width"], found["height"]), strict=True)
+            )
+        )
+        radius = np.hypot(x - 2, y - 2)  # the plane begins at the corner (−1, 4), and goes down
+        known = np.isfinite(numbers[..., 0])
+        assert known[(radius > 1.04) & (radius < 1.96)].all()
+        assert not known[(radius < 0.96) | (radius > 2.04)].any()
+
+
 @pytest.mark.parametrize("zoom", [1, 64])
 @pytest.mark.parametrize("name", ["audio", "line"])
 def test_graphs_agree_with_the_field(opened: Any, name: str, zoom: int) -> None:

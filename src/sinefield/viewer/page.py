@@ -143,7 +143,7 @@ def _looked_at(view: Mapping[str, Any]) -> torch.Tensor:
     """Return some points ``(n, d)`` that a page shows at first."""
     if "sound" in view:
         sound = view["sound"]
-        return sound["origin"] + torch.linspace(0, sound["seconds"], 64)[:, None] * sound["direction"]
+        return torch.linspace(0, sound["seconds"], 64)[:, None] * float(sound["direction"]) + float(sound["origin"])
     plane = view["planes"][0]
     point = torch.tensor(plane["origin"], dtype=torch.float64)
     for each in plane["sliders"]:
@@ -151,7 +151,7 @@ def _looked_at(view: Mapping[str, Any]) -> torch.Tensor:
         point = point + slider["value"] * torch.tensor(slider["direction"], dtype=torch.float64)
     s, t = torch.meshgrid(torch.linspace(0, 1, 12), torch.linspace(0, 1, 12), indexing="ij")
     right, down = (torch.tensor(plane[name], dtype=torch.float64) for name in ("right", "down"))
-    return point + plane["width"] * s.reshape(-1, 1) * right + plane["height"] * t.reshape(-1, 1) * down
+    return point + s.reshape(-1, 1) * (plane["width"] * right) + t.reshape(-1, 1) * (plane["height"] * down)
 
 
 @cache

@@ -214,7 +214,22 @@ def _(signal: EquationSignal) -> dict[str, Any]:
         "quantities": quantities,
     }
     plane |= {"origin": origin, "right": right, "down": down, "axes": axes}
+    if signal.region is not None and dimension > 1:
+        plane["outline"] = _rings(signal.region, axes, plane["width"])
     return {"planes": [plane], "sliders": sliders, "read": read}
+
+
+def _rings(region: bytes, axes: Sequence[dict[str, Any]], width: float) -> list[list[list[float]]]:
+    """Return the rings of a region, in well-known binary, as places in the plane of two axes."""
+    import shapely
+
+    shape = shapely.from_wkb(region).simplify(width / 4096)
+    x, y = axes
+    return [
+        [[(a - x["start"]) / x["step"], (b - y["start"]) / y["step"]] for a, b in shapely.get_coordinates(ring)]
+        for polygon in shapely.get_parts(shape)
+        for ring in (polygon.exterior, *polygon.interiors)
+    ]
 
 
 def _plane(

@@ -79,9 +79,10 @@ export class Graphics {
     const widest = Math.max(...layers.map((each) => Math.max(each.inputs, each.outputs)));
     const largest = gl.getParameter(gl.MAX_TEXTURE_SIZE);
     if (widest + 4 > largest) throw new Error(`A layer of ${widest} features is too wide for this graphics processor.`);
-    // As many points as make some 2^27 products of a batch.
+    // A batch of so many products takes some milliseconds.
     const products = layers.reduce((sum, each) => sum + each.inputs * each.outputs, 0) / nodes.length;
-    this.shift = Math.min(7, Math.max(3, Math.floor(Math.log2(2 ** 27 / 4 / products) / 2)));
+    const most = isSoftware(gl) ? 2 ** 27 : 2 ** 30;
+    this.shift = Math.min(7, Math.max(3, Math.floor(Math.log2(most / 4 / products) / 2)));
     this.products = products;
     const blocks = Math.max(...layers.map((each) => blocksOf(each.outputs)));
     this.columns = Math.ceil(Math.sqrt(blocks));
@@ -298,6 +299,14 @@ export class Graphics {
     });
     return found;
   }
+}
+
+// Whether what is drawn is drawn by the processor after all.
+function isSoftware(gl) {
+  let name = gl.getParameter(gl.RENDERER);
+  const more = name === "WebKit WebGL" && gl.getExtension("WEBGL_debug_renderer_info");
+  if (more) name = gl.getParameter(more.UNMASKED_RENDERER_WEBGL);
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
 }
 
 function unpack(read, lane, side, grid, outputs, columns) {

@@ -98,8 +98,8 @@ export class Plane {
     this.done = false;
     this.drawn = { centre: [...this.centre], scale: this.scale, width, height };
     this.numbers = new Float32Array(width * height * quantity.channels).fill(NaN);
-    this.picture = new ImageData(width, height);
     this.quantityShown = quantity;
+    this.outside = this.plane.outline ? this.findOutside() : null;
     if (old) this.moveOld(old);
     this.changed();
     for (const step of STEPS) {
@@ -110,6 +110,19 @@ export class Plane {
     }
     this.done = true;
     this.changed();
+  }
+
+  // 1 for each pixel beside the region that the field is known in.
+  findOutside() {
+    const { width, height } = this.canvas, context = new OffscreenCanvas(width, height).getContext("2d");
+    context.beginPath();
+    for (const ring of this.plane.outline) {
+      ring.forEach(([s, t], k) => context[k ? "lineTo" : "moveTo"](...this.pixelAt(s, t)));
+      context.closePath();
+    }
+    context.fill("evenodd");
+    const { data } = context.getImageData(0, 0, width, height);
+    return Uint8Array.from({ length: width * height }, (_, n) => (data[4 * n + 3] < 128 ? 1 : 0));
   }
 
   moveOld(old) {
@@ -168,7 +181,8 @@ export class Plane {
       const row = Math.floor(y / step) * columns, to = (tile.y + y) * this.canvas.width + tile.x;
       for (let x = 0; x < tile.width; x++) {
         const from = (row + Math.floor(x / step)) * channels;
-        for (let k = 0; k < channels; k++) this.numbers[(to + x) * channels + k] = found[from + k];
+        const known = !this.outside || !this.outside[to + x];
+        for (let k = 0; k < channels; k++) this.numbers[(to + x) * channels + k] = known ? found[from + k] : NaN;
       }
     }
     if (this.range) this.paint(tile);

@@ -11,7 +11,8 @@ import { shown } from "./quantities.js";
 const CELLS = 32; // along each side of the box
 const VIEW = Math.tan((35 * Math.PI) / 360); // half the height of the picture at the distance 1
 const START = { azimuth: 30, elevation: 20, distance: 4 };
-const PIXELS = 2 ** 31; // products of one draw, so that none takes long
+const STEPS = 16; // evaluations of the network for a ray, about
+const [LEAST, MOST] = [2 ** 31, 2 ** 40]; // products of a strip, of which one shall take some milliseconds
 
 export class Surface {
   constructor(evaluation, view, palettes, canvas, changed) {
@@ -24,6 +25,7 @@ export class Surface {
     this.done = true;
     this.range = null;
     this.graphics = evaluation.graphics;
+    this.budget = LEAST;
     Object.assign(this, START);
   }
 
@@ -68,11 +70,16 @@ export class Surface {
     await this.cells;
     for (const step of [4, 1]) {
       const columns = Math.ceil(width / step), rows = Math.ceil(height / step);
-      const together = Math.max(1, Math.floor(PIXELS / this.graphics.products / 16 / columns));
-      for (let top = 0; top < rows; top += together) {
+      for (let top = 0; top < rows;) {
         if (generation !== this.generation) return;
-        this.drawStrip(columns, rows, top, Math.min(together, rows - top), step);
+        const fitting = Math.floor(this.budget / this.graphics.products / STEPS / columns);
+        const count = Math.min(Math.max(1, fitting), rows - top), since = performance.now();
+        this.drawStrip(columns, rows, top, count, step);
         await this.graphics.idle();
+        const taken = performance.now() - since;
+        if (taken < 10 && count <= fitting) this.budget = Math.min(MOST, 2 * this.budget);
+        if (taken > 40) this.budget = Math.max(LEAST / 16, this.budget / 2);
+        top += count;
       }
     }
     if (generation !== this.generation) return;

@@ -57,7 +57,7 @@ export class Viewer {
   // Without a graphics processor: a picture made beforehand until the field is drawn, and instead of a surface.
   tellSlow() {
     this.tell(`${this.evaluation.reason} The field is drawn slowly, without the graphics processor.`);
-    if (!this.page.picture) return;
+    if (!this.page.picture || this.page.exact) return;
     this.message.after(element("img", { class: "picture small", src: this.page.picture,
       alt: `A picture of ${this.page.title}, made beforehand` }));
   }
