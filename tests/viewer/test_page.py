@@ -33,6 +33,8 @@ KINDS = [
     "plane",
     "complex",
     "heat",
+    "disc",
+    "closed",
     "line",
     "unknown",
 ]

@@ -46,6 +46,7 @@ MODULES: Final = (
 """The modules of the script, each after those that it imports."""
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
+_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) )", re.MULTILINE)
 _PALETTES: Final = {"sequential": "viridis", "diverging": "RdBu_r", "cyclic": "twilight"}
 
@@ -151,13 +152,15 @@ def _looked_at(view: Mapping[str, Any]) -> torch.Tensor:
         point = point + slider["value"] * torch.tensor(slider["direction"], dtype=torch.float64)
     s, t = torch.meshgrid(torch.linspace(0, 1, 12), torch.linspace(0, 1, 12), indexing="ij")
     right, down = (torch.tensor(plane[name], dtype=torch.float64) for name in ("right", "down"))
-    return point + s.reshape(-1, 1) * (plane["width"] * right) + t.reshape(-1, 1) * (plane["height"] * down)
+    places: torch.Tensor = s.reshape(-1, 1) * (plane["width"] * right) + t.reshape(-1, 1) * (plane["height"] * down)
+    return point + places
 
 
 @cache
 def script() -> str:
-    """Return the script of the page: its modules one after the other, as one module without imports."""
-    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", _static(f"{name}.js"))) for name in MODULES)
+    """Return the script of the page: its modules one after the other, as one module without imports and comments."""
+    text = "\n".join(_static(f"{name}.js") for name in MODULES)
+    return _COMMENT.sub("", _EXPORT.sub("", _IMPORT.sub("", text)))
 
 
 @cache

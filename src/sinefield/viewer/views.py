@@ -226,7 +226,10 @@ def _rings(region: bytes, axes: Sequence[dict[str, Any]], width: float) -> list[
     shape = shapely.from_wkb(region).simplify(width / 4096)
     x, y = axes
     return [
-        [[(a - x["start"]) / x["step"], (b - y["start"]) / y["step"]] for a, b in shapely.get_coordinates(ring)]
+        [
+            [float(f"{(each - axis['start']) / axis['step']:.6g}") for each, axis in zip(point, (x, y), strict=True)]
+            for point in shapely.get_coordinates(ring)
+        ]
         for polygon in shapely.get_parts(shape)
         for ring in (polygon.exterior, *polygon.interiors)
     ]

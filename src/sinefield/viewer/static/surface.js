@@ -11,8 +11,9 @@ import { shown } from "./quantities.js";
 const CELLS = 32; // along each side of the box
 const VIEW = Math.tan((35 * Math.PI) / 360); // half the height of the picture at the distance 1
 const START = { azimuth: 30, elevation: 20, distance: 4 };
-const STEPS = 16; // evaluations of the network for a ray, about
-const [LEAST, MOST] = [2 ** 31, 2 ** 40]; // products of a strip, of which one shall take some milliseconds
+const EVALUATIONS = 16; // of the network for a ray, about
+const LEAST = 2 ** 31; // products of a strip of the picture at first; later as many as take some milliseconds
+const MOST = 2 ** 40;
 
 export class Surface {
   constructor(evaluation, view, palettes, canvas, changed) {
@@ -72,7 +73,7 @@ export class Surface {
       const columns = Math.ceil(width / step), rows = Math.ceil(height / step);
       for (let top = 0; top < rows;) {
         if (generation !== this.generation) return;
-        const fitting = Math.floor(this.budget / this.graphics.products / STEPS / columns);
+        const fitting = Math.floor(this.budget / this.graphics.products / EVALUATIONS / columns);
         const count = Math.min(Math.max(1, fitting), rows - top), since = performance.now();
         this.drawStrip(columns, rows, top, count, step);
         await this.graphics.idle();

@@ -172,8 +172,9 @@ export class Viewer {
     });
     if (this.view.sound) made.push(button("Play", "Play or stop", () => this.shown.play()));
     if (this.page.original) {
-      made.push(slider("Original", { low: 0, high: 1, step: 0.01, value: this.shown.divider ?? 0, unit: "" },
-        (value) => this.divide(value)));
+      this.dividing = slider("Original", { low: 0, high: 1, step: 0.01, value: this.shown.divider ?? 0, unit: "" },
+        (value) => this.divide(value));
+      made.push(this.dividing);
     }
     return made;
   }
@@ -186,10 +187,12 @@ export class Viewer {
       this.plane.original = image;
     }
     this.plane.divider = part > 0 ? part : null;
+    this.dividing.move(part);
     this.plane.paintAll();
   }
 
   chooseQuantity(name) {
+    if (this.quantityChoice) this.quantityChoice.select.value = name;
     this.shown.quantity = name;
     this.shown.range = null;
     this.shown.draw();
@@ -250,7 +253,6 @@ export class Viewer {
       "?": () => this.help.showModal(),
       v: () => {
         const next = names[(names.indexOf(this.shown.quantity) + 1) % names.length];
-        if (this.quantityChoice) this.quantityChoice.select.value = next;
         this.chooseQuantity(next);
       },
       o: () => this.page.original && this.divide(this.plane.divider ? 0 : 0.5),
