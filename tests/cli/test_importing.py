@@ -27,7 +27,7 @@ def test_a_network_of_others_is_rendered(weights: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "theirs.safetensors: siren-pytorch, ω₀ = 30 and 1" in done.stdout
     assert "because    tensors are named layers.0." in done.stdout
-    assert run(weights.parent, "render", "theirs.safetensors", "out.png").returncode == 0
+    assert run_here(weights.parent, "render", "theirs.safetensors", "out.png").returncode == 0
     network = SirenNet(2, 16, 3, 2)
     network.load_state_dict(torch.load(weights, weights_only=True))  # noqa: TID251  # as others do
     y, x = torch.meshgrid(torch.linspace(-1, 1, 6), torch.linspace(-1, 1, 8), indexing="ij")
@@ -38,9 +38,9 @@ def test_a_network_of_others_is_rendered(weights: Path) -> None:
 
 
 def test_without_a_kind_that_is_told(weights: Path) -> None:
-    done = run(weights.parent, "import", "theirs.pth", "-o", "field.safetensors", "--json")
+    done = run_here(weights.parent, "import", "theirs.pth", "-o", "field.safetensors", "--json")
     assert json.loads(done.stdout)["signal"] is None
-    assert "not told; give --kind and --shape" in run(weights.parent, "import", "theirs.pth", "--force").stdout
+    assert "not told; give --kind and --shape" in run_here(weights.parent, "import", "theirs.pth", "--force").stdout
 
 
 @pytest.mark.parametrize(
