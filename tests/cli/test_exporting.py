@@ -26,9 +26,7 @@ def test_the_ending_chooses_the_format(field: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["file"] == "photo.py"
     assert f"sinefield {sinefield.__version__}" in (field.parent / "photo.py").read_text()
-    again = run_here(
-        field.parent, "export", "photo.safetensors", "photo.py"
-    )  # what an export wrote may be written again
+    again = run_here(field.parent, "export", "photo.safetensors", "photo.py")  # ours may be replaced
     assert again.returncode == 0, again.stderr
 
 
