@@ -255,7 +255,7 @@ class Choice:
     first_omega: float
 
 
-CHOSEN = Choice(batch=1024, rate=5e-4, first_omega=120.0)
+CHOSEN = Choice(batch=1024, rate=5e-4, first_omega=180.0)
 """The best of ``study_peer.py``'s grid, on pictures that no table shows."""
 
 
