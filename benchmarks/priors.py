@@ -19,6 +19,7 @@ Debian has the pictures: apt-get install dataset-fashion-mnist.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import math
 import time
@@ -33,12 +34,15 @@ from torch import Tensor, nn
 
 import machine
 from sinefield import priors
+from sinefield.collection import SharedStart
 from sinefield.constraint import Constraint
 from sinefield.domains import PointCloud
 from sinefield.fields import Siren
 from sinefield.io import image_sets
 from sinefield.priors.mixture import NOISE, Mixture, cluster
 from sinefield.priors.prior import Prior, points_of
+from sinefield.signals.image import ImageSignal
+from sinefield.signals.lattice import Lattice
 from sinefield.solve import solve
 
 DATA = Path("/usr/share/datasets/fashion-mnist")
@@ -271,6 +275,48 @@ def measured(prior: Prior, task: Task, count: int) -> dict[str, float]:
     return found
 
 
+def classified(training: Tensor, classes: Tensor, held: Tensor, truth: Tensor) -> float:
+    """Return how often a linear classifier of the one is right of the other."""
+    scale, mean = training.std(0) + 1e-6, training.mean(0)
+    rows = (training - mean) / scale
+    classifier = nn.Linear(rows.shape[1], 10)
+    nn.init.zeros_(classifier.weight)
+    solver = torch.optim.LBFGS(classifier.parameters(), max_iter=150, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        solver.zero_grad()
+        penalty = 1e-4 * classifier.weight.square().sum()
+        whole = nn.functional.cross_entropy(classifier(rows), classes) + penalty
+        whole.backward()
+        return whole
+
+    solver.step(loss)
+    return float((classifier((held - mean) / scale).argmax(1) == truth).float().mean())
+
+
+def probe(data: Path, count: int) -> dict[str, float]:
+    """Return how often a linear classifier reads the class of a picture from the last layer of its field.
+
+    The fields have a shared start, or, of a tenth as many, independent ones; see :mod:`sinefield.collection`.
+    """
+    found = {}
+    for shared, few in ((True, count), (False, count // 10)):
+        weights, labels = [], []
+        for number, name in enumerate(("train", "t10k")):
+            content = gzip.decompress((data / f"{name}-labels-idx1-ubyte.gz").read_bytes())
+            labels.append(torch.tensor(list(content[8 : 8 + few])))
+            pictures = image_sets.read(data / f"{name}-images-idx3-ubyte.gz", limit=few)
+            samples = torch.from_numpy(pictures.scaled()).flatten(1)
+            signal = ImageSignal(Lattice.of_cubes(pictures.values.shape[1:3], 1, 0, 255), 8)
+            if shared:
+                weights.append(samples @ SharedStart.of(signal).solver)
+            else:
+                solvers = (SharedStart.of(signal, seed=k + few * number).solver for k in range(few))
+                weights.append(torch.stack([row @ solver for row, solver in zip(samples, solvers, strict=True)]))
+        found["shared" if shared else "independent"] = classified(weights[0], labels[0], weights[1], labels[1])
+    return found
+
+
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -298,6 +344,8 @@ def main() -> None:
         "published": lambda: published(task, seconds, 4 if chosen.smoke else 16),
         **{each: lambda each=each: ours(task, pictures, each, seconds, count) for each in METHODS},  # type: ignore[misc]
     }
+    if not chosen.smoke:
+        methods["linear probe"] = lambda: probe(chosen.data, 10 * count)
     if chosen.prior is not None:
         from sinefield.priors import files
 
@@ -305,14 +353,15 @@ def main() -> None:
         methods["forward"] = lambda: measured(loaded, task, count) | {"seconds": float(header["recipe"]["seconds"])}
     path = machine.RESULTS / "priors.json"
     results: dict[str, Any] = {}
-    if chosen.only and path.exists() and not chosen.smoke:
-        results = json.loads(path.read_text())["results"]
     for name, measure in methods.items():
         if chosen.only and name not in chosen.only:
             continue
         start = time.perf_counter()
         results[name] = measure() | {"took": time.perf_counter() - start}
         print(name, {key: round(each, 4) for key, each in results[name].items()}, flush=True)
+    if chosen.only and path.exists() and not chosen.smoke:
+        kept = json.loads(path.read_text())["results"] | results
+        results = {name: kept[name] for name in methods if name in kept}
     columns = ["method", *map(str, task.masks), "took"]
     rows = [{"method": name, **each} for name, each in results.items()]
     machine.show("mean square error", [{key: row.get(key, "") for key in columns} for row in rows])

@@ -47,11 +47,12 @@ def answered(folder: Path, *arguments: str) -> str:
 
 
 def test_a_picture_is_found_from_some_pixels_and_rendered(folder: Path) -> None:
-    options = ["--pixels", "20", "--spread", "spread.safetensors", "--json"]
+    options = ["--pixels", "20", "--spread", "spread.safetensors", "--figure", "found.pdf", "--json"]
     done = run_here(folder, "prior", "fit", "prior.safetensors", "data/03.png", "-o", "found.safetensors", *options)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["known"] == 20
+    assert (folder / "found.pdf").stat().st_size > 1000
     assert told["metrics"]["mse"] < 0.05
     assert run_here(folder, "render", "found.safetensors", "found.png", "--scale", "2").returncode == 0
     picture = np.asarray(Image.open(folder / "found.png"), dtype=np.float64)

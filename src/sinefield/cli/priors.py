@@ -122,11 +122,12 @@ def fit(
         Path | None, typer.Option(metavar="FIELD", help="Write a field too of what 9 in 10 errors are within.")
     ] = None,
     seed: options.Seed = 0,
+    figure: options.FigureOption = None,
     as_json: options.Json = False,
     force: options.Force = False,
 ) -> None:
     """Find the field of a picture from some of its pixels; all are known without --mask and --pixels."""
-    outputs.check_outputs(output, spread, inputs=[prior, picture, mask])
+    outputs.check_outputs(output, spread, inputs=[prior, picture, mask], figure=figure)
     outputs.check_field_file(output, picture, force=force)
     with pause_garbage_collection():
         from sinefield.io.source import Source
@@ -151,6 +152,15 @@ def fit(
     if spread is not None:
         files.save_field(spread, found.spread, loaded, recipe | {"of": "spread"}, source=source, seed=seed)
         written["spread"] = str(spread)
+    if figure is not None:
+        from sinefield import plots
+
+        shape = (*loaded.shape, loaded.channels)
+        mask_shown = context[0, -loaded.pixels :].reshape(loaded.shape).numpy() > 0
+        shown = [((each + 1) / 2).reshape(shape).numpy() for each in (truth, values)]
+        size = found.spread(loaded.points).detach().reshape(shape).numpy() / 2
+        plots.save_figure(plots.completions_figure([plots.Completed(shown[0], mask_shown, shown[1], size)]), figure)
+        written["figure"] = str(figure)
     text = (
         f"{output}: {picture} from {known} of {loaded.pixels} pixels, mean square error {metrics['mse']:.4f} in "
         f"[−1, 1], 9 in 10 errors within {metrics['spread']:.3f} on average"

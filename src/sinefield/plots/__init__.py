@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from sinefield.kinds import view_named
 from sinefield.plots.clips import clip_figure, volume_figure
+from sinefield.plots.completions import Completed, completions_figure
 from sinefield.plots.equations import check_moving, equation_figure, equation_frames
 from sinefield.plots.large import large_picture_figure
 from sinefield.plots.layers import activations_figure
@@ -17,6 +18,7 @@ from sinefield.solution import Solution
 
 __all__ = [
     "FORMATS",
+    "Completed",
     "Panels",
     "Sheet",
     "Subject",
@@ -25,6 +27,7 @@ __all__ = [
     "check_moving",
     "clip_figure",
     "comparison_figure",
+    "completions_figure",
     "equation_figure",
     "equation_frames",
     "large_picture_figure",
