@@ -137,3 +137,10 @@ def test_sets_that_cannot_be_learnt_are_told_in_a_line(folder: Path) -> None:
     (folder / "one" / "b.png").write_bytes((folder / "wide.png").read_bytes())
     assert "is mixed" in answered(folder, "train", "one", "-o", "no.safetensors")
     assert "unknown method" in answered(folder, "train", "data", "-o", "no.safetensors", "--method", "magic")
+
+
+def test_no_other_file_is_replaced(folder: Path) -> None:
+    checkpoint.save(folder / "other.safetensors", Siren(2, 1, 4, 0), problem="image")
+    for arguments in (["train", "data"], ["sample", "prior.safetensors"]):
+        assert "something else than a prior" in answered(folder, *arguments, "-o", "other.safetensors")
+    assert "its ending must be .safetensors" in answered(folder, "sample", "prior.safetensors", "-o", "data/01.png")

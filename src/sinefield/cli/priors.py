@@ -53,7 +53,7 @@ def train(
 ) -> None:
     """Learn what pictures of a set have in common. Ctrl-C stops and saves; --resume goes on from there."""
     outputs.check_outputs(output, inputs=[data])
-    outputs.check_field_file(output, str(data) if data.is_file() else "", force=force)
+    _check_kept(output, force=force)
     with pause_garbage_collection():
         from sinefield import callbacks, priors
         from sinefield.io import image_sets
@@ -96,6 +96,30 @@ def train(
     )
     report.show(result, text, as_json=as_json)
     _check_converged(solution)
+
+
+def _check_kept(path: Path, *, force: bool) -> None:
+    """Refuse to replace what is neither a prior nor the field of one.
+
+    Raises:
+        FileExistsError: there is a file that holds something else.
+        ValueError: the ending is not that of a field file.
+    """
+    if path.suffix.lower() != ".safetensors":
+        raise ValueError(f"cannot write the field {path}: its ending must be .safetensors")
+    if force or not path.exists():
+        return
+    from sinefield import checkpoint
+
+    try:
+        ours = checkpoint.read_header(path).get("problem") == "prior"
+    except ValueError:
+        ours = False
+    if not ours:
+        raise FileExistsError(
+            f"cannot write {path}: it holds something else than a prior or a field of one; choose another name with "
+            "-o, or replace it with --force"
+        )
 
 
 def _check_converged(solution: Solution) -> None:
@@ -179,7 +203,7 @@ def interpolate(
 ) -> None:
     """Write the field between two pictures, on the straight line between their latents."""
     outputs.check_outputs(output, inputs=[prior, first, second])
-    outputs.check_field_file(output, "", force=force)
+    _check_kept(output, force=force)
     with pause_garbage_collection():
         from sinefield.priors import files
 
@@ -200,7 +224,7 @@ def sample(
 ) -> None:
     """Write the field of a latent drawn from the Gaussian of those of the training pictures."""
     outputs.check_outputs(output, inputs=[prior])
-    outputs.check_field_file(output, "", force=force)
+    _check_kept(output, force=force)
     with pause_garbage_collection():
         import torch
 
