@@ -36,7 +36,9 @@ def train(
     size_weight: Annotated[float | None, typer.Option(help="Of the mean square of generated weights.")] = None,
     seconds: options.Seconds = None,
     passes: Annotated[float | None, typer.Option(help="Budget: passes, of 65,536 contexts each. (default: 8)")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Contexts a step. (default: 256)")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Contexts a step. (default: 256 of forward, else 32)")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many pictures.")] = None,
     resize: options.Resize = None,
     seed: options.Seed = 0,
