@@ -146,13 +146,17 @@ class SharedStart:
             solver = torch.cholesky_solve(scaled, torch.linalg.cholesky(gram)) * scales
         return cls(field, solver.float(), values.float(), seed)
 
+    def solve(self, samples: Tensor) -> Tensor:
+        """Return the last layers ``(K, channels, features)`` of pictures with samples ``(K, n, channels)``."""
+        return samples.mT @ self.solver
+
     def fit(self, samples: Tensor) -> Batched:
         """Return the fields of pictures side by side.
 
         Args:
             samples: in field values, ``(K, n, channels)``.
         """
-        last = samples.mT @ self.solver  # (K, channels, features)
+        last = self.solve(samples)
         count, channels = last.shape[:2]
         first = self.field.chain().affines[0]
         assert first.bias is not None, "the layers of a SIREN have biases"
