@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import sinefield
-from sinefield import checkpoint
+from sinefield import checkpoint, collection
 from sinefield.cli.commands import main
 
 
@@ -101,6 +101,25 @@ def test_what_cannot_be_fitted_is_left_out_in_a_line_each(folder: Path, run: Com
     assert "4 left out" in done.stdout
     assert (folder / "out" / "b.safetensors").read_bytes() == b"mine"
     assert isinstance(sinefield.load(folder / "out" / "a.safetensors"), sinefield.Siren)
+
+
+def test_what_is_stopped_goes_on(folder: Path, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = collection.Fitted.save
+
+    def stop_at_the_second(self: collection.Fitted, path: Path) -> None:
+        if path.stem == "b":
+            raise KeyboardInterrupt
+        save(self, path)
+
+    monkeypatch.setattr(collection.Fitted, "save", stop_at_the_second)
+    done = run(folder, "fit", "in", "-o", "out")
+    assert done.returncode == 130
+    assert "1 fitted" in done.stdout
+    assert "stopped by you" in done.stdout
+    assert [each.name for each in (folder / "out").iterdir()] == ["a.safetensors"]
+    monkeypatch.undo()
+    again = json.loads(run(folder, "fit", str(folder / "in"), "-o", str(folder / "out"), "--json").stdout)
+    assert (again["fitted"], again["kept"], again["stopped"]) == (2, 1, False)
 
 
 def test_files_that_differ_in_their_ending_alone_have_a_field_each(folder: Path, run: Command) -> None:

@@ -32,6 +32,7 @@ class _Told:
     psnr: dict[str, float] = field(default_factory=dict)
     kept: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
 
     def leave_out(self, path: Path, why: object) -> None:
         """Tell in a line that a file has no field."""
@@ -58,14 +59,10 @@ def fit_folder(
 
     Raises:
         ValueError: an option for a single signal, no picture in the folder, or none with a field at the end.
-        SystemExit: some pictures were left out, which was told.
+        SystemExit: some pictures were left out, or it was stopped, which was told.
     """
     _check_options(folder, general, network, training, asked)
-    target = general.output or Path(f"{folder.resolve().name}-fields")
-    if target.exists() and not target.is_dir():
-        raise ValueError(f"cannot write fields into {target}: it is a file; name a folder with -o")
-    if target.resolve() == folder.resolve():
-        raise ValueError(f"cannot write fields into {target}: it is the folder of the pictures; name another with -o")
+    target = _target_of(folder, general.output)
     files = _files_in(folder, target)
     if not files:
         raise ValueError(f"the folder {folder} holds no file to fit; give a folder of pictures")
@@ -93,11 +90,14 @@ def fit_folder(
         found = fit_as_read(
             pending(), seed=general.seed, failed=lambda number, error: told.leave_out(files[number], error)
         )
-        for number, each in found:
-            places[number].parent.mkdir(parents=True, exist_ok=True)
-            each.save(places[number])
-            told.psnr[str(files[number])] = each.metrics["psnr"]
-            show(files[number].name, each, len(told.psnr) + told.kept + len(told.left_out))
+        try:
+            for number, each in found:
+                places[number].parent.mkdir(parents=True, exist_ok=True)
+                each.save(places[number])
+                told.psnr[str(files[number])] = each.metrics["psnr"]
+                show(files[number].name, each, len(told.psnr) + told.kept + len(told.left_out))
+        except KeyboardInterrupt:
+            told.stopped = True
     _report(folder, target, told, time.monotonic() - begun, as_json=general.as_json)
 
 
@@ -123,6 +123,20 @@ def _check_options(
         raise ValueError(f"{flags} is for a single signal, and {folder} is a folder; leave it out")
     if general.kind not in (None, "image"):
         raise ValueError(f"a folder is fitted as pictures, got --kind {general.kind}; fit its files one by one")
+
+
+def _target_of(folder: Path, output: Path | None) -> Path:
+    """Return the folder of the fields.
+
+    Raises:
+        ValueError: it is a file, or the folder of the pictures.
+    """
+    target = output or Path(f"{folder.resolve().name}-fields")
+    if target.exists() and not target.is_dir():
+        raise ValueError(f"cannot write fields into {target}: it is a file; name a folder with -o")
+    if target.resolve() == folder.resolve():
+        raise ValueError(f"cannot write fields into {target}: it is the folder of the pictures; name another with -o")
+    return target
 
 
 def _files_in(folder: Path, target: Path) -> list[Path]:
@@ -203,10 +217,10 @@ def _report(folder: Path, target: Path, told: _Told, seconds: float, *, as_json:
 
     Raises:
         ValueError: there is no field at all.
-        SystemExit: some files have none.
+        SystemExit: some files have none, or it was stopped.
     """
     count, left = len(told.psnr), len(told.left_out)
-    if count + told.kept == 0:
+    if count + told.kept == 0 and not told.stopped:
         raise ValueError(f"no picture of {folder} was fitted: {left} of {left} files were left out")
     worst = min(told.psnr, key=told.psnr.__getitem__, default=None)
     result = {
@@ -214,6 +228,7 @@ def _report(folder: Path, target: Path, told: _Told, seconds: float, *, as_json:
         "fitted": count,
         "kept": told.kept,
         "left_out": told.left_out,
+        "stopped": told.stopped,
         "seconds": seconds,
         "psnr": told.psnr,
     }
@@ -222,6 +237,9 @@ def _report(folder: Path, target: Path, told: _Told, seconds: float, *, as_json:
         mean = sum(told.psnr.values()) / count
         parts.append(f"PSNR {mean:.1f} dB, the least {told.psnr[worst]:.1f} dB of {Path(worst).name}")
     parts += [f"{told.kept} were there"] * bool(told.kept) + [f"{left} left out"] * bool(left)
+    parts += ["stopped by you; the same command goes on"] * told.stopped
     report.show(result, f"{target}: {'; '.join(parts)}", as_json=as_json)
+    if told.stopped:
+        raise SystemExit(130)
     if left:
         raise SystemExit(2)
