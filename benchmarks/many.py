@@ -113,7 +113,7 @@ def side_by_side(
         if reached[step] >= until or step == steps:
             break
         adam.zero_grad()
-        error.square().mean((1, 2)).sum().backward()  # type: ignore[no-untyped-call]
+        error.square().mean((1, 2)).sum().backward()
         adam.step()
     return reached, time.perf_counter() - begun, float(last.mean()), float(last.min())
 
@@ -150,7 +150,8 @@ def probe(known: Tensor, classes: Tensor, new: Tensor, truth: Tensor) -> float:
         some = rows[:count].double()
         gram = some.mT @ some
         gram.diagonal().add_(ridge * count)
-        return torch.linalg.solve(gram, some.mT @ wanted[:count].double()).float()
+        found: Tensor = torch.linalg.solve(gram, some.mT @ wanted[:count].double()).float()
+        return found
 
     def right(map_: Tensor, features: Tensor, labels: Tensor) -> float:
         return float(((features @ map_).argmax(1) == labels).float().mean()) * 100
@@ -233,8 +234,9 @@ def main() -> None:
     machine.show("classes told right by a linear map, %", [{"of": name, "right": each} for name, each in right.items()])
     results = {"rows": rows, "start": start, "new": fresh, "probe": right}
     if options.all:
-        results["all"] = everything(pictures)
-        machine.show("all", [results["all"]])
+        row = everything(pictures)
+        results["all"] = row
+        machine.show("all", [row])
     machine.write("many", results, smoke=smoke)
 
 

@@ -45,7 +45,7 @@ def completions_figure(rows: Sequence[Completed]) -> Figure:
             colour = np.stack([context] * 3, -1) if context.ndim == 2 else context[..., :3]
             # Unknown pixels have a colour that no grey has.
             context = np.where(row.known[..., None], colour, np.array([0.55, 0.65, 0.8], np.float32))
-            shown = (
+            shown: Sequence[tuple[str, NDArray[Any], dict[str, Any]]] = (
                 (f"{int(row.known.sum())} pixels", context, {}),
                 (f"completion, mean square error {error:.3f}", in_srgb(row.found), {"cmap": "gray"}),
                 ("9 in 10 errors within", row.spread.mean(-1), {"cmap": "magma"}),

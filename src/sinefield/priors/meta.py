@@ -387,7 +387,7 @@ def train_start(
         optimiser.step()
         if observe is not None:
             observe(step + 1, total, float(found.loss))
-    own = {name: each.detach() for name, each in trained.items()}
-    start.field.load_state_dict({name: own[name] for name, _ in start.field.named_parameters()})
-    along = {name: own[f"{_ALONG}{name}"] for name in start.directions}
-    return replace(start, directions=along, rates=own["rates"])
+    reached: dict[str, Tensor] = {name: each.detach() for name, each in trained.items()}
+    start.field.load_state_dict({name: reached[name] for name, _ in start.field.named_parameters()})
+    along = {name: reached[f"{_ALONG}{name}"] for name in start.directions}
+    return replace(start, directions=along, rates=reached["rates"])
