@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import between
+import flat
+import hiss
 import recipes
 from sinefield import problems, solve
 from sinefield.signals.image import ImageSignal
@@ -89,7 +91,8 @@ def quiet() -> str:
         "flat": (("PSNR", ".1f"), ("noise at pixels", ".2f"), ("noise halfway", ".2f")),
         "hiss": (("SNR", ".1f"), ("hiss", ".0f"), ("distance of spectra", ".1f"), ("worst third", ".2f")),
     }
-    rows = {name: recipes.last_rows(name)[:1] for name in wanted}
+    made = {"flat": ("map", flat.MADE), "hiss": ("recording", hiss.MADE)}  # in other rows are files
+    rows = {name: [row for row in recipes.last_rows(name) if row[key] == own] for name, (key, own) in made.items()}
     ways = dict.fromkeys(way for found in rows.values() for row in found for way in row["ways"])
     lines = []
     for way in ways:
