@@ -27,7 +27,10 @@ NOISE: Final = 2e-3
 """σ², of the values."""
 
 TEMPERATURE: Final = 0.5
-"""τ, which was chosen on training pictures."""
+"""τ. Of 500 pictures kept from training it has the least error at 10 known pixels, 2 % below that of 1.
+
+At 50 and 200 known pixels smaller ones are better still, by as little.
+"""
 
 TOGETHER: Final = 64
 """How many contexts are looked at together."""
