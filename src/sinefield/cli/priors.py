@@ -27,7 +27,7 @@ def train(
         str, typer.Option(help="forward, hypernetwork, modulated (amplitudes) or shifted (phases).")
     ] = "forward",
     encoder: Annotated[
-        str | None, typer.Option(help="guess, mixer, set, attention or convolution. (default: the method's)")
+        str | None, typer.Option(help="guess, set, attention or convolution. (default: the method's)")
     ] = None,
     latent: Annotated[int | None, typer.Option(min=4, help="Numbers of a latent. (default: the method's)")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Features of the fields. (default: the method's)")] = None,
