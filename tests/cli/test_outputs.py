@@ -75,6 +75,29 @@ REFUSED = [
     # what is read
     *(([*FIT, "-o", each], "it is the input photo.png") for each in ("photo.png", "./photo.png", "below/../photo.png")),
     *(([*FIT, "-o", f"{each}.safetensors"], "it is the input photo.png") for each in ("symbolic", "hard")),
+    (["prior", "train", "scan.npy", "-o", "scan.npy"], "it is the input scan.npy"),
+    *(
+        (["prior", *asked, "-o", "weights.safetensors"], "it is the input weights.safetensors")
+        for asked in (
+            ["fit", "weights.safetensors", "photo.png"],
+            ["interpolate", "weights.safetensors", "photo.png", "other.png"],
+            ["sample", "weights.safetensors"],
+        )
+    ),
+    (
+        [
+            "prior",
+            "fit",
+            "weights.safetensors",
+            "photo.png",
+            "-o",
+            "made.safetensors",
+            "--spread",
+            "weights.safetensors",
+        ],
+        "it is the input weights.safetensors",
+    ),
+    (["import", "weights.safetensors", "-o", "weights.safetensors"], "it is the input weights.safetensors"),
     *(([*FIT, "--figure", each], "it is the input photo.png") for each in ("photo.png", "symbolic.png", "hard.png")),
     ([*FIT, "--animate", "photo.png"], "it is the input photo.png"),
     ([*FIT, "--figure", "photo.png", "--force"], "it is the input photo.png"),
@@ -161,17 +184,18 @@ def test_no_file_is_lost(
 
 def test_every_option_of_a_path_is_tried() -> None:
     """An option of a path that is added to a command has to be tried above, or to be named here."""
-    others = {"--resume", "--log"}  # an input, and a folder in which files with new names are made
+    others = {"--resume", "--mask", "--log"}  # two inputs, and a folder in which files with new names are made
     app = application()
     groups = [each.typer_instance for each in app.registered_groups if each.typer_instance is not None]
     for registered in [*app.registered_commands, *(one for each in groups for one in each.registered_commands)]:
         callback: Any = registered.callback
-        tried = {each for arguments, _ in REFUSED if arguments[0] == callback.__name__ for each in arguments}
-        for name, hint in get_type_hints(callback, include_extras=True).items():
+        name = callback.__name__.rstrip("_")
+        tried = {each for arguments, _ in REFUSED if name in arguments[:2] for each in arguments}
+        for option, hint in get_type_hints(callback, include_extras=True).items():
             kind, *declared = get_args(hint) or (hint,)
             if Path in (kind, *get_args(kind)) and isinstance(declared[0], OptionInfo):
                 first = declared[0].default  # typer takes the first flag for a default, until it makes the command
-                flags = {f"--{name}", *(declared[0].param_decls or ()), *([first] if isinstance(first, str) else ())}
+                flags = {f"--{option}", *(declared[0].param_decls or ()), *([first] if isinstance(first, str) else ())}
                 assert flags & (tried | others), f"{callback.__name__} {flags}"
 
 
