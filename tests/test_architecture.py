@@ -143,6 +143,7 @@ ARROWS: dict[str, set[str]] = {
         "jet_views",
         "problem",
         "recipe",
+        "sampler",
         "signals",
         "solution",
         "solve",

@@ -50,7 +50,7 @@ def test_the_ending_chooses_the_format(field: Path) -> None:
 )
 def test_what_cannot_be_written_is_told_in_a_line(field: Path, arguments: tuple[str, ...], told: str) -> None:
     mine = field.with_name("mine.py")
-    mine.write_text("print('mine')")
+    mine.write_text("import sinefield  # and much else\n")
     field.with_name("script.py").write_bytes(field.read_bytes())
     checkpoint.save(field.with_name("tiled.safetensors"), TiledSiren(2, 3, hidden_features=4, tiles="2x2"))
     field.with_name("full").mkdir()
@@ -59,14 +59,28 @@ def test_what_cannot_be_written_is_told_in_a_line(field: Path, arguments: tuple[
     assert done.returncode == 2
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
-    assert mine.read_text() == "print('mine')"
+    assert mine.read_text() == "import sinefield  # and much else\n"
     assert not list(field.parent.glob("out.*"))
 
 
-def test_every_format_is_written(field: Path) -> None:
+def test_every_format_is_written_and_what_it_wrote_replaced(field: Path) -> None:
     for name in ("photo.onnx", "photo.glsl", "photo.py", "photo.html", "photo"):
         assert run_here(field.parent, "export", "photo.safetensors", name).returncode == 0
         assert field.with_name(name).exists()
+    for name in ("photo.onnx", "photo.glsl", "photo.py", "photo.html"):
+        assert run_here(field.parent, "export", "photo.safetensors", name).returncode == 0
+    shader = ("export", "photo.safetensors", "photo.glsl", "--shadertoy")
+    assert [run_here(field.parent, *shader).returncode for _ in range(2)] == [0, 0]
+
+
+@pytest.mark.parametrize("ending", ["onnx", "glsl", "py", "html", "glb"])
+def test_what_only_names_sinefield_is_kept(field: Path, ending: str) -> None:
+    mine = field.with_name(f"mine.{ending}")
+    mine.write_text("Sinefield: import sinefield; sinefield.load('a.safetensors')")
+    done = run_here(field.parent, "export", "photo.safetensors", mine.name)
+    assert done.returncode == 2
+    assert "was not exported from a field" in done.stderr
+    assert mine.read_text().startswith("Sinefield: ")
 
 
 def test_a_file_of_another_kind_is_replaced_where_that_is_asked_for(field: Path) -> None:

@@ -111,6 +111,29 @@ def test_contexts_that_are_none_are_told_in_a_line(arguments: list[str], told: s
     assert not (folder / "no.safetensors").exists()
 
 
+def test_nothing_but_its_like_is_replaced(folder: Path) -> None:
+    """A prior takes half an hour to train, and a field of one picture is none of another."""
+    found = ["fit", "prior.safetensors", "data/03.png", "--pixels", "9"]
+    for arguments in ([*found, "-o", "own.safetensors"], ["sample", "prior.safetensors", "-o", "drawn.safetensors"]):
+        assert [run_here(folder, "prior", *arguments).returncode for _ in range(2)] == [0, 0]  # its like
+    (folder / "trained.safetensors").write_bytes((folder / "prior.safetensors").read_bytes())
+    np.save(folder / "set.npy", np.random.default_rng(0).random((20, 8, 8)))
+    Image.open(folder / "data" / "04.png").save(folder / "photo.png")
+    for arguments in (
+        ["sample", "prior.safetensors", "-o", "trained.safetensors"],
+        ["interpolate", "prior.safetensors", "data/03.png", "data/04.png", "-o", "own.safetensors"],
+        ["fit", "prior.safetensors", "data/04.png", "-o", "own.safetensors"],
+        ["fit", "prior.safetensors", "data/04.png", "-o", "drawn.safetensors"],
+        [*found, "-o", "new.safetensors", "--spread", "trained.safetensors"],
+        ["train", "data", "-o", "own.safetensors"],
+        ["train", "set.npy", "-o", "trained.safetensors"],
+    ):
+        kept = {each: each.read_bytes() for each in folder.glob("*.safetensors")}
+        assert "it holds something else than a" in answered(folder, *arguments)
+        assert kept == {each: each.read_bytes() for each in folder.glob("*.safetensors")}
+    assert "ending must be .safetensors" in answered(folder, *found, "-o", "new.safetensors", "--spread", "photo.png")
+
+
 def test_files_that_are_no_priors_are_told_in_a_line(folder: Path) -> None:
     run_here(folder, "prior", "sample", "prior.safetensors", "-o", "field.safetensors")
     assert "holds a field of kind 'image', and no prior" in answered(folder, "info", "field.safetensors")
@@ -141,6 +164,9 @@ def test_sets_that_cannot_be_learnt_are_told_in_a_line(folder: Path) -> None:
 
 def test_no_other_file_is_replaced(folder: Path) -> None:
     checkpoint.save(folder / "other.safetensors", Siren(2, 1, 4, 0), problem="image")
-    for arguments in (["train", "data"], ["sample", "prior.safetensors"]):
-        assert "something else than a prior" in answered(folder, *arguments, "-o", "other.safetensors")
+    for arguments, than in (
+        (["train", "data"], "a prior of the same pictures"),
+        (["sample", "prior.safetensors"], "a field that a prior found of no picture"),
+    ):
+        assert f"something else than {than}" in answered(folder, *arguments, "-o", "other.safetensors")
     assert "its ending must be .safetensors" in answered(folder, "sample", "prior.safetensors", "-o", "data/01.png")

@@ -186,11 +186,12 @@ def test_what_is_repaired_is_said(tmp_path: Path) -> None:
     normals = np.random.default_rng(0).standard_normal((2000, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     np.savetxt(tmp_path / "inwards.xyz", np.concatenate([normals, -normals], axis=1))
-    found = run(tmp_path, "fit", "inwards.xyz", "--quiet", *SMALL)
+    found = run(tmp_path, "fit", "inwards.xyz", *SMALL)
     assert found.returncode == 0
-    assert found.stderr == "sinefield: inwards.xyz: 2000 of 2000 normals point inwards; they are turned\n"
-    told = run(tmp_path, "mesh", "inwards.safetensors", "a.ply", "--resolution", "24", "--json")
-    assert json.loads(told.stdout)["volume"] == pytest.approx(4 / 3 * np.pi, rel=0.15)
+    told = [each for each in found.stderr.splitlines() if not each.startswith("fitting ")]  # progress of a slow machine
+    assert told == ["sinefield: inwards.xyz: 2000 of 2000 normals point inwards; they are turned"]
+    answer = run(tmp_path, "mesh", "inwards.safetensors", "a.ply", "--resolution", "24", "--json")
+    assert json.loads(answer.stdout)["volume"] == pytest.approx(4 / 3 * np.pi, rel=0.15)
 
 
 def test_a_glyph_is_drawn_with_lines_of_equal_distance(tmp_path: Path) -> None:

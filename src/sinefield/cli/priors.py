@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -35,7 +35,10 @@ def train(
     latent_weight: Annotated[float | None, typer.Option(help="Of the mean square of the latent.")] = None,
     size_weight: Annotated[float | None, typer.Option(help="Of the mean square of generated weights.")] = None,
     seconds: options.Seconds = None,
-    passes: Annotated[float | None, typer.Option(help="Budget: passes, of 65,536 contexts each. (default: 8)")] = None,
+    passes: Annotated[
+        float | None,
+        typer.Option(help="Budget: passes, of 65,536 contexts each. (default: 8, or fewer of few pictures)"),
+    ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Contexts a step. (default: 256 of forward, else 32)")
     ] = None,
@@ -54,8 +57,8 @@ def train(
     force: options.Force = False,
 ) -> None:
     """Learn what pictures of a set have in common. Ctrl-C stops and saves; --resume goes on from there."""
-    outputs.check_outputs(output, inputs=[data])
-    _check_kept(output, force=force)
+    outputs.check_outputs(output, inputs=[data, resume] if resume != output else [data])
+    _check_kept(output, "prior", str(data) if data.is_file() else None, force=force)
     with pause_garbage_collection():
         from sinefield import callbacks, priors
         from sinefield.io import image_sets
@@ -100,8 +103,14 @@ def train(
     _check_converged(solution)
 
 
-def _check_kept(path: Path, *, force: bool) -> None:
-    """Refuse to replace what is neither a prior nor the field of one.
+def _check_kept(path: Path, what: Literal["prior", "field"], source: str | None = None, *, force: bool) -> None:
+    """Refuse to replace what is no prior of the same pictures, or no field that a prior found of the same picture.
+
+    Args:
+        path: what is written.
+        what: what it will hold.
+        source: what it is of: a picture, or a file of many; None: of none, or of a folder.
+        force: replace it nevertheless.
 
     Raises:
         FileExistsError: there is a file that holds something else.
@@ -112,15 +121,24 @@ def _check_kept(path: Path, *, force: bool) -> None:
     if force or not path.exists():
         return
     from sinefield import checkpoint
+    from sinefield.io.source import Source
 
     try:
-        ours = checkpoint.read_header(path).get("problem") == "prior"
+        header = checkpoint.read_header(path)
     except ValueError:
-        ours = False
-    if not ours:
+        header = {}
+    held = None
+    if header.get("problem") == "prior":
+        held = "prior" if header.get("signal") is None else "field"
+    known = Source.from_json(header.get("source"))
+    same = known is None if source is None else known is not None and known.is_same(Source.of(source))
+    if held != what or not same:
+        wanted = (
+            "prior of the same pictures" if what == "prior" else f"field that a prior found of {source or 'no picture'}"
+        )
         raise FileExistsError(
-            f"cannot write {path}: it holds something else than a prior or a field of one; choose another name with "
-            "-o, or replace it with --force"
+            f"cannot write {path}: it holds something else than a {wanted}; choose another name, or replace it with "
+            "--force"
         )
 
 
@@ -154,7 +172,9 @@ def fit(
 ) -> None:
     """Find the field of a picture from some of its pixels; all are known without --mask and --pixels."""
     outputs.check_outputs(output, spread, inputs=[prior, picture, mask], figure=figure)
-    outputs.check_field_file(output, picture, force=force)
+    for path in (output, spread):
+        if path is not None:
+            _check_kept(path, "field", picture, force=force)
     with pause_garbage_collection():
         from sinefield.io.source import Source
         from sinefield.priors import files
@@ -205,7 +225,7 @@ def interpolate(
 ) -> None:
     """Write the field between two pictures, on the straight line between their latents."""
     outputs.check_outputs(output, inputs=[prior, first, second])
-    _check_kept(output, force=force)
+    _check_kept(output, "field", force=force)
     with pause_garbage_collection():
         from sinefield.priors import files
 
@@ -226,7 +246,7 @@ def sample(
 ) -> None:
     """Write the field of a latent drawn from the Gaussian of those of the training pictures."""
     outputs.check_outputs(output, inputs=[prior])
-    _check_kept(output, force=force)
+    _check_kept(output, "field", force=force)
     with pause_garbage_collection():
         import torch
 

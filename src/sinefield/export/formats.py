@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-_OURS = b"sinefield"
 _LOOKED_AT = 4096  # bytes at the beginning of a file in which ours say what they are
+_WRITTEN = b"Written by sinefield "
 
 
 @final
@@ -22,12 +22,15 @@ class Format:
         writer: what writes it, as ``"module:function"``, imported when it is used; a function of the
             :class:`~sinefield.export.subject.Subject`, the path to write, and the options as keywords, which returns
             in a few words what was written.
+        mark: bytes near the beginning of such a file that say that it was exported from a field; what merely names
+            Sinefield, as a program that imports it, does not have them.
         options: the names of the options that the writer takes.
         needs: what refuses fields that cannot be written so, likewise; empty: all can.
     """
 
     about: str
     writer: str
+    mark: bytes = b""
     options: tuple[str, ...] = ()
     needs: str = "sinefield.export.subject:check_steps"
 
@@ -61,28 +64,35 @@ FOLDER = ""
 
 FORMATS: Mapping[str, Format] = {
     ".onnx": Format(
-        "a graph for inference runtimes", "sinefield.export.onnx_graph:write", options=("derivatives", "double")
+        "a graph for inference runtimes",
+        "sinefield.export.onnx_graph:write",
+        mark=b"\x12\x09sinefield\x1a",  # the field producer_name of a ModelProto, and the tag of the next
+        options=("derivatives", "double"),
     ),
     ".glsl": Format(
         "functions for shaders",
         "sinefield.export.glsl:write",
+        mark=_WRITTEN,
         options=("shadertoy", "error"),
         needs="sinefield.export.glsl:check",
     ),
     ".glb": Format(
         "a mesh of a shape, with the field in it",
         "sinefield.export.glb:write",
+        mark=b'"generator":"sinefield ',
         options=("resolution",),
         needs="sinefield.export.glb:check",
     ),
     ".py": Format(
         "a Python file that needs NumPy alone",
         "sinefield.export.numpy_source:write",
+        mark=_WRITTEN,
         needs="sinefield.export.numpy_source:check",
     ),
     ".html": Format(
         "a page to look at it in a browser",
         "sinefield.viewer.page:export",
+        mark=b'<meta name="generator" content="sinefield ',
         options=("original",),
         needs="sinefield.export.subject:check_signal",
     ),
@@ -138,8 +148,9 @@ def check_replaceable(path: Path) -> None:
         if any(path.iterdir()):
             raise FileExistsError(f"cannot write {path}: it is a folder that is not empty; choose another name")
     elif path.exists():
+        mark = format_of(path).mark
         with path.open("rb") as file:
-            if _OURS not in file.read(_LOOKED_AT).lower():
+            if not mark or mark not in file.read(_LOOKED_AT):
                 raise FileExistsError(
                     f"cannot write {path}: there is a file that was not exported from a field; choose another name, or "
                     "replace it with --force"

@@ -27,6 +27,7 @@ from sinefield.priors.contexts import Contexts, context_of, random_masks
 from sinefield.priors.prior import Prior, settings_of
 from sinefield.problem import Problem
 from sinefield.recipe import Recipe
+from sinefield.sampler import CONTINUOUS_PASS
 from sinefield.solution import Solution
 from sinefield.solve import solve
 from sinefield.solvers import Adam, Cosine, Muon
@@ -46,6 +47,9 @@ RECIPE: Final = Recipe(
     passes=8,
 )
 """How a prior is trained; a pass is 65,536 contexts."""
+
+CONTEXTS: Final = 200
+"""How many contexts of each picture a training looks at, where that is less than the recipe's passes."""
 
 FORWARD_BATCH: Final = 256
 """Contexts of a step of the method ``"forward"``."""
@@ -156,7 +160,8 @@ def train(
         method: see there.
         source: see there.
         settings: other keywords of :func:`problem_of`.
-        recipe: how; None: :data:`RECIPE`, for ``"forward"`` with larger batches, as its encoder takes all the time.
+        recipe: how; None: :data:`RECIPE`, for ``"forward"`` with larger batches, as its encoder takes all the time,
+            with :data:`CONTEXTS` of each picture where these are fewer.
         **arguments: of :func:`sinefield.solve`: ``seconds``, ``passes``, ``seed``, ``observe``, ``checkpointing``,
             ``resume``, ….
 
@@ -164,13 +169,24 @@ def train(
         ValueError: as for :func:`problem_of` and ``solve``.
     """
     problem = problem_of(pictures, method, source=source, **(settings or {}))
-    recipe = RECIPE.changed(batch=FORWARD_BATCH if method == "forward" else RECIPE.batch) if recipe is None else recipe
+    if recipe is None:
+        batch = FORWARD_BATCH if method == "forward" else RECIPE.batch
+        recipe = RECIPE.changed(batch=batch, passes=passes_of(len(pictures.values)))
     solution = solve(problem, recipe=recipe, **arguments)
     prior = cast("Prior", solution.field)
     held, trained = split(pictures)
     calibrate(prior, held)
     learn_latents(prior, trained[: 2 * prior.latent])
     return solution
+
+
+def passes_of(count: int) -> float:
+    """Return the passes that a training on so many pictures takes.
+
+    >>> passes_of(60_000), passes_of(100)
+    (8, 0.30517578125)
+    """
+    return min(RECIPE.passes or 0, CONTEXTS * count / CONTINUOUS_PASS)
 
 
 @torch.no_grad()
