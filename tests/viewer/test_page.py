@@ -180,6 +180,17 @@ def test_originals_are_found_and_given(tmp_path: Path) -> None:
         page_of(path, tmp_path / "square.png")
 
 
+def test_a_field_file_cannot_name_a_picture_elsewhere(tmp_path: Path) -> None:
+    """Whoever exports somebody's field to a page must not give a picture of their own away with it."""
+    field, signal = field_of("grey")
+    (tmp_path / "below").mkdir()
+    Image.fromarray(np.zeros((24, 32), np.uint8)).save(tmp_path / "private.png")
+    path = tmp_path / "below" / "photo.safetensors"
+    for name in ("../private.png", str(tmp_path / "private.png")):
+        checkpoint.save(path, field, signal=signal.to_json(), source={"name": name, "place": "", "content": ""})
+        assert parts_of(page_of(path))[0]["original"] is None
+
+
 def test_only_pictures_have_an_original(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot be shown beside a field of kind 'audio'"):
         page_of(write_field("audio", tmp_path), "sample:camera")

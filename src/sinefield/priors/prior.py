@@ -47,7 +47,7 @@ class Completion:
 
     Args:
         field: Φ, a SIREN with plain weights.
-        spread: a SIREN of the size of its errors: nine in ten are smaller than 1.
+        spread: a SIREN of what nine in ten of its errors are within, at each point.
         latent: z, ``(k,)``.
     """
 

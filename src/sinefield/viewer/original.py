@@ -67,7 +67,9 @@ def original_of(signal: Signal, field: Path, header: Mapping[str, Any], given: s
     name = (header.get("source") or {}).get("name")
     found = field.parent / str(name) if given is None else Path(given)
     sample = given is None and isinstance(name, str) and name.startswith("sample:")
-    if given is None and not sample and not (name and found.is_file()):
+    # A path in a field file of someone else's could name any picture of this machine, which the page would carry away.
+    beside = name and Path(str(name)).name == name
+    if given is None and not sample and not (beside and found.is_file()):
         return None
     picture = pictures.read(str(name) if sample else found)
     height, width, _ = picture.values.shape
