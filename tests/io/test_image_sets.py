@@ -76,12 +76,13 @@ def test_a_mixed_folder_is_told_with_the_two_that_differ(tmp_path: Path) -> None
     [
         (idx(PICTURES)[:-1], "cut short: it holds 23 bytes"),
         (idx(PICTURES) + b"x", "it holds 25 bytes"),
-        (gzip.compress(idx(PICTURES))[:-12], "damaged or cut short"),
+        (gzip.compress(idx(PICTURES), mtime=0)[:-12], "damaged or cut short"),
         (b"\x89PNG", "is no set of pictures"),
         (bytes([0, 0, 8, 3]) + b"\xff" * 12, "header tells of an array"),
         (idx(PICTURES[0, 0]), "holds no pictures: an array of shape"),
         (idx(np.zeros((2, 3, 4), ">f4"), 13), ""),
     ],
+    ids=["short", "long", "gzip cut", "another kind", "header", "one axis", "zeros"],
 )
 def test_damaged_idx_files_are_told(content: bytes, told: str, tmp_path: Path) -> None:
     (tmp_path / "set").write_bytes(content)
