@@ -44,7 +44,10 @@ def test_the_ending_chooses_the_format(field: Path) -> None:
         ),
         (("photo.safetensors", "out.glb"), "photo.safetensors is of kind 'image'; only shapes"),
         (("photo.safetensors", "out.glsl", "--error", "-1"), "the error must be a positive number, got -1"),
-        (("tiled.safetensors", "out.onnx"), "tiled.safetensors cannot be exported so: a TiledSiren is no sequence"),
+        (
+            ("tiled.safetensors", "out.glsl"),
+            "tiled.safetensors cannot be written as GLSL: it is of 4 tiles with 268 weights",
+        ),
         (("script.py", "script.py"), "it is the input script.py"),
     ],
 )

@@ -16,7 +16,7 @@ from torch import nn
 import sinefield.export
 from exported import IMAGE, NETWORKS, derivatives_of, difference, network, points_of, subject_of
 from sinefield.export import onnx_graph
-from sinefield.fields import Siren, TiledSiren
+from sinefield.fields import Siren, Sum
 
 OUTPUTS = ("value", "gradient", "laplacian", "hessian")
 
@@ -105,8 +105,8 @@ def test_a_written_file_tells_how_to_read_it(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="a TiledSiren is no sequence"):
-        sinefield.export.onnx(TiledSiren(2, 3, hidden_features=4, tiles="2x2"))
+    with pytest.raises(ValueError, match="a Sum is no sequence"):
+        sinefield.export.onnx(Sum(network("siren"), network("siren")))
     with pytest.raises(ValueError, match="a LSTM is no sequence"):
         sinefield.export.onnx(nn.Sequential(nn.Linear(2, 2), nn.LSTM(2, 2)))
     with pytest.raises(ValueError, match="without an affine map"):

@@ -68,6 +68,7 @@ FORMATS: Mapping[str, Format] = {
         "sinefield.export.onnx_graph:write",
         mark=b"\x12\x09sinefield\x1a",  # the field producer_name of a ModelProto, and the tag of the next
         options=("derivatives", "double"),
+        needs="sinefield.export.subject:check_networks",
     ),
     ".glsl": Format(
         "functions for shaders",
@@ -87,7 +88,7 @@ FORMATS: Mapping[str, Format] = {
         "a Python file that needs NumPy alone",
         "sinefield.export.numpy_source:write",
         mark=_WRITTEN,
-        needs="sinefield.export.numpy_source:check",
+        needs="sinefield.export.subject:check_networks",
     ),
     ".html": Format(
         "a page to look at it in a browser",

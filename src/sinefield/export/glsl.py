@@ -9,6 +9,7 @@ Sines are polynomials after a reduction by multiples of π in two parts, as thos
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from sinefield.export import shadertoy as shaders
 from sinefield.export.decimals import Decimals, in_decimals
-from sinefield.export.steps import Curve, Dense
+from sinefield.export.steps import Curve, Dense, Tiles
 from sinefield.export.subject import Subject
 from sinefield.io.files import replacing
 
@@ -96,8 +97,15 @@ def check(subject: Subject) -> None:
     """Refuse a field that has no GLSL.
 
     Raises:
-        ValueError: it takes or gives more than four numbers, or is of steps that are not written.
+        ValueError: it takes or gives more than four numbers, or is of steps that are not written, or of tiles.
     """
+    if isinstance(made := subject.made_of, Tiles):
+        size = sum(each.weight.size + each.bias.size for each in made.steps.steps if isinstance(each, Dense))
+        raise ValueError(
+            f"{subject.path} cannot be written as GLSL: it is of {math.prod(made.counts)} tiles with {size:,} weights, "
+            "which each pixel of a pasted shader would have to look up; export a page (.html), which draws tiles, or "
+            "fit one network with --tiles 1 for each axis"
+        )
     steps = subject.steps
     d, c = steps.in_features, steps.out_features
     if max(d, c) > 4 or "gelu" in steps.curves:

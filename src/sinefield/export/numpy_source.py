@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sinefield.export.steps import Array, Curve, Dense, Radial, Step, tiles_of
-from sinefield.export.subject import Subject, check_steps
+from sinefield.export.steps import Array, Curve, Dense, Radial, Step, Tiles
+from sinefield.export.subject import Subject
 from sinefield.io.files import replacing
 
 _HEAD = '''\
@@ -204,8 +204,8 @@ def source_of(subject: Subject) -> str:
     Raises:
         ValueError: the field is none that can be written so.
     """
-    tiles = tiles_of(subject.field)
-    steps = subject.steps if tiles is None else tiles.steps
+    made = subject.made_of
+    steps = made.steps if isinstance(made, Tiles) else made
     d, c = steps.in_features, steps.out_features
     lattice = subject.lattice
     parts = [
@@ -226,25 +226,15 @@ def source_of(subject: Subject) -> str:
     parts.append("\n\nSTEPS = (\n" + "".join(_written(each) for each in steps.steps) + ")\n")
     parts.append(_BODY.format(d=d, c=c))
     network = _NETWORK.format(d=d)
-    if tiles is not None:
+    if isinstance(made, Tiles):
         network = network.replace("def _value(", "def _value_of_one(").replace("def _jet(", "def _jet_of_one(")
-        grid = {"counts": tiles.counts, "extent": tuple(map(float, tiles.extent)), "overlap": float(tiles.overlap)}
+        grid = {"counts": made.counts, "extent": tuple(map(float, made.extent)), "overlap": float(made.overlap)}
         parts.append(_TILES.format(d=d, c=c, **grid))
     parts.append(network)
     if lattice is not None:
         numbers = {"contrast": lattice.contrast, "low": lattice.low}
         parts.append(_SAMPLE.format(shape=lattice.shape, extent=lattice.extent, c=c, d=d, **numbers))
     return "".join(parts)
-
-
-def check(subject: Subject) -> None:
-    """Refuse a field that is neither a sequence of steps nor tiles.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if tiles_of(subject.field) is None:
-        check_steps(subject)
 
 
 def _counted(count: int, noun: str) -> str:

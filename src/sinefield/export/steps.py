@@ -216,6 +216,15 @@ def tiles_of(field: nn.Module) -> Tiles | None:
     return Tiles(Steps(tuple(steps)), tiled.counts, tiled.extent, tiled.overlap)
 
 
+def made_of(field: nn.Module) -> Steps | Tiles:
+    """Return what a field is made of: steps, or tiles of such.
+
+    Raises:
+        ValueError: as for :func:`steps_of`.
+    """
+    return tiles_of(field) or steps_of(field)
+
+
 def _steps(module: nn.Module) -> Iterator[Step | None]:
     if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
         for each in module:
@@ -283,7 +292,7 @@ def _check(part: object) -> None:
         case _ if type(part) not in _LAYERS and getattr(part, "name", "") not in (*CURVES, "identity"):
             raise ValueError(
                 f"a {type(part).__name__} is no sequence of affine maps, squared distances and the curves "
-                f"{', '.join(CURVES)}; tiles, sums and products are rendered, or exported part by part"
+                f"{', '.join(CURVES)}; sums and products are rendered, or exported part by part"
             )
 
 

@@ -12,7 +12,7 @@ from typing import Any, final
 from torch import nn
 
 from sinefield import __version__, checkpoint, kinds
-from sinefield.export.steps import Steps, steps_of
+from sinefield.export.steps import Steps, Tiles, steps_of, tiles_of
 from sinefield.io.embedded import plain_file
 from sinefield.signals.lattice import Lattice
 from sinefield.signals.signal import Signal
@@ -54,6 +54,15 @@ class Subject:
             return steps_of(self.field)
         except ValueError as error:
             raise ValueError(f"{self.path} cannot be exported so: {error}") from error
+
+    @cached_property
+    def made_of(self) -> Steps | Tiles:
+        """What the field is made of: steps, or tiles of such.
+
+        Raises:
+            ValueError: it is made of neither.
+        """
+        return tiles_of(self.field) or self.steps
 
     @property
     def dimension(self) -> int:
@@ -123,6 +132,15 @@ def check_steps(subject: Subject) -> None:
         ValueError: it is none.
     """
     _ = subject.steps
+
+
+def check_networks(subject: Subject) -> None:
+    """Refuse a field that is neither a sequence of steps nor tiles.
+
+    Raises:
+        ValueError: it is none.
+    """
+    _ = subject.made_of
 
 
 def check_signal(subject: Subject) -> None:
