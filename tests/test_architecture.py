@@ -167,6 +167,18 @@ ARROWS: dict[str, set[str]] = {
         "solution",
     },
     "viewer": {"__init__", "checkpoint", "domains", "fields", "geometry", "io", "kinds", "quantities", "signals"},
+    "integrations": {
+        "checkpoint",
+        "constraint",
+        "domains",
+        "fields",
+        "jet",
+        "kinds",
+        "quantities",
+        "signals",
+        "solve",
+        "solvers",
+    },
     "callbacks": {"history", "io", "plots", "problem", "solution"},
     "cli": {
         "__init__",

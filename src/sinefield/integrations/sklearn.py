@@ -1,0 +1,197 @@
+"""A regressor of scikit-learn: a field fitted to scattered points, whose derivatives are predicted too.
+
+Features and targets are scaled here, and the scaling is then folded into the first and the last layer, so that the
+field takes and gives numbers in the units of the data, and its derivatives are in them too:
+
+    Φ(x) = s_y Ψ((x − m_x) / s_x) + m_y
+
+The last layer of Ψ is found by ridge regression on the n x m activations F before it, F and y of mean 0. With
+F = U S Vᵀ all penalties λ are solved for at once, and so is what each point would be missed by if it were left out,
+
+    e_i(λ) = (U R Uᵀ y + y⊥)_i / (1 − H_ii),     R = n λ / (S² + n λ),     1 − H_ii = 1 − 1/n − Σ_k U_ik² (1 − R_k)
+
+with y⊥ what no activations reach. ω₀ and λ are those of the least mean of squares of e, which tells noise from detail
+without points held out.
+
+Source: Allen, "The relationship between variable selection and data augmentation and a method for prediction", 1974,
+section 3, for the errors of prediction.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal, Self, final
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from sinefield.constraint import Constraint
+from sinefield.domains import PointCloud
+from sinefield.fields import Siren
+from sinefield.jet import jets_of
+from sinefield.solve import solve
+from sinefield.solvers import GaussNewton
+
+try:
+    from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+    from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
+except ImportError as error:
+    raise ImportError(
+        f"SirenRegressor needs the extra 'sklearn' ({error}); pip install 'sinefield[sklearn]'"
+    ) from error
+
+Predicted = Literal["value", "gradient", "laplacian", "hessian"]
+
+_PENALTIES: Final = torch.logspace(-14, 1, 46, dtype=torch.float64)
+_SOME: Final = 1024  # points that ω₀ is chosen with
+_LEAST_OMEGA: Final = 0.5
+
+
+@final
+class SirenRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # bases without types
+    """Regression by a SIREN on scattered points, with the derivatives of what it predicts.
+
+    Args:
+        hidden_features: the width of every hidden layer.
+        hidden_layers: how many sine layers follow the first one.
+        first_omega: ω₀ of the first layer, in radians per half of the range of a feature; None: chosen.
+        newton_steps: steps of Gauss-Newton for all weights after the last layer is found. They help networks of few
+            features on data without noise; nothing keeps them from fitting noise.
+        random_state: of the initial weights.
+
+    Attributes:
+        field_: Φ, from features to targets, in double precision: what :func:`sinefield.jet` and
+            :func:`sinefield.checkpoint.save` take.
+        first_omega_: ω₀.
+        n_features_in_, feature_names_in_: as everywhere in scikit-learn.
+
+    >>> x = np.linspace(0, 3, 60)[:, None]
+    >>> model = SirenRegressor(random_state=0).fit(x, np.sin(2 * x[:, 0]))
+    >>> bool(np.abs(model.predict(x, derivatives="gradient") - 2 * np.cos(2 * x)).max() < 1e-3)
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_features: int = 256,
+        hidden_layers: int = 1,
+        first_omega: float | None = None,
+        newton_steps: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.hidden_features = hidden_features
+        self.hidden_layers = hidden_layers
+        self.first_omega = first_omega
+        self.newton_steps = newton_steps
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:  # noqa: N803 - scikit-learn's name
+        """Return this regressor, fitted.
+
+        Args:
+            X: features, ``(n, d)``.
+            y: targets, ``(n,)`` or ``(n, c)``.
+
+        Raises:
+            ValueError: data that scikit-learn refuses, such as NaN or other lengths; or a setting out of its range.
+        """
+        features, given = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
+        random = check_random_state(self.random_state)
+        seed, order = int(random.randint(2**31 - 1)), torch.from_numpy(random.permutation(len(features)))
+        self._is_flat = given.ndim == 1
+        points, m_x, s_x = _scaled(torch.tensor(features), by_range=True)
+        targets, m_y, s_y = _scaled(torch.tensor(given, dtype=torch.float64).reshape(len(points), -1))
+        some = order[:_SOME]
+        tried = {omega: self._drawn(omega, points, targets, seed) for omega in self._omegas(*points.shape)}
+        scores = {omega: _solve_last_layer(each, points[some], targets[some]) for omega, each in tried.items()}
+        self.first_omega_ = min(scores, key=scores.__getitem__)
+        field = tried[self.first_omega_]
+        if len(some) < len(points):
+            _solve_last_layer(field, points, targets)
+        if self.newton_steps:
+            cloud = PointCloud(points, {"target": targets})
+            near = Constraint(cloud, lambda u, target: u.value - target, name="points")
+            solve(field, [near], solver=GaussNewton(), batch=None, passes=self.newton_steps, seed=seed)
+        self.field_ = _unscaled(field, m_x, s_x, m_y, s_y)
+        return self
+
+    def predict(self, X: ArrayLike, derivatives: Predicted = "value") -> NDArray[np.float64]:  # noqa: N803
+        """Return what is predicted, or a derivative of it, in the units of the data.
+
+        Args:
+            X: features, ``(n, d)``.
+            derivatives: ``"value"``, of shape ``(n,)``; ``"gradient"``, ``(n, d)``; ``"laplacian"``, ``(n,)``, or
+                ``"hessian"``, ``(n, d, d)``. Where targets were ``(n, c)``, all have an axis of c after the first.
+
+        Raises:
+            ValueError: features that scikit-learn refuses, or an unknown derivative.
+            NotFittedError: it was not fitted.
+        """
+        check_is_fitted(self)
+        if derivatives not in ("value", "gradient", "laplacian", "hessian"):
+            raise ValueError(f"derivatives are value, gradient, laplacian or hessian; got {derivatives!r}")
+        points = torch.tensor(validate_data(self, X, reset=False, dtype=np.float64))
+        name = "jacobian" if derivatives == "gradient" else derivatives
+        found = torch.cat([getattr(u, name) for u in jets_of(self.field_, points, (name,))]).numpy()
+        return found[:, 0] if self._is_flat else found
+
+    def _omegas(self, n: int, d: int) -> list[float]:
+        """Return ω₀ to try: octaves, up to half a turn between neighbours of n points in d dimensions."""
+        if self.first_omega is not None:
+            return [float(self.first_omega)]
+        highest = d * math.pi * n ** (1 / d) / 2  # weights of the first layer are at most 1/d
+        return [_LEAST_OMEGA * 2**k for k in range(1 + math.ceil(math.log2(highest / _LEAST_OMEGA)))]
+
+    def _drawn(self, omega: float, points: Tensor, targets: Tensor, seed: int) -> Siren:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            field = Siren(points.shape[1], targets.shape[1], self.hidden_features, self.hidden_layers, omega)
+        return field.double().eval()
+
+
+@torch.no_grad()
+def _solve_last_layer(field: Siren, points: Tensor, targets: Tensor) -> float:
+    """Return the mean square of the errors of prediction of a field, once its last layer is that of the least."""
+    n, last = len(points), field.layers[-1]
+    assert isinstance(last, nn.Linear)
+    activations = field.layers[:-1](points)
+    mean, aim = activations.mean(0), targets.mean(0)
+    left, values, right = torch.linalg.svd(activations - mean, full_matrices=False)
+    seen = left.T @ (targets - aim)  # (k, c)
+    rest = n * _PENALTIES[:, None] / (values.square() + n * _PENALTIES[:, None])  # (penalties, k)
+    beyond = targets - aim - left @ seen  # what no activations reach
+    free = left.square() @ rest.T + (1 - 1 / n - left.square().sum(1, keepdim=True))  # 1 − H_ii, (n, penalties)
+    scores = sum(
+        ((left @ (rest * some).T + other[:, None]) / free.clamp(min=1e-300)).square().mean(0)
+        for some, other in zip(seen.T, beyond.T, strict=True)
+    )
+    assert isinstance(scores, Tensor), "there is a target"
+    best = int(scores.argmin())
+    weight = right.T @ ((values / (values.square() + n * _PENALTIES[best]))[:, None] * seen)  # (m, c)
+    last.weight.copy_(weight.T)
+    last.bias.copy_(aim - mean @ weight)
+    return float(scores[best])
+
+
+def _scaled(values: Tensor, *, by_range: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """Return columns centred and of size 1, half a range or a deviation; their centres and sizes, 1 of constants."""
+    low, high = values.min(0).values, values.max(0).values
+    centre = low + (high - low) / 2 if by_range else values.mean(0)
+    size = (high - low) / 2 if by_range else values.std(0, correction=0)
+    size = torch.where(size > 1e-12 * centre.abs(), size, torch.ones_like(size))
+    return (values - centre) / size, centre, size
+
+
+@torch.no_grad()
+def _unscaled(field: Siren, m_x: Tensor, s_x: Tensor, m_y: Tensor, s_y: Tensor) -> Siren:
+    """Return a field of scaled numbers as one of the numbers themselves: the scaling becomes part of its layers."""
+    first, last = field.layers[0], field.layers[-1]
+    assert isinstance(first, nn.Linear)
+    assert isinstance(last, nn.Linear)
+    first.weight.div_(s_x)
+    first.bias.sub_(first.weight @ m_x)
+    last.weight.mul_(s_y[:, None])
+    last.bias.mul_(s_y).add_(m_y)
+    return field
