@@ -1,4 +1,4 @@
-"""Tests of ``sinefield view`` as it is run."""
+"""Tests of ``sinefield view`` and ``sinefield fit --watch`` as they are run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from command import run
+import pytest
+from PIL import Image
+
+from command import run, run_here
 from fields_of_kinds import write_field
+
+
+def write_picture(path: Path) -> None:
+    Image.linear_gradient("L").resize((24, 16)).save(path)
 
 
 def test_a_field_is_served_until_ctrl_c(tmp_path: Path) -> None:
@@ -50,3 +57,48 @@ def test_what_cannot_be_served_is_told_in_a_line(tmp_path: Path) -> None:
     assert found.returncode == 2
     assert found.stderr.count("\n") == 1
     assert "is not a field file" in found.stderr
+
+
+def test_a_fit_is_watched_until_ctrl_c_which_saves_it(tmp_path: Path) -> None:
+    write_picture(tmp_path / "photo.png")
+    command = [sys.executable, "-m", "sinefield", "fit", "photo.png", "--width", "16", "--seconds", "60"]
+    command += ["--watch", "--no-browser", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        told = re.fullmatch(r"watch the fit at http://127.0.0.1:(\d+)/\n", running.stderr.readline())
+        assert told
+        connection = http.client.HTTPConnection("127.0.0.1", int(told[1]), timeout=60)
+        for path, held in (("/", b"<!DOCTYPE html>"), ("/now.json?have=0", b'"field": {"type": "chain"')):
+            connection.request("GET", path)
+            assert held in connection.getresponse().read()
+        connection.close()
+        running.send_signal(signal.SIGINT)
+        running.wait(20)
+        assert running.returncode == 0
+    assert (tmp_path / "photo.safetensors").exists()
+
+
+def test_what_cannot_be_watched_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_picture(tmp_path / "photo.png")
+    (tmp_path / "photos").mkdir()
+    write_picture(tmp_path / "photos" / "one.png")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        refused = {
+            ("photo.png", "--watch", "--port", port): f"cannot listen on port {port}: it is in use",
+            ("photo.png", "--watch", "--port", "70000"): "the port is 70000; expected 1 to 65535",
+            ("photo.png", "--port", "0"): "--port and --no-browser are options of --watch",
+            ("photo.png", "--no-browser"): "--port and --no-browser are options of --watch",
+            ("photos", "--watch"): "--watch",
+        }
+        for arguments, told in refused.items():
+            found = run_here(tmp_path, "fit", *arguments)
+            assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr
+            assert told in found.stderr
+        monkeypatch.setitem(sys.modules, "uvicorn", None)
+        found = run_here(tmp_path, "fit", "photo.png", "--watch")
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1)
+    assert "pip install 'sinefield[view]'" in found.stderr
+    assert not list(tmp_path.glob("*.safetensors"))

@@ -83,8 +83,12 @@ def fit(
         limit = "" if general.goal() is None else "at most "  # nobody knows how far the goal is
         report.show(found.to_json() | {"notes": told}, f"{source}: {limit}{found}", as_json=general.as_json)
         return
-    with warnings.catch_warnings(), report.progress_shown(quiet=general.quiet) as observers:
-        watching = callbacks.together([each for each in (*observers, film, board) if each is not None])
+    with (
+        warnings.catch_warnings(),
+        viewing.watched(problem, output, general) as pages,
+        report.progress_shown(quiet=general.quiet) as observers,
+    ):
+        watching = callbacks.together([each for each in (*observers, *pages, film, board) if each is not None])
         warnings.simplefilter("ignore", Divergence)  # said below, in one line
         solution = solve(
             problem,
@@ -96,7 +100,7 @@ def fit(
             resume=training.resume,
             **changes,
         )
-    solution.save(output)
+        solution.save(output)
     written = {"field": output}
     if board is not None:
         board.close()

@@ -86,6 +86,9 @@ class General:
     figure: FigureOption = None
     animate: Annotated[Path | None, typer.Option(help="Write the training as .gif or .mp4 here.")] = None
     log: Annotated[Path | None, typer.Option(help="Write losses and metrics for TensorBoard into this folder.")] = None
+    watch: Annotated[bool, typer.Option("--watch", help="Show the field in the browser as it trains.")] = False
+    port: Annotated[int | None, typer.Option(help="Of --watch, on this machine; 0: any that is free.")] = None
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Of --watch: only tell the address.")] = False
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Only say how long it will take, and how much memory.")
     ] = False

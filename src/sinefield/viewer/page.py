@@ -19,12 +19,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Protocol, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from sinefield import __version__, checkpoint, kinds
 from sinefield.fields import Network
 from sinefield.io.files import replacing
+from sinefield.signals.signal import Signal
 from sinefield.viewer.described import NotShownError, Weights, describe, needs_double
 from sinefield.viewer.original import original_of, picture_of
 from sinefield.viewer.views import view_of
@@ -41,6 +44,7 @@ MODULES: Final = (
     "graph",
     "surface",
     "viewer",
+    "live",
     "start",
 )
 """The modules of the script, each after those that it imports."""
@@ -69,7 +73,15 @@ class Subject(Protocol):
 
 @final
 @dataclass(frozen=True)
-class _Read:
+class Read:
+    """A field that was read, or is in the making.
+
+    Args:
+        path: its file.
+        field: Φ.
+        header: of the file.
+    """
+
     path: Path
     field: nn.Module
     header: Mapping[str, Any]
@@ -88,7 +100,7 @@ def write_page(field: str | Path, path: str | Path, original: str | Path | None 
         ValueError: the file is no field, or the original is none of its size.
         OSError: a file cannot be read or written.
     """
-    return export(_Read(Path(field), *checkpoint.read(field)), Path(path), original=original)
+    return export(Read(Path(field), *checkpoint.read(field)), Path(path), original=original)
 
 
 def export(subject: Subject, path: Path, *, original: str | Path | None = None) -> str:
@@ -112,31 +124,45 @@ def page_of(field: str | Path, original: str | Path | None = None) -> str:
         ValueError: as for :func:`write_page`.
         OSError: a file cannot be read.
     """
-    return _page_of(_Read(Path(field), *checkpoint.read(field)), original)[0]
+    return _page_of(Read(Path(field), *checkpoint.read(field)), original)[0]
 
 
-def _page_of(subject: Subject, original: str | Path | None) -> tuple[str, int]:
+def live_page_of(subject: Subject, number: int) -> str:
+    """Return the page of a field in the making, which asks its server for newer ones than that of a number."""
+    return _page_of(subject, None, number)[0]
+
+
+def field_of(field: nn.Module, signal: Signal) -> tuple[dict[str, Any], NDArray[Any], bool]:
+    """Return the description of a field, its weights, and whether the page must evaluate it in double precision.
+
+    Raises:
+        NotShownError: it is made of something that the page cannot evaluate.
+    """
+    weights = Weights()
+    node = describe(field, weights)
+    double = needs_double(field, node, weights, _looked_at(view_of(signal)))
+    return node, weights.stored(double=double), double
+
+
+def _page_of(subject: Subject, original: str | Path | None, live: int | None = None) -> tuple[str, int]:
     """Return the page of a field, and how many weights are in it."""
     module, header = subject.field, subject.header
     signal = kinds.signal_from_json(header.get("signal") or {})
-    weights = Weights()
     found: dict[str, Any] = {
         "title": subject.path.name,
         "kind": signal.kind,
         "facts": _facts(module, header),
         "view": view_of(signal, module),
         "palettes": _palettes(),
+        "live": live,
     }
-    double = False
     try:
-        found["field"] = node = describe(module, weights)
-        found["exact"] = double = needs_double(module, node, weights, _looked_at(found["view"]))
+        found["field"], stored, found["exact"] = field_of(module, signal)
     except NotShownError as error:
-        weights = Weights()
+        stored = np.empty(0, "<f4")
         found |= {"field": None, "reason": f"{error}."[:1].upper() + f"{error}."[1:]}
     found["picture"] = picture_of(module, signal)
     found["original"] = original_of(signal, subject.path, header, original)
-    stored = weights.stored(double=double)
     return _html(found, base64.b64encode(stored.tobytes()).decode()), stored.nbytes // 4
 
 
@@ -169,11 +195,16 @@ def style() -> str:
     return _static("style.css")
 
 
-def policy() -> str:
-    """Return the Content-Security-Policy of the page: its own script and style, pictures in it, nothing else."""
+def policy(*, live: bool = False) -> str:
+    """Return the Content-Security-Policy of the page: its own script and style, pictures in it, nothing else.
+
+    Args:
+        live: the page may ask its own server for more.
+    """
+    connected = "connect-src 'self'; " if live else ""
     return (
         f"default-src 'none'; script-src '{_digest(script())}'; style-src '{_digest(style())}'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+        f"img-src data: blob:; {connected}base-uri 'none'; form-action 'none'"
     )
 
 
@@ -184,7 +215,7 @@ def _html(page: Mapping[str, Any], weights: str) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{html.escape(policy())}">
+<meta http-equiv="Content-Security-Policy" content="{html.escape(policy(live=page["live"] is not None))}">
 <meta name="generator" content="sinefield {__version__}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from uvicorn import Server
 
 PORT: Final = 8317
 _HOST: Final = "127.0.0.1"
+ADDRESS: Final = f"http://{_HOST}:{{}}/"
+"""Of the page, with the port to fill in."""
 
 _Receive = Callable[[], Awaitable[Any]]
 _Send = Callable[[Any], Awaitable[None]]
@@ -48,29 +51,49 @@ def serve(
         ValueError: the file is no field, starlette or uvicorn is not installed, or there is no such port.
         OSError: the port is in use, or the file cannot be read.
     """
-    try:
-        import uvicorn
-    except ImportError as error:
-        raise ValueError(f"viewing needs the extra 'view' ({error}); pip install 'sinefield[view]'") from error
+    check_installed()
     served = Served(Path(field), original)
     served.page()
     listening = listen(port)
     found = listening.getsockname()[1]
-    config = uvicorn.Config(
-        application(served, found),
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_level="critical",
-        server_header=False,
-        h11_max_incomplete_event_size=16384,
-    )
-    address = f"http://{_HOST}:{found}/"
+    server = server_of(application(served, found))
+    address = ADDRESS.format(found)
     if tell is not None:
         tell(address)
     if browser:
         webbrowser.open(address)
-    uvicorn.Server(config).run(sockets=[listening])
+    server.run(sockets=[listening])
+
+
+def check_installed() -> None:
+    """Check that what serves pages is installed.
+
+    Raises:
+        ValueError: starlette or uvicorn is not.
+    """
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise ValueError(f"viewing needs the extra 'view' ({error}); pip install 'sinefield[view]'") from error
+
+
+def server_of(application: Starlette) -> Server:
+    """Return the server of an application, which says nothing itself."""
+    import uvicorn
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            application,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_level="critical",
+            server_header=False,
+            h11_max_incomplete_event_size=16384,
+            timeout_graceful_shutdown=1,
+        )
+    )
 
 
 def listen(port: int) -> socket.socket:
@@ -141,25 +164,26 @@ def application(served: Served, port: int) -> Starlette:
         return FileResponse(served.field, media_type="application/octet-stream", filename=served.field.name)
 
     routes = [Route("/", page, methods=["GET"]), Route("/field.safetensors", field, methods=["GET"])]
-    return Starlette(routes=routes, middleware=[Middleware(_Guard, port=port)])
+    return Starlette(routes=routes, middleware=[Middleware(Guard, port=port)])
 
 
 @final
-class _Guard:
+class Guard:
     """Refuses requests to other hosts, and adds the headers of all answers.
 
     Args:
         app: what answers requests to this host.
         port: that it listens on.
+        live: the page may ask this server for more.
     """
 
-    def __init__(self, app: Callable[..., Awaitable[None]], port: int) -> None:
+    def __init__(self, app: Callable[..., Awaitable[None]], port: int, *, live: bool = False) -> None:
         self._app = app
         self._hosts = {f"{name}:{port}".encode() for name in (_HOST, "localhost")}
         self._headers = [
             (name.encode(), value.encode())
             for name, value in (
-                ("content-security-policy", f"{policy()}; frame-ancestors 'none'"),
+                ("content-security-policy", f"{policy(live=live)}; frame-ancestors 'none'"),
                 ("x-content-type-options", "nosniff"),
                 ("referrer-policy", "no-referrer"),
                 ("cross-origin-opener-policy", "same-origin"),
@@ -169,6 +193,7 @@ class _Guard:
         ]
 
     async def __call__(self, scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
+        """Answer a request."""
         from starlette.responses import PlainTextResponse
 
         async def guarded(message: Any) -> None:

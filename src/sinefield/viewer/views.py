@@ -28,18 +28,32 @@ from sinefield.signals.volume import VolumeSignal
 _LINE = 0.5  # the height of a graph of one coordinate, of its width
 
 
-def view_of(signal: Signal, field: nn.Module) -> dict[str, Any]:
+def view_of(signal: Signal, field: nn.Module | None = None) -> dict[str, Any]:
     """Return what the page shows of a field that is read back as a signal.
+
+    Args:
+        signal: how it is read back.
+        field: Φ; None: without the bound of its slope, which a surface is drawn by.
 
     Raises:
         ValueError: the page knows no signals of this kind.
     """
     found = _view_of(signal)
-    if "surface" in found:
-        sides = found["surface"]["sides"]
-        box = Box([-each for each in sides], sides)
-        found["surface"]["lipschitz"] = estimate_lipschitz_bound(field, box)[0]
+    if "surface" in found and field is not None:
+        found["surface"]["lipschitz"] = _steepness_of(found, field)
     return found
+
+
+def steepness_of(signal: Signal, field: nn.Module) -> float | None:
+    """Return the bound of the slope that the surface of a field is drawn by; None: it has no surface."""
+    return _steepness_of(view_of(signal), field)
+
+
+def _steepness_of(view: dict[str, Any], field: nn.Module) -> float | None:
+    if "surface" not in view:
+        return None
+    sides = view["surface"]["sides"]
+    return estimate_lipschitz_bound(field, Box([-each for each in sides], sides))[0]
 
 
 @singledispatch

@@ -23,6 +23,12 @@ export class Evaluation {
     }
   }
 
+  // The same field with other weights.
+  renew(weights) {
+    this.weights = weights;
+    this.graphics?.renew(weights);
+  }
+
   // How many points a side grids may have.
   side(order) {
     return this.graphics ? this.graphics.side(order) : 16;

@@ -91,6 +91,11 @@ export class Graph {
     return found;
   }
 
+  forget() {
+    this.samples = null;
+    this.known = 0;
+  }
+
   async draw() {
     const generation = ++this.generation, { width } = this.canvas;
     if (width === 0) return;

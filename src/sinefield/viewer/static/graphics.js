@@ -92,6 +92,12 @@ export class Graphics {
     gl.bindVertexArray(gl.createVertexArray());
   }
 
+  renew(weights) {
+    this.weights = weights;
+    this.textures.forEach((each) => this.gl.deleteTexture(each));
+    this.textures.clear();
+  }
+
   // How many points along each side a batch has.
   side(order) {
     return 1 << (order === 0 ? this.shift + 1 : this.shift);

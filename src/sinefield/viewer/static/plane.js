@@ -89,8 +89,12 @@ export class Plane {
     this.centre[1] = Math.min(this.plane.height, Math.max(0, this.centre[1]));
   }
 
-  // Begins a new picture; what was drawn before is moved to where it belongs until it is drawn over.
-  async draw() {
+  // Nothing is kept that other weights would change.
+  forget() {}
+
+  // Begins a new picture; what was drawn before is moved to where it belongs until it is drawn over, once it is as fine
+  // `again`.
+  async draw(again = false) {
     const { canvas } = this, { width, height } = canvas, generation = ++this.generation;
     if (width === 0 || height === 0) return;
     const quantity = quantityOf(this.view.read, this.quantity, this.output);
@@ -102,7 +106,7 @@ export class Plane {
     this.outside = this.plane.outline ? this.findOutside() : null;
     if (old) this.moveOld(old);
     this.changed();
-    for (const step of STEPS) {
+    for (const step of again && this.range ? STEPS.slice(-1) : STEPS) {
       await this.drawLevel(quantity, step, generation);
       if (generation !== this.generation) return;
       this.range = rangeOf(this.view.read, this.quantity, this.numbers);

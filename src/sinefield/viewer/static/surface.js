@@ -61,15 +61,19 @@ export class Surface {
     this.draw();
   }
 
+  forget() {
+    this.cells = null;
+  }
+
   // From coarse to fine, a strip at a time, so that the page stays awake.
-  async draw() {
+  async draw(again = false) {
     const generation = ++this.generation, { width, height } = this.canvas;
     if (width === 0 || height === 0) return;
     this.done = false;
     this.changed();
     this.cells ??= this.makeCells();
     await this.cells;
-    for (const step of [4, 1]) {
+    for (const step of again ? [1] : [4, 1]) {
       const columns = Math.ceil(width / step), rows = Math.ceil(height / step);
       for (let top = 0; top < rows;) {
         if (generation !== this.generation) return;
@@ -153,6 +157,7 @@ export class Surface {
       }
     }
     await Promise.all(work);
+    gl.deleteTexture(this.texture ?? null);
     this.texture = gl.createTexture();
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_3D, this.texture);

@@ -122,6 +122,13 @@ export class Viewer {
     this.fillControls();
   }
 
+  // Shows the same of a field with other weights, where it is looked at.
+  renew(weights) {
+    this.evaluation.renew(weights);
+    this.made.forEach((each) => each.forget());
+    this.shown.draw(true);
+  }
+
   get quantities() {
     const surface = [{ name: "shaded", title: "shaded" }, { name: "normal", title: "normal" }];
     return this.shown instanceof Surface ? surface : this.view.read.quantities;
