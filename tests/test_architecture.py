@@ -75,7 +75,7 @@ ARROWS: dict[str, set[str]] = {
     "snapshot": {"domains", "history", "problem"},
     "checkpoint": {"fields", "io", "snapshot"},
     "verdict": set(),
-    "solution": {"__init__", "checkpoint", "history", "problem", "recipe", "snapshot", "solvers", "verdict"},
+    "solution": {"__init__", "checkpoint", "history", "kinds", "problem", "recipe", "snapshot", "solvers", "verdict"},
     "fit": {
         "approach",
         "constraint",
@@ -176,8 +176,10 @@ ARROWS: dict[str, set[str]] = {
         "kinds",
         "quantities",
         "signals",
+        "solution",
         "solve",
         "solvers",
+        "viewer",
     },
     "callbacks": {"history", "io", "plots", "problem", "solution"},
     "cli": {

@@ -14,6 +14,7 @@ from torch import nn
 
 from sinefield import __version__, checkpoint
 from sinefield.history import Record
+from sinefield.kinds.kind import imported
 from sinefield.problem import Problem
 from sinefield.recipe import Recipe
 from sinefield.snapshot import Snapshot
@@ -80,7 +81,7 @@ class Speed:
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Solution:
     """Fields, and how they were found.
 
@@ -106,6 +107,15 @@ class Solution:
     seed: int
     speed: Speed
     snapshot: Snapshot | None = None
+
+    def __repr__(self) -> str:
+        reached = "".join(f", {name} {each:.4g}" for name, each in self.metrics.items())
+        return f"<Solution of {self.problem.name}: {', '.join(self.fields)}{reached}, in {self.seconds:.3g} s>"
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: a picture and what was reached; see :mod:`sinefield.integrations.display`."""
+        shown: str = imported("sinefield.integrations.display:html_of")(self)
+        return shown
 
     @property
     def field(self) -> nn.Module:
