@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # The demo at full quality; a smoke run passes fewer.
 PASSES ?= 16
 
-.PHONY: demo test browser lint docs pictures long clean
+.PHONY: demo test browser lint docs pictures viewer long clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,11 @@ long: $(STAMP)
 
 pictures: $(STAMP)
 	$(BIN)/python docs/make_pictures.py
+
+# The field of the page in the documentation, and a picture of that page in Chromium.
+viewer: $(STAMP)
+	$(BIN)/python docs/make_field_of_page.py
+	$(BIN)/python docs/make_viewer_picture.py
 
 clean:
 	rm -rf $(VENV) demo site .mypy_cache .pytest_cache .ruff_cache

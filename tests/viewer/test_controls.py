@@ -59,6 +59,14 @@ def test_the_wheel_zooms_about_the_pointer(opened: Any) -> None:
     assert centre(page)[2] > zoom
 
 
+def test_the_ends_of_the_colour_bar_are_in_sight(opened: Any) -> None:
+    page = opened("grey")
+    page.run("viewer.chooseQuantity('gradient')")
+    page.finished()
+    assert page.run("return viewer.legend.scrollWidth <= viewer.legend.clientWidth")
+    assert page.run("return viewer.bar.clientWidth >= 40 && viewer.high.clientHeight < 30")
+
+
 def test_two_fingers_zoom(opened: Any) -> None:
     page = opened("grey", has_touch=True)
     x, y = middle(page)

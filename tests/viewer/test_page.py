@@ -201,3 +201,12 @@ def test_what_is_no_field_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a field file"):
         write_page(tmp_path / "no.safetensors", tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_the_field_and_the_picture_of_the_documentation_are_small(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    field = docs / "fields" / "sunflower.safetensors"
+    assert field.stat().st_size <= 120_000
+    assert (docs / "pictures" / "viewer.png").stat().st_size <= 200_000
+    write_page(field, tmp_path / "page.html")
+    assert "fields/sunflower.html" in (docs / "viewing.md").read_text(encoding="utf-8")
