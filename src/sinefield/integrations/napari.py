@@ -1,12 +1,14 @@
 """A reader of napari: a field as layers of images of many scales, evaluated where one looks.
 
-The finest scale has more samples than the original, as the field has values between them. Each scale has half as many
-along the last two axes as the one before, exactly, and as many along the others, so that napari, which places scales by
-the ratios of their shapes, shows every one of them in the same place. Nothing of napari itself is wanted.
+The finest scale has more samples than the original, as the field has values between them. Each scale is every second
+sample of the one before along the last two axes, and as many along the others: napari multiplies the numbers of samples
+by the ratio of shapes and puts sample 0 of every scale at one place, so that averages over blocks, and scales of fewer
+slices, would be shown beside where they are. Nothing of napari itself is wanted.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,17 +16,16 @@ from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from torch import nn
 
 from sinefield import checkpoint, kinds
-from sinefield.integrations.sampled import Line, Quantity, Sampled, key_of, lines_of
+from sinefield.integrations.sampled import Quantity, Sampled, key_of, lines_of, numbered
 from sinefield.quantities import QUANTITIES
-from sinefield.signals.signal import Signal
 
 LayerData = tuple[list["Scale"], dict[str, Any], str]
 
 _FINER: Final = 3  # scales above that of the original
 _COARSEST: Final = 512  # samples along the longer side of the coarsest scale, at most
+_MOST: Final = 1 << 20  # samples of it, which are all evaluated to be shown in three dimensions
 _LOOKED_AT: Final = 16  # places along each axis that the limits of contrast are found at
 _SHOWN: Final[tuple[tuple[Quantity, str, str], ...]] = (
     ("value", "", "gray"),
@@ -72,7 +73,9 @@ def _paths_of(path: str | Sequence[str]) -> list[str]:
 @final
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """An array of one scale, evaluated where it is indexed.
+    """An array of one scale, or a part of one, that is evaluated when it becomes an array of NumPy.
+
+    napari takes the part that is seen of all slices first, and then the slice of it.
 
     Args:
         parts: quantities on this scale: one, or several whose norm it is.
@@ -80,6 +83,7 @@ class Scale:
         output: of the field; None: all, as colours from 0 to 1 in a last axis.
         black: the value that is colour 0.
         white: the value that is colour 1.
+        taken: numbers of the places along each axis, a single one where the axis is gone; None: all.
     """
 
     parts: tuple[Sampled, ...]
@@ -87,17 +91,28 @@ class Scale:
     output: int | None
     black: float = 0.0
     white: float = 1.0
+    taken: tuple[NDArray[np.intp], ...] | None = None
+
+    @property
+    def _places(self) -> tuple[NDArray[np.intp], ...]:
+        whole = self.parts[0].shape
+        lengths = [*(whole[n] for n in self.order), *(whole[-1:] if self.output is None else ())]
+        return tuple(map(np.arange, lengths)) if self.taken is None else self.taken
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Its lengths."""
-        whole = self.parts[0].shape
-        return (*(whole[n] for n in self.order), *(whole[-1:] if self.output is None else ()))
+        return tuple(len(each) for each in self._places if each.ndim)
 
     @property
     def ndim(self) -> int:
         """How many axes it has."""
         return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -107,24 +122,25 @@ class Scale:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype=dtype)
+    def __getitem__(self, key: Any) -> Scale:
+        places, keys = list(self._places), key_of(key, self.ndim)
+        for n, each in zip((n for n, each in enumerate(places) if each.ndim), keys, strict=True):
+            places[n] = np.asarray(places[n][numbered(len(places[n]), each)])
+        return replace(self, taken=tuple(places))
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        given = key_of(key, self.ndim)
-        dropped = tuple(n for n, each in enumerate(given) if np.ndim(each) == 0 and not isinstance(each, slice))
-        kept = [np.atleast_1d(each) if n in dropped else each for n, each in enumerate(given)]
-        rows = [kept[self.order.index(n)] for n in range(len(self.order))]
-        outputs = kept[-1] if self.output is None else [self.output]
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        places = [np.atleast_1d(each) for each in self._places]
+        rows = [places[self.order.index(n)] for n in range(len(self.order))]
+        outputs = places[-1] if self.output is None else [self.output]
         parts = [part[(*rows, outputs)].transpose(*self.order, -1) for part in self.parts]
         found = np.linalg.norm(parts, axis=0) if self.parts[0].quantity == "gradient" else parts[0]
         if self.output is None:
             found = np.clip((found - self.black) / (self.white - self.black), 0, 1)
-        return (found if self.output is None else found[..., 0]).squeeze(dropped)
+        return np.asarray(found.reshape(self.shape), dtype=dtype)
 
     def extremes(self) -> tuple[float, float]:
         """Return the least and the greatest of some of it, which differ."""
-        found = self[tuple(slice(None, None, -(-count // _LOOKED_AT)) for count in self.shape)]
+        found = np.asarray(self[tuple(slice(None, None, -(-count // _LOOKED_AT)) for count in self.shape)])
         found = found[np.isfinite(found)]
         least, most = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
         return (least, most) if least < most else (least, least + 1)
@@ -145,26 +161,29 @@ def _layers_of(path: Path) -> list[LayerData]:
     turned = lines[-1].name != "x"
     order = (*(n for n in range(len(lines)) if n not in lengths), *(lengths[::-1] if turned else lengths))
     halvings = max(0, (max(lines[n].count for n in order[-2:]) - 1) // _COARSEST).bit_length()
-    scales = [_on_scale(field, signal, lines, order, halvings, finer) for finer in range(halvings + _FINER, -1, -1)]
-    finest = scales[0].lines
-    steps = [(finest[n].high - finest[n].low) / finest[n].count for n in order]
+    while halvings < 32 and math.prod(each.count for each in lines) >> 2 * halvings > _MOST:
+        halvings += 1
+    counts = {n: max(1, lines[n].count >> halvings) << halvings + _FINER for n in order[-2:]}
+    finest = Sampled(field, signal, tuple(replace(e, count=counts.get(n, e.count)) for n, e in enumerate(lines)))
+    strides = [2**n for n in range(halvings + _FINER + 1)]
+    steps = [(finest.lines[n].high - finest.lines[n].low) / finest.lines[n].count for n in order]
     shared = {
         "multiscale": True,
         "scale": steps,
-        "translate": [finest[n].low + step / 2 for n, step in zip(order, steps, strict=True)],
+        "translate": [finest.lines[n].low + step / 2 for n, step in zip(order, steps, strict=True)],
         "metadata": {"axes": [lines[n].name for n in order], "units": [lines[n].unit for n in order]},
     }
     lattice = getattr(signal, "lattice", None)
     if lattice is not None and lattice.channels in (3, 4) and signal.kind in ("image", "video"):
-        colours = [Scale((each,), order, None, lattice.low, lattice.high) for each in scales]
-        return [(colours, {"name": path.stem, "rgb": True, **shared}, "image")]
+        whole = Scale((finest,), order, None, lattice.low, lattice.high)
+        return [([whole[..., ::n, ::n, :] for n in strides], {"name": path.stem, "rgb": True, **shared}, "image")]
     made: list[LayerData] = []
     for output in range(signal.channels):
         name = path.stem if signal.channels == 1 else f"{path.stem} {output}"
         for quantity, title, colormap in _SHOWN:
             axes = lengths if quantity == "gradient" else [0]
-            parts = [tuple(replace(each, quantity=quantity, axis=n) for n in axes) for each in scales]
-            data = [Scale(each, order, output) for each in parts]
+            whole = Scale(tuple(replace(finest, quantity=quantity, axis=n) for n in axes), order, output)
+            data = [whole[..., ::n, ::n] for n in strides]
             least, most = data[-1].extremes()
             if quantity == "value" and lattice is not None:
                 least, most = lattice.low, lattice.high
@@ -172,13 +191,3 @@ def _layers_of(path: Path) -> list[LayerData]:
             limits = QUANTITIES[quantity].scale(least, most, least, most)
             made.append((data, {**own, "contrast_limits": limits, **shared}, "image"))
     return made
-
-
-def _on_scale(
-    field: nn.Module, signal: Signal, lines: Sequence[Line], order: Sequence[int], halvings: int, finer: int
-) -> Sampled:
-    """Return the value on a scale: of the last two axes, samples halved so often and then doubled so often."""
-    counts = [
-        max(1, each.count >> halvings) << finer if n in order[-2:] else each.count for n, each in enumerate(lines)
-    ]
-    return Sampled(field, signal, tuple(replace(each, count=n) for each, n in zip(lines, counts, strict=True)))

@@ -108,6 +108,11 @@ class Sampled:
         return len(self.shape)
 
     @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Single precision, or double of a field that has it."""
         double = any(each.dtype == torch.float64 for each in self.field.parameters())
@@ -120,7 +125,7 @@ class Sampled:
         return np.asarray(self[...], dtype=dtype)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        taken = [_numbered(count, each) for count, each in zip(self.shape, key_of(key, self.ndim), strict=True)]
+        taken = [numbered(count, each) for count, each in zip(self.shape, key_of(key, self.ndim), strict=True)]
         dropped = tuple(n for n, each in enumerate(taken) if each.ndim == 0)
         *rows, columns = map(np.atleast_1d, taken)
         if any(each.size == 0 for each in (*rows, columns)):
@@ -176,7 +181,7 @@ def key_of(key: Any, ndim: int) -> list[Any]:
     return given
 
 
-def _numbered(count: int, key: Any) -> NDArray[np.intp]:
+def numbered(count: int, key: Any) -> NDArray[np.intp]:
     """Return which of so many places an index takes, without a list of all of them.
 
     Raises:
