@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from sinefield import priors
 from sinefield.fields import Siren
 from sinefield.io import image_sets
 from sinefield.priors import files
+from sinefield.priors.encoders import GuessEncoder
 from sinefield.priors.prior import Prior
-from sinefield.priors.training import Residual, calibrate, split
+from sinefield.priors.training import Residual, calibrate, damp, split
 from sinefield.search import Checkpointing
 from sinefield.solution import Progress, Solution
 
-SMALL = {"encoder_features": 32, "encoder_layers": 1, "latent": 16}
-DEEP = {**SMALL, "hidden_features": 16, "hidden_layers": 1}
+SMALL = {"encoder_features": 32, "encoder_layers": 1}
+DEEP = {**SMALL, "latent": 16, "hidden_features": 16, "hidden_layers": 1}
 
 
 def blobs(count: int = 240, side: int = 7) -> image_sets.PictureSet:
@@ -112,7 +114,7 @@ def test_the_terms_are_errors_sizes_latents_and_weights() -> None:
         for term in ("picture", "spread", "latent", "weights")
     }
     assert found["picture"] == [-1.0, -1.0]
-    assert found["spread"] == pytest.approx([-0.4, -0.3])
+    assert found["spread"] == pytest.approx([4 * -0.4, 4 * -0.3])
     assert (found["latent"], found["weights"]) == ([3.0, 4.0], [7.0])
 
 
@@ -149,6 +151,37 @@ def test_colours_and_any_aspect_are_learnt_too() -> None:
     prior = prior_of(priors.train(image_sets.read(pictures), settings=SMALL, passes=0.005, batch=32))
     context = priors.context_of(torch.zeros(1, 24, 3), torch.eye(24)[:1])
     assert prior.found(context[0]).field(prior.points).shape == (24, 3)
+
+
+def test_what_is_known_is_kept_and_the_rest_is_better_than_the_guess_allows() -> None:
+    prior = prior_of(forward())
+    held, some = contexts()
+    values, _ = prior.complete(some)
+    known = some[:, 49:] > 0
+    torch.testing.assert_close(values[known], held[known], rtol=0, atol=1e-4)
+    whole, _ = prior.complete(priors.context_of(held, torch.ones(len(held), 49)))
+    torch.testing.assert_close(whole, held, rtol=0, atol=1e-4)
+
+
+def test_what_a_network_adds_is_damped_where_it_does_harm() -> None:
+    prior = copy.deepcopy(prior_of(forward()))
+    held, some = contexts()
+    assert isinstance(prior.encoder, GuessEncoder)
+    guess = prior.encoder.mixture(some)
+    torch.nn.init.normal_(prior.encoder.more.bias)
+    assert float((prior.complete(some)[0].flatten(1) - guess).square().mean()) > 0.1
+    damp(prior, held)
+    assert float((prior.complete(some)[0].flatten(1) - guess).square().mean()) < 1e-3
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_a_prior_of_very_few_pictures_is_finite_and_no_worse_than_their_mean(count: int) -> None:
+    prior = prior_of(priors.train(blobs(count), settings=SMALL, passes=0.002, batch=32))
+    held, some = contexts()
+    values, spread = prior.complete(some)
+    assert bool(torch.isfinite(values).all() and torch.isfinite(spread).all())
+    _, seen = split(blobs(count))
+    assert float((values - held).square().mean()) < float((seen.mean(0) - held).square().mean())
 
 
 def test_a_sample_and_a_walk_are_fields_of_the_prior() -> None:

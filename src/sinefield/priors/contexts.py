@@ -24,11 +24,13 @@ class Contexts(ContinuousDomain):
         pictures: values in [−1, 1], ``(count, pixels, c)``.
         least: known pixels at least.
         most: known pixels at most.
+        alike: how many pictures share a mask, so that what depends on the mask alone is computed once.
     """
 
     pictures: Tensor
     least: int
     most: int
+    alike: int = 1
 
     @property
     def dimension(self) -> int:
@@ -47,8 +49,7 @@ class Contexts(ContinuousDomain):
         place = float(torch.rand((), generator=generator))
         known = round(math.exp(math.log(self.least) + place * math.log(self.most / self.least)))
         chosen = self.pictures[torch.randint(total, (count,), generator=generator)].to(dtype)
-        order = torch.rand(count, pixels, generator=generator).topk(known, dim=1).indices
-        mask = torch.zeros(count, pixels, dtype=dtype).scatter_(1, order, 1.0)
+        mask = random_masks(count, pixels, known, generator, self.alike).to(dtype)
         gain = torch.full((count, 1), known**0.25, dtype=dtype)  # squared errors fall about as 1/√known
         return Samples(context_of(chosen, mask), {"picture": chosen.flatten(1), "gain": gain})
 
@@ -62,13 +63,30 @@ def context_of(pictures: Tensor, mask: Tensor) -> Tensor:
     return torch.cat([(pictures * mask.unsqueeze(-1)).flatten(1), mask], dim=1)
 
 
-def random_masks(count: int, pixels: int, known: int, generator: torch.Generator) -> Tensor:
+def random_masks(count: int, pixels: int, known: int, generator: torch.Generator, alike: int = 1) -> Tensor:
     """Return masks ``(count, pixels)`` of which so many pixels are known, drawn evenly.
+
+    Args:
+        count: how many masks.
+        pixels: of each.
+        known: how many of them are known.
+        generator: of the draw.
+        alike: how many masks after one another are the same.
 
     Raises:
         ValueError: none is, or more than there are.
     """
     if not 1 <= known <= pixels:
         raise ValueError(f"a context has 1 to {pixels} pixels of a picture of so many, got {known}")
-    order = torch.rand(count, pixels, generator=generator).topk(known, dim=1).indices
-    return torch.zeros(count, pixels).scatter_(1, order, 1.0)
+    kinds = math.ceil(count / alike)
+    order = torch.rand(kinds, pixels, generator=generator).topk(known, dim=1).indices
+    return torch.zeros(kinds, pixels).scatter_(1, order, 1.0).repeat_interleave(alike, dim=0)[:count]
+
+
+def known_counts(pixels: int) -> list[int]:
+    """Return the numbers of known pixels that errors are measured for: 10, 50 and 200, where there are more.
+
+    >>> known_counts(784), known_counts(64), known_counts(9)
+    ([10, 50, 200], [10, 50], [3])
+    """
+    return [each for each in (10, 50, 200) if each < pixels] or [max(1, pixels // 3)]

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any, final
+from typing import Any, Final, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sinefield.priors.mixture import Mixture
 
@@ -144,27 +143,29 @@ class GuessEncoder(nn.Module):
     """The mean of the training pictures that agree with the context, as a mixture has it, and what a network adds.
 
     The mixture's mean is a closed form, so that this encoder is good before it is trained. A residual network sees
-    known values, mask and that mean, and adds to the latent what pictures have that a mixture of Gaussians has not; and
-    it tells the size of the errors.
+    known values, mask and that mean, and adds to it at the unknown pixels what pictures have that a mixture of
+    Gaussians has not; and it tells the size of the errors. What is known is kept as it is. The latent is linear in
+    the picture that comes of it.
 
     Args:
-        pixels: how many there are.
+        points: of the pixels, ``(pixels, d)``.
         channels: c.
-        latent: k, the last quarter for the size of errors.
+        latent: k; see :func:`spreads_of`.
         width: of the network.
         depth: its residual layers.
         components: of the mixture.
-        rank: of the covariance of each.
     """
 
-    def __init__(
-        self, pixels: int, channels: int, latent: int, width: int, depth: int, components: int = 60, rank: int = 32
-    ) -> None:
+    reading: Tensor
+    centre: Tensor
+
+    def __init__(self, points: Tensor, channels: int, latent: int, width: int, depth: int, components: int = 1) -> None:
         super().__init__()
-        size = pixels * channels
-        self.spreads = latent // 4
-        self.mixture = Mixture(pixels, channels, components, rank)
-        self.first = nn.Linear(2 * size + pixels, width)
+        self.pixels, self.channels = len(points), channels
+        size = self.pixels * channels
+        spreads = spreads_of(latent)
+        self.mixture = Mixture(self.pixels, channels, components)
+        self.first = nn.Linear(2 * size + self.pixels, width)
         self.blocks = nn.ModuleList(
             [
                 nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
@@ -172,10 +173,13 @@ class GuessEncoder(nn.Module):
             ]
         )
         self.norm = nn.LayerNorm(width)
-        self.last = nn.Linear(width, latent)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
-        self.read = nn.Linear(size, latent - self.spreads)
+        self.more = nn.Linear(width, size)
+        self.sizes = nn.Linear(width, spreads)
+        for each in (self.more, self.sizes):
+            nn.init.zeros_(each.weight)
+            nn.init.zeros_(each.bias)
+        self.register_buffer("reading", torch.eye(latent - spreads, size))
+        self.register_buffer("centre", torch.zeros(size))
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Return latents of contexts."""
@@ -183,10 +187,23 @@ class GuessEncoder(nn.Module):
         hidden = self.first(torch.cat([contexts, guess], dim=1))
         for block in self.blocks:
             hidden = hidden + block(hidden)
-        more = self.last(self.norm(hidden))
-        start = functional.pad(self.read(guess), (0, self.spreads))
-        latents: Tensor = start + more
-        return latents
+        hidden = self.norm(hidden)
+        unknown = 1 - contexts[:, -self.pixels :].repeat_interleave(self.channels, dim=1)
+        picture = guess + unknown * self.more(hidden)
+        return torch.cat([(picture - self.centre) @ self.reading.mT, self.sizes(hidden)], dim=1)
+
+
+SPREADS: Final = 128
+"""The most numbers of a latent that the sizes of errors depend on."""
+
+
+def spreads_of(latent: int) -> int:
+    """Return how many of the numbers of a latent of the method ``"forward"``, the last ones, tell the sizes of errors.
+
+    >>> spreads_of(16), spreads_of(912)
+    (4, 128)
+    """
+    return min(SPREADS, latent // 4)
 
 
 def tokens_of(contexts: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -223,5 +240,5 @@ def encoder_named(name: str, points: Tensor, shape: tuple[int, int], channels: i
         case "convolution":
             return ConvolutionalEncoder(shape, channels, **sizes)
         case "guess":
-            return GuessEncoder(len(points), channels, **sizes)
+            return GuessEncoder(points, channels, **sizes)
     raise ValueError(f"unknown encoder {name!r}; choose one of set, attention, convolution, guess")

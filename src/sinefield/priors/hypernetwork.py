@@ -127,21 +127,30 @@ class LastLayer(Generator):
     """The last layer of a field alone, so that it has at given points the values that are linear in a latent.
 
     The sines before it are the member's, drawn once and kept. The last layer that has the values y at the points is
-    R y, and y = m + B z: see :mod:`sinefield.collection`, which fits pictures so.
+    R y: see :mod:`sinefield.collection`, which fits pictures so. A latent is the coordinates of a picture along the
+    main axes of those that are learnt from, and numbers that the sizes of errors, the second half of y, are linear in.
 
     Args:
         member: a SIREN without hidden layers after the first, whose features are more than the points.
         latent: k.
         points: how many points there are.
+        spreads: how many numbers of a latent, its last ones, the sizes of errors depend on.
     """
 
     inverse: Tensor
+    axes: Tensor
+    centre: Tensor
 
-    def __init__(self, member: Siren, latent: int, points: int) -> None:
+    def __init__(self, member: Siren, latent: int, points: int, spreads: int) -> None:
         super().__init__(member.requires_grad_(False), latent)
-        self.basis = nn.Linear(latent, points * member.out_features)
+        size = points * member.out_features // 2
         features = int(member.settings["hidden_features"])
         self.register_buffer("inverse", torch.zeros(features, points))
+        self.register_buffer("axes", torch.zeros(min(latent - spreads, size), size))
+        self.register_buffer("centre", torch.zeros(size))
+        self.sizes = nn.Linear(spreads, size)
+        nn.init.normal_(self.sizes.weight, std=0.02)
+        nn.init.constant_(self.sizes.bias, 0.2)
 
     @torch.no_grad()
     def place(self, start: SharedStart) -> None:
@@ -152,16 +161,21 @@ class LastLayer(Generator):
         self.inverse.copy_(start.solver.mT)
 
     def values(self, latents: Tensor) -> Tensor:
-        """Return the values at the points, ``(n, points, c)``, that the fields of latents have up to rounding."""
-        values: Tensor = self.basis(latents).unflatten(-1, (-1, self.member.out_features))
-        return values
+        """Return the values at the points, ``(n, points, 2c)``, that the fields of latents have up to rounding."""
+        count, spreads = len(self.axes), self.sizes.in_features
+        means = latents[:, :count] @ self.axes + self.centre
+        sizes = self.sizes(latents[:, latents.shape[1] - spreads :])
+        both: Tensor = torch.stack([means, sizes], dim=-1)  # (n, points · c, 2)
+        points = self.inverse.shape[1]
+        values: Tensor = both.unflatten(1, (points, -1))
+        return values.mT.flatten(2)
 
     def weights(self, latents: Tensor) -> dict[str, Tensor]:
         """Return the last layer; see :class:`Generator`."""
         return self.weights_of(self.values(latents))
 
     def weights_of(self, values: Tensor) -> dict[str, Tensor]:
-        """Return the last layer that has these values ``(n, points, c)``."""
+        """Return the last layer that has these values ``(n, points, 2c)``."""
         name = list(dict(self.member.named_parameters()))[-2]
         weight = (self.inverse @ values).mT
         return {name: weight, name.replace("weight", "bias"): values.new_zeros(len(values), values.shape[-1])}

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from sinefield.collection import FEATURES, SharedStart
 from sinefield.fields import Siren
 from sinefield.fields.field import register
-from sinefield.priors.encoders import GuessEncoder, encoder_named
+from sinefield.priors.encoders import SPREADS, GuessEncoder, encoder_named, spreads_of
 from sinefield.priors.hypernetwork import Generator, Hypernetwork, LastLayer
+from sinefield.priors.mixture import DENSE
 from sinefield.priors.modulation import Amplitudes, Shifts
 from sinefield.signals.image import ImageSignal
 from sinefield.signals.lattice import Lattice
@@ -38,6 +39,9 @@ GENERATORS: Final[Mapping[str, str]] = {
 
 VALUES: Final = 2048
 """The most values that pictures of a prior may have: pixels times channels."""
+
+COMPONENTS: Final = 60
+"""The most components of the mixture of the encoder ``"guess"``."""
 
 
 @final
@@ -77,7 +81,6 @@ class Prior(nn.Module):
         hidden_layers: of the fields.
         first_omega: of the fields.
         components: of the mixture of the encoder ``"guess"``.
-        rank: of the covariance of each.
 
     Raises:
         ValueError: sizes that do not agree, or an unknown name.
@@ -106,8 +109,7 @@ class Prior(nn.Module):
         hidden_features: int,
         hidden_layers: int,
         first_omega: float,
-        components: int = 60,
-        rank: int = 32,
+        components: int = 1,
     ) -> None:
         super().__init__()
         pixels = height * width
@@ -116,11 +118,13 @@ class Prior(nn.Module):
             raise ValueError(
                 f"a prior of {width} x {height} pictures has no {in_features} inputs, {out_features} outputs"
             )
-        largest = max(encoder_features, components, rank)
-        if not 1 <= pixels * channels <= VALUES or not 4 <= latent <= 4096 or largest > 8192:
+        size = pixels * channels
+        if not 1 <= size <= VALUES or not 4 <= latent <= 4096 or encoder_features > 8192:
             raise ValueError(
                 f"a prior is of pictures of at most {VALUES} values, and has a latent of 4 to 4096 numbers"
             )
+        if not 1 <= components * size**2 <= DENSE:
+            raise ValueError(f"a prior of pictures of {size} values has no mixture of {components} components")
         if method not in GENERATORS:
             raise ValueError(f"unknown method {method!r}; choose one of {', '.join(GENERATORS)}")
         self.in_features, self.out_features, self.channels, self.latent = in_features, out_features, channels, latent
@@ -138,7 +142,6 @@ class Prior(nn.Module):
             "hidden_layers": hidden_layers,
             "first_omega": float(first_omega),
             "components": components,
-            "rank": rank,
         }
         self.shape = (height, width)
         self.register_buffer("points", points_of(height, width))
@@ -152,7 +155,7 @@ class Prior(nn.Module):
             latent=latent,
             width=encoder_features,
             depth=encoder_layers,
-            **({"components": components, "rank": rank} if encoder == "guess" else {}),
+            **({"components": components} if encoder == "guess" else {}),
         )
         self.register_buffer("latent_mean", torch.zeros(latent))
         self.register_buffer("latent_factor", torch.eye(latent))
@@ -244,39 +247,44 @@ class Prior(nn.Module):
     # ---- what is known before it is trained
 
     @torch.no_grad()
-    def learn_statistics(self, pictures: Tensor) -> None:
-        """Take mean and covariance of the training pictures ``(count, pixels, c)``, for the parts that start there.
+    def learn_statistics(self, pictures: Tensor, held: Tensor) -> None:
+        """Take what is known of pictures in closed form, for the parts that start there.
 
-        The latents of ``forward`` begin as the coordinates along the main axes of the pictures, each of variance 1.
+        The latents of ``forward`` are the coordinates along the main axes of the pictures, each of variance 1.
+
+        Args:
+            pictures: to learn from, ``(count, pixels, c)``.
+            held: kept from training, to choose by.
         """
-        rows = pictures.flatten(1).double()
-        mean = rows.mean(0)
-        offsets = rows - mean
-        covariance = offsets.mT @ offsets / len(rows)
+        rows = pictures.flatten(1)
+        if isinstance(self.generator, LastLayer):
+            self.generator.place(SharedStart.of(ImageSignal(self.lattice, 32)))
+            main_axes(rows, self.generator.axes, self.generator.centre)
         if isinstance(self.encoder, GuessEncoder):
-            self.encoder.mixture.learn(pictures.flatten(1))
-        if not isinstance(self.generator, LastLayer):
-            return
-        self.generator.place(SharedStart.of(ImageSignal(self.lattice, 32)))
-        sizes, axes = torch.linalg.eigh(covariance)
-        basis = self.generator.basis
-        spreads = self.latent // 4
-        count = min(self.latent - spreads, len(mean))
-        scale = sizes.flip(0)[:count].clamp(min=1e-6).sqrt()
-        main = axes.flip(1)[:, :count]
-        means = torch.zeros(self.pixels, 2, self.channels, self.latent)
-        means[:, 1, :, self.latent - spreads :].normal_(std=0.02)
-        means[:, 0, :, :count] = (main * scale).float().unflatten(0, (self.pixels, self.channels))
-        basis.weight.copy_(means.flatten(0, 2))
-        start = torch.full((self.pixels, 2, self.channels), 0.2)
-        start[:, 0] = mean.float().unflatten(0, (self.pixels, self.channels))
-        basis.bias.copy_(start.flatten())
-        if isinstance(self.encoder, GuessEncoder):
-            read = self.encoder.read
-            read.weight.zero_()
-            read.weight[:count] = (main / scale).mT
-            read.bias.zero_()
-            read.bias[:count] = -(main / scale).mT @ mean
+            self.encoder.mixture.learn(rows, held.flatten(1), self.points)
+            reading = self.encoder.reading
+            main_axes(rows, reading, self.encoder.centre)
+            reading.div_(
+                reading.square().sum(1, keepdim=True).clamp(min=1e-12)
+            )  # their inverse, as they are orthogonal
+
+
+def main_axes(rows: Tensor, axes: Tensor, centre: Tensor) -> None:
+    """Write the main axes of rows ``(count, size)``, each of the length of the deviation along it, and their mean.
+
+    >>> axes, centre = torch.zeros(1, 2), torch.zeros(2)
+    >>> main_axes(torch.tensor([[1.0, 0.0], [1.0, 4.0]]), axes, centre)
+    >>> axes.abs().tolist(), centre.tolist()
+    ([[0.0, 2.0]], [1.0, 2.0])
+    """
+    mean = rows.double().mean(0)
+    offsets = rows.double() - mean
+    variances, found = torch.linalg.eigh(offsets.mT @ offsets / len(rows))
+    count = min(axes.shape)
+    lengths = variances.flip(0)[:count].clamp(min=1e-4).sqrt()
+    axes.zero_()
+    axes[:count] = (found.flip(1)[:, :count] * lengths).mT
+    centre.copy_(mean)
 
 
 def _generator_of(method: str, member: Siren, latent: int, pixels: int) -> Generator:
@@ -287,7 +295,7 @@ def _generator_of(method: str, member: Siren, latent: int, pixels: int) -> Gener
             return Amplitudes(member, latent)
         case "shifted":
             return Shifts(member, latent)
-    return LastLayer(member, latent, pixels)
+    return LastLayer(member, latent, pixels, spreads_of(latent))
 
 
 def points_of(height: int, width: int) -> Tensor:
@@ -314,14 +322,17 @@ def settings_of(height: int, width: int, channels: int, method: str, **changes: 
     small = {"encoder": "set", "latent": 256, "encoder_features": 256, "encoder_layers": 2}
     deep = {"hidden_features": 64, "hidden_layers": 2, "first_omega": 30.0}
     if method == "forward":
-        small = {"encoder": "guess", "latent": 512}
-        small |= {"encoder_features": min(768, 4 * pixels), "encoder_layers": 2}
+        size = pixels * channels
+        small = {"encoder": "guess", "latent": size + min(SPREADS, max(1, size // 3))}
+        small |= {"encoder_features": min(512, 4 * pixels), "encoder_layers": 2}
         deep = {
             "hidden_features": 2 * math.ceil(FEATURES * pixels / 2),
             "hidden_layers": 0,
             "first_omega": math.pi * max(height, width),
         }
-    chosen: dict[str, Any] = {"height": height, "width": width, "method": method, **small, **deep}
+    components = max(1, min(COMPONENTS, DENSE // (pixels * channels) ** 2))
+    chosen: dict[str, Any] = {"height": height, "width": width, "method": method, "components": components}
+    chosen |= {**small, **deep}
     chosen |= {name: each for name, each in changes.items() if each is not None}
     chosen["in_features"] = pixels * (channels + 1)
     chosen["out_features"] = 2 * pixels * channels + int(chosen["latent"]) + 1

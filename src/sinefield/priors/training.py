@@ -23,7 +23,8 @@ from sinefield.fields import build
 from sinefield.io.image_sets import PictureSet
 from sinefield.io.source import Source
 from sinefield.jet_views import Derivatives
-from sinefield.priors.contexts import Contexts, context_of, random_masks
+from sinefield.priors.contexts import Contexts, context_of, known_counts, random_masks
+from sinefield.priors.encoders import GuessEncoder
 from sinefield.priors.prior import Prior, settings_of
 from sinefield.problem import Problem
 from sinefield.recipe import Recipe
@@ -54,6 +55,9 @@ CONTEXTS: Final = 200
 FORWARD_BATCH: Final = 256
 """Contexts of a step of the method ``"forward"``."""
 
+ALIKE: Final = 32
+"""How many contexts of a batch of the method ``"forward"`` share a mask, and with it the factors of its mixture."""
+
 Term = Literal["picture", "spread", "latent", "weights"]
 
 
@@ -79,7 +83,7 @@ class Residual:
             case "picture":
                 return (means - picture) * gain
             case "spread":
-                return sizes - (means - picture).detach().abs()
+                return (sizes - (means - picture).detach().abs()) * gain.square()  # alike in proportion
             case "latent":
                 return latents
             case "weights":
@@ -114,10 +118,12 @@ def problem_of(
         raise ValueError(f"a prior is learnt from many pictures, and {pictures.name} holds one; give more")
     if height * width < 4:
         raise ValueError(f"a prior is of pictures of at least 4 pixels, and those of {pictures.name} have fewer")
-    chosen = settings_of(height, width, channels, method, low=pictures.low, high=pictures.high, **settings)
     held, trained = split(pictures)
+    chosen = settings_of(height, width, channels, method, low=pictures.low, high=pictures.high, **settings)
+    chosen["components"] = min(int(chosen["components"]), max(1, len(trained) // 10))
     size = height * width * channels
-    domain = Contexts(trained, 1 if height * width < 12 else 6, max(2, height * width // 3))
+    least, most = 1 if height * width < 12 else 6, max(2, height * width // 3)
+    domain = Contexts(trained, least, most, ALIKE if chosen["encoder"] == "guess" else 1)
     weights: dict[Term, float] = {
         "picture": 1.0,
         "spread": 0.1,
@@ -126,10 +132,17 @@ def problem_of(
     }
     constraints = [Constraint(domain, Residual(term, size), term, each) for term, each in weights.items() if each > 0]
 
+    learnt: dict[str, Tensor] = {}  # in closed form, which takes seconds, and is the same whatever the seed
+
     def make(_omega: float) -> nn.Module:
         prior = build("prior", **chosen)
         assert isinstance(prior, Prior), "it is registered so"
-        prior.learn_statistics(trained)
+        if learnt:
+            prior.load_state_dict(learnt, strict=False)
+        else:
+            prior.learn_statistics(trained, held)
+            trainable = {name for name, each in prior.named_parameters() if each.requires_grad}
+            learnt.update({name: each.clone() for name, each in prior.state_dict().items() if name not in trainable})
         return prior
 
     return Problem.of_one("prior", constraints, make, partial(_measure, held), source=source)
@@ -175,6 +188,7 @@ def train(
     solution = solve(problem, recipe=recipe, **arguments)
     prior = cast("Prior", solution.field)
     held, trained = split(pictures)
+    damp(prior, held)
     calibrate(prior, held)
     learn_latents(prior, trained[: 2 * prior.latent])
     return solution
@@ -196,13 +210,38 @@ def learn_latents(prior: Prior, pictures: Tensor) -> None:
     Or a hundred: more would take far longer, and tell hardly more.
     """
     known = max(1, min(100, prior.pixels // 3))
-    masks = random_masks(len(pictures), prior.pixels, known, torch.Generator().manual_seed(0))
+    masks = random_masks(len(pictures), prior.pixels, known, torch.Generator().manual_seed(0), ALIKE)
     latents = prior.encode(context_of(pictures, masks)).double()
     centred = latents - latents.mean(0)
     covariance = centred.mT @ centred / len(latents)
     covariance.diagonal().add_(1e-6 + 1e-3 * covariance.diagonal().mean())
     prior.latent_mean.copy_(latents.mean(0))
     prior.latent_factor.copy_(torch.linalg.cholesky(covariance))
+
+
+@torch.no_grad()
+def damp(prior: Prior, pictures: Tensor) -> None:
+    """Scale what a network adds to a guess by what is best on pictures ``(n, pixels, c)``, from 0 to 1.
+
+    Of few pictures a network learns what is true of them alone.
+    """
+    if not isinstance(prior.encoder, GuessEncoder):
+        return
+    more, generator = prior.encoder.more, torch.Generator().manual_seed(0)
+    learnt = [each.clone() for each in more.parameters()]
+    along, length = 0.0, 1e-12
+    for known in known_counts(prior.pixels):
+        mask = random_masks(len(pictures), prior.pixels, known, generator, _few(len(pictures)))
+        found = []
+        for factor in (0.0, 1.0):
+            for each, its in zip(more.parameters(), learnt, strict=True):
+                each.copy_(factor * its)
+            found.append(prior.complete(context_of(pictures, mask))[0])
+        added, gain = found[1] - found[0], known**0.5
+        along += gain * float((added * (pictures - found[0])).sum())
+        length += gain * float(added.square().sum())
+    for each in more.parameters():
+        each.mul_(min(1.0, max(0.0, along / length)))
 
 
 @torch.no_grad()
@@ -215,20 +254,16 @@ def calibrate(prior: Prior, pictures: Tensor) -> None:
     prior.calibration.fill_(1.0)
     ratios = []
     for known in known_counts(prior.pixels):
-        mask = random_masks(len(pictures), prior.pixels, known, generator)
+        mask = random_masks(len(pictures), prior.pixels, known, generator, _few(len(pictures)))
         means, sizes = prior.complete(context_of(pictures, mask))
         ratios.append(((means - pictures).abs() / sizes.clamp(min=1e-6))[mask == 0].flatten())
     ratio = torch.cat(ratios)
     prior.calibration.fill_(float(ratio.kthvalue(max(1, round(COVERAGE * len(ratio)))).values))
 
 
-def known_counts(pixels: int) -> list[int]:
-    """Return the numbers of known pixels that errors are measured for: 10, 50 and 200, where there are more.
-
-    >>> known_counts(784), known_counts(64), known_counts(9)
-    ([10, 50, 200], [10, 50], [3])
-    """
-    return [each for each in (10, 50, 200) if each < pixels] or [max(1, pixels // 3)]
+def _few(count: int) -> int:
+    """Return how many of so many contexts share a mask, where their errors are measured: there are 32 masks."""
+    return max(1, count // 32)
 
 
 @torch.no_grad()
@@ -239,7 +274,7 @@ def _measure(pictures: Tensor, field: nn.Module, count: int | None) -> dict[str,
     generator = torch.Generator().manual_seed(0)
     found = {}
     for known in known_counts(prior.pixels):
-        mask = random_masks(len(some), prior.pixels, known, generator)
+        mask = random_masks(len(some), prior.pixels, known, generator, _few(len(some)))
         means, _ = prior.complete(context_of(some, mask))
         found[f"error at {known}"] = float((means - some).square().mean())
     return found
