@@ -5,12 +5,15 @@ known. Beside the priors, each trained for the same seconds: the mean of the tra
 that is nearest on the context; a Gaussian process of an isotropic covariance, its length and mean from the training
 pictures; a SIREN fitted to the context; the conditional mean of the Gaussian of the training pictures, and that of a
 mixture of 30 Gaussians with full covariances; and the published recipe, set encoder and hypernetwork, in plain PyTorch.
-Of the priors there is the part of the errors at unknown pixels that their spread holds, too. Where all pixels are known
-it is the first 200 pictures that count; of the Gaussian process the first 100 do.
+Gaussians keep what is known as it is. Of the priors there is the part of the errors at unknown pixels that their spread
+holds, too; of what is trained the course of the errors, of 100 pictures, with the seconds of training; and when it was
+at the last errors of the published recipe.
+
+Each row tells how many pictures it is of, the seconds that it was trained for, all told, and the processor.
 
 Debian has the pictures: apt-get install dataset-fashion-mnist.
 
-    python benchmarks/priors.py                    # some minutes
+    python benchmarks/priors.py                    # an hour
     python benchmarks/priors.py --seconds 1800     # as long as a prior may be trained
     python benchmarks/priors.py --only forward     # one method; the others are kept from the last result
     python benchmarks/priors.py --smoke            # seconds, on pictures that are made up
@@ -22,8 +25,9 @@ import argparse
 import gzip
 import json
 import math
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,12 +47,17 @@ from sinefield.priors.mixture import NOISE, cluster
 from sinefield.priors.prior import Prior, points_of
 from sinefield.signals.image import ImageSignal
 from sinefield.signals.lattice import Lattice
+from sinefield.solution import Progress
 from sinefield.solve import solve
 
 DATA = Path("/usr/share/datasets/fashion-mnist")
 FEW = 100  # pictures of the slow methods
 CLOSED = 2000  # pictures of those in closed form
-METHODS = ("forward", "hypernetwork", "modulated", "shifted")
+METHODS = ("forward", "hypernetwork", "modulated", "shifted", "meta")
+PREPARED = 0.3  # of the seconds of forward, which closed forms take before and after it is trained
+
+Row = dict[str, Any]
+Complete = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +81,37 @@ class Task:
         }
         return cls(rows[0], rows[1], trained.values.shape[1:3], masks, trained.name)
 
-    def errors(self, complete: Callable[[Tensor], Tensor], count: int | None = None) -> dict[str, float]:
+    def errors(self, complete: Complete, count: int | None = None) -> Row:
         """Return the errors of what completes contexts, for each number of known pixels, of the first pictures."""
         some = self.held[:count]
-        found = {}
+        found: Row = {"count": len(some)}
         for known, masks in self.masks.items():
-            few = some[: max(1, 200 if known == self.held.shape[1] else len(some))]  # all known: of 200, it takes long
-            contexts = priors.context_of(few, masks[: len(few)])
-            found[str(known)] = float((complete(contexts).reshape(few.shape) - few).square().mean())
+            contexts = priors.context_of(some, masks[: len(some)])
+            found[str(known)] = float((complete(contexts).reshape(some.shape) - some).square().mean())
         return found
+
+
+class Course:
+    """The errors of what is being trained, at seconds of training that double.
+
+    Args:
+        task: which.
+        seconds: of the training.
+    """
+
+    def __init__(self, task: Task, seconds: float) -> None:
+        self.task, self.took = task, 0.0
+        self.next = seconds / 64
+        self.found: list[Row] = []
+
+    def see(self, seconds: float, complete: Complete) -> None:
+        """Measure, if it is time; it does not count."""
+        if seconds < self.next:
+            return
+        start = time.perf_counter()
+        self.next = max(2 * self.next, seconds)
+        self.found.append({"after": seconds} | self.task.errors(complete, FEW))
+        self.took += time.perf_counter() - start
 
 
 def made_up(count: int, side: int = 10) -> image_sets.PictureSet:
@@ -96,13 +127,13 @@ def made_up(count: int, side: int = 10) -> image_sets.PictureSet:
 # ---- what is known without a prior
 
 
-def training_mean(task: Task) -> dict[str, float]:
+def training_mean(task: Task) -> Row:
     """Return the errors of the mean of the training pictures."""
     mean = task.trained.mean(0)
     return task.errors(lambda contexts: mean.expand(len(contexts), -1, -1))
 
 
-def nearest(task: Task) -> dict[str, float]:
+def nearest(task: Task) -> Row:
     """Return the errors of the training picture that is nearest on the context."""
     rows = task.trained.flatten(1)
     squares = rows.square()
@@ -123,6 +154,8 @@ def conditional_mean(context: Tensor, shares: Tensor, means: Tensor, covariances
     """Return the mean of the pictures of a mixture of Gaussians that agree with a context, as Bayes has it."""
     values, mask = context.chunk(2)
     known = mask > 0
+    if bool(known.all()):
+        return values
     among = covariances[:, known][:, :, known] + NOISE * torch.eye(int(known.sum()))
     lower = torch.linalg.cholesky(among)
     offsets = (values - means)[:, known].unsqueeze(2)
@@ -133,7 +166,7 @@ def conditional_mean(context: Tensor, shares: Tensor, means: Tensor, covariances
     return torch.where(known, values, fits.softmax(0) @ parts)
 
 
-def gaussian_process(task: Task) -> dict[str, float]:
+def gaussian_process(task: Task) -> Row:
     """Return the errors of interpolation by an isotropic Gaussian process, of the best of four lengths."""
     points = points_of(*task.shape)
     distances = torch.cdist(points, points)
@@ -150,7 +183,7 @@ def each_of(contexts: Tensor, *model: Tensor) -> Tensor:
     return torch.stack([conditional_mean(each, *model) for each in contexts])
 
 
-def gaussian(task: Task, components: int = 1) -> dict[str, float]:
+def gaussian(task: Task, components: int = 1) -> Row:
     """Return the errors of the conditional mean of Gaussians with full covariances, of clusters of the pictures."""
     rows = task.trained.flatten(1)
     count = min(components, max(1, len(rows) // 20))
@@ -162,7 +195,7 @@ def gaussian(task: Task, components: int = 1) -> dict[str, float]:
     return task.errors(lambda contexts: each_of(contexts, shares, means, covariances), CLOSED)
 
 
-def plain_siren(task: Task) -> dict[str, float]:
+def plain_siren(task: Task, count: int, passes: float) -> Row:
     """Return the errors of SIRENs fitted to contexts alone, of ω₀ = 8: few samples tell of no high frequencies."""
     points = points_of(*task.shape)
 
@@ -173,11 +206,11 @@ def plain_siren(task: Task) -> dict[str, float]:
             torch.manual_seed(0)
             field = Siren(2, 1, 64, 2, first_omega=8.0)
             cloud = PointCloud(points[known], {"a": values[known].unsqueeze(1)})
-            solve(field, [Constraint(cloud, lambda u, a: u.value - a)], passes=200, learning_rate=1e-3)
+            solve(field, [Constraint(cloud, lambda u, a: u.value - a)], passes=passes, learning_rate=1e-3)
             found.append(field(points).detach())
         return torch.stack(found)
 
-    return task.errors(complete, FEW // 20)
+    return task.errors(complete, count)
 
 
 # ---- the published recipe, as one writes it down in PyTorch
@@ -218,15 +251,22 @@ class PublishedPrior(nn.Module):
         return x.squeeze(2), codes, size
 
 
-def published(task: Task, seconds: float, batch: int) -> dict[str, float]:
+def published(task: Task, seconds: float, batch: int, seed: int) -> Row:
     """Return the errors of the published recipe after so many seconds, Adam at 5e-5."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = PublishedPrior(points_of(*task.shape))
     solver = torch.optim.Adam(model.parameters(), 5e-5)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
+    course = Course(task, seconds)
     start, steps = time.perf_counter(), 0
     pixels = task.trained.shape[1]
-    while time.perf_counter() - start < seconds:
+
+    @torch.no_grad()
+    def complete(contexts: Tensor) -> Tensor:
+        return torch.cat([model(each)[0] for each in contexts.split(20)])
+
+    while (trained := time.perf_counter() - start - course.took) < seconds:
+        course.see(trained, complete)
         some = task.trained[torch.randint(len(task.trained), (batch,), generator=generator)]
         known = int(torch.randint(10, min(200, pixels), (), generator=generator))
         values, codes, size = model(priors.context_of(some, priors.random_masks(batch, pixels, known, generator)))
@@ -235,33 +275,69 @@ def published(task: Task, seconds: float, batch: int) -> dict[str, float]:
         loss.backward()
         solver.step()
         steps += 1
-    with torch.no_grad():
-        found = task.errors(lambda contexts: torch.cat([model(each)[0] for each in contexts.split(20)]), 2 * FEW)
-    return found | {"steps": float(steps)}
+    return task.errors(complete, CLOSED // 4) | {"seconds": trained, "steps": steps, "course": course.found}
 
 
 # ---- ours
 
 
-def ours(task: Task, pictures: image_sets.PictureSet, method: str, seconds: float, count: int) -> dict[str, float]:
+def ours(
+    task: Task, pictures: image_sets.PictureSet, method: str, seconds: float, *, seed: int, keep: Path | None
+) -> Row:
     """Return the errors of a prior trained for so many seconds, and what its spread holds."""
-    solution = priors.train(pictures, method, seconds=seconds)
+    course = Course(task, seconds)
+    start = time.perf_counter()
+
+    def see(progress: Progress) -> None:
+        prior = progress.field
+        assert isinstance(prior, Prior)
+        trained = time.perf_counter() - start - course.took
+        course.see(trained, lambda contexts: prior.complete(contexts)[0])
+
+    own = (1 - PREPARED) * seconds if method == "forward" else seconds
+    solution = priors.train(pictures, method, seconds=own, seed=seed, observe=see)
+    trained = time.perf_counter() - start - course.took
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        solution.save(keep / f"{method}.safetensors")
     prior = solution.field
     assert isinstance(prior, Prior)
-    return measured(prior, task, count) | {"seconds": solution.seconds, "steps": float(solution.history[-1].step)}
+    found = measured(prior, task)
+    return found | {"seconds": trained, "steps": solution.history[-1].step, "course": course.found}
 
 
-def measured(prior: Prior, task: Task, count: int) -> dict[str, float]:
+def measured(prior: Prior, task: Task) -> Row:
     """Return the errors of a prior, and the part of the errors at unknown pixels that its spread holds."""
-    found = task.errors(lambda contexts: prior.complete(contexts)[0], count)
+    found: Row = {"count": len(task.held)}
     for known, masks in task.masks.items():
-        if known == prior.pixels:
-            continue
-        some = task.held[:count]
-        values, spread = prior.complete(priors.context_of(some, masks[:count]))
-        within = ((values - some).abs() <= spread)[masks[:count] == 0]
-        found[f"held at {known}"] = float(within.float().mean())
+        values, spread = prior.complete(priors.context_of(task.held, masks))
+        errors = (values - task.held).abs()
+        found[str(known)] = float(errors.square().mean())
+        if known < prior.pixels:
+            found[f"held at {known}"] = float((errors <= spread)[masks == 0].float().mean())
     return found
+
+
+def sooner(row: Row, other: Row, known: list[str]) -> dict[str, float]:
+    """Return how many times sooner than another one method was at the other's last error, by known pixels.
+
+    What was not reached is left out.
+    """
+    found = {}
+    for each in known:
+        first = next((at["after"] for at in row.get("course", ()) if at[each] <= other[each]), None)
+        if first is not None:
+            found[each] = other["seconds"] / first
+    return found
+
+
+def over_seeds(runs: list[Row]) -> Row:
+    """Return the median of each figure over seeds, and all courses."""
+    if len(runs) == 1:
+        return runs[0] | {"seeds": 1}
+    errors = [{key: each for key, each in run.items() if key != "course"} for run in runs]
+    figures = {key: statistics.median(run[key] for run in errors) for key in errors[0]}
+    return figures | {"seeds": len(runs), "runs": errors, "course": runs[0].get("course", [])}
 
 
 def classified(training: Tensor, classes: Tensor, held: Tensor, truth: Tensor) -> float:
@@ -283,7 +359,7 @@ def classified(training: Tensor, classes: Tensor, held: Tensor, truth: Tensor) -
     return float((classifier((held - mean) / scale).argmax(1) == truth).float().mean())
 
 
-def probe(data: Path, count: int) -> dict[str, float]:
+def probe(data: Path, count: int) -> Row:
     """Return how often a linear classifier reads the class of a picture from the last layer of its field.
 
     The fields have a shared start, or, of a tenth as many, independent ones; see :mod:`sinefield.collection`.
@@ -310,51 +386,66 @@ def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--count", type=int, default=1000, help="held-out pictures")
+    parser.add_argument("--seconds", type=float, default=300.0, help="of training of each method")
+    parser.add_argument("--seeds", type=int, default=1, help="of what is trained")
+    parser.add_argument("--count", type=int, default=2000, help="held-out pictures")
     parser.add_argument("--only", nargs="*")
-    parser.add_argument("--prior", type=Path, help="a forward prior that is trained already")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write the priors there")
     parser.add_argument("--smoke", action="store_true")
     chosen = parser.parse_args()
-    seconds, count = (0.5, 20) if chosen.smoke else (chosen.seconds, chosen.count)
+    seconds = 0.5 if chosen.smoke else chosen.seconds
     if chosen.smoke:
         pictures, held = made_up(300), made_up(20)
     else:
         pictures = image_sets.read(chosen.data / "train-images-idx3-ubyte.gz")
-        held = image_sets.read(chosen.data / "t10k-images-idx3-ubyte.gz", limit=count)
+        held = image_sets.read(chosen.data / "t10k-images-idx3-ubyte.gz", limit=chosen.count)
     task = Task.of(pictures, held)
-    methods: dict[str, Callable[[], dict[str, float]]] = {
+    seeds = range(1 if chosen.smoke else chosen.seeds)
+
+    def trained(method: str) -> Callable[[], Row]:
+        return lambda: over_seeds(
+            [ours(task, pictures, method, seconds, seed=seed, keep=chosen.keep) for seed in seeds]
+        )
+
+    methods: dict[str, Callable[[], Row]] = {
         "training mean": lambda: training_mean(task),
         "nearest on the context": lambda: nearest(task),
         "Gaussian process": lambda: gaussian_process(task),
-        "SIREN on the context": lambda: plain_siren(task),
+        "SIREN on the context": lambda: plain_siren(task, 1 if chosen.smoke else 20, 5 if chosen.smoke else 200),
         "Gaussian": lambda: gaussian(task),
         "mixture of 30": lambda: gaussian(task, 30),
-        "published": lambda: published(task, seconds, 4 if chosen.smoke else 16),
-        **{each: lambda each=each: ours(task, pictures, each, seconds, count) for each in METHODS},  # type: ignore[misc]
+        "published": lambda: over_seeds([published(task, seconds, 4 if chosen.smoke else 16, each) for each in seeds]),
+        **{each: trained(each) for each in METHODS},
     }
     if not chosen.smoke:
-        methods["linear probe"] = lambda: probe(chosen.data, 10 * count)
-    if chosen.prior is not None:
-        from sinefield.priors import files
-
-        loaded, header = files.read(chosen.prior)
-        methods["forward"] = lambda: measured(loaded, task, count) | {"seconds": float(header["recipe"]["seconds"])}
-    path = machine.RESULTS / "priors.json"
+        methods["linear probe"] = lambda: probe(chosen.data, 10 * FEW)
+    where = machine.describe()
     results: dict[str, Any] = {}
     for name, measure in methods.items():
         if chosen.only and name not in chosen.only:
             continue
         start = time.perf_counter()
-        results[name] = measure() | {"took": time.perf_counter() - start}
-        print(name, {key: round(each, 4) for key, each in results[name].items()}, flush=True)
-    if chosen.only and path.exists() and not chosen.smoke:
-        kept = json.loads(path.read_text())["results"] | results
-        results = {name: kept[name] for name in methods if name in kept}
-    columns = ["method", *map(str, task.masks), "took"]
-    rows = [{"method": name, **each} for name, each in results.items()]
+        results[name] = measure() | {"took": time.perf_counter() - start, "processor": where["processor"]}
+        told = {key: round(each, 4) for key, each in results[name].items() if isinstance(each, (int, float))}
+        print(name, told, flush=True)
+        kept = merged(results, list(methods), task, smoke=chosen.smoke)
+        machine.write("priors", kept, smoke=chosen.smoke)
+    columns = ["method", *map(str, task.masks), "count", "seconds"]
+    rows = [{"method": name, **each} for name, each in kept.items()]
     machine.show("mean square error", [{key: row.get(key, "") for key in columns} for row in rows])
-    machine.write("priors", results, smoke=chosen.smoke)
+
+
+def merged(results: Mapping[str, Row], names: list[str], task: Task, *, smoke: bool) -> dict[str, Row]:
+    """Return new rows beside those of the last result, in the order of names, with what depends on two of them."""
+    path = machine.RESULTS / "priors.json"
+    before = json.loads(path.read_text())["results"] if path.exists() and not smoke else {}
+    rows = {name: {**before, **results}[name] for name in names if name in before or name in results}
+    known = [str(each) for each in task.masks if each < task.held.shape[1]]
+    if "seconds" in rows.get("published", {}):
+        for name in METHODS:
+            if "course" in rows.get(name, {}):
+                rows[name] = rows[name] | {"times sooner": sooner(rows[name], rows["published"], known)}
+    return rows
 
 
 if __name__ == "__main__":

@@ -170,3 +170,17 @@ def test_no_other_file_is_replaced(folder: Path) -> None:
     ):
         assert f"something else than {than}" in answered(folder, *arguments, "-o", "other.safetensors")
     assert "its ending must be .safetensors" in answered(folder, "sample", "prior.safetensors", "-o", "data/01.png")
+
+
+def test_a_learnt_start_is_a_prior_like_any_other(folder: Path) -> None:
+    asked = ["train", "data", "-o", "start.safetensors", "--method", "meta", "--latent", "16", "--passes", "0.004"]
+    done = run_here(folder, "prior", *asked, "--steps", "2", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert "meta prior of 40 pictures of 8 x 8" in done.stdout
+    assert "meta prior of pictures of 8 x 8 x 1" in run_here(folder, "prior", "info", "start.safetensors").stdout
+    found = ["fit", "start.safetensors", "data/03.png", "-o", "started.safetensors", "--pixels", "20", "--json"]
+    done = run_here(folder, "prior", *found)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"]["mse"] < 0.1
+    told = answered(folder, "train", "data", "-o", "no.safetensors", "--steps", "2")
+    assert "the encoder guess takes no steps" in told

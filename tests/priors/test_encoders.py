@@ -59,5 +59,7 @@ def test_tokens_are_places_and_values_of_known_pixels() -> None:
 
 
 def test_an_unknown_encoder_is_told_with_those_that_are_known() -> None:
-    with pytest.raises(ValueError, match="unknown encoder 'magic'; choose one of set, attention, convolution, guess"):
+    with pytest.raises(
+        ValueError, match="unknown encoder 'magic'; choose one of set, attention, convolution, guess, steps"
+    ):
         encoder_named("magic", points_of(2, 2), (2, 2), 1, latent=4, width=4, depth=1)

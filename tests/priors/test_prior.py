@@ -39,7 +39,7 @@ def blobs(count: int = 240, side: int = 7) -> image_sets.PictureSet:
 
 def trained(method: str = "forward", **arguments: Any) -> Solution:
     """Return a small prior."""
-    settings = SMALL if method == "forward" else DEEP
+    settings = {"forward": SMALL, "meta": {"latent": 16}}.get(method, DEEP)
     return priors.train(blobs(), method, settings=settings, **{"passes": 0.02, **arguments})
 
 
@@ -62,7 +62,7 @@ def contexts(known: int = 10) -> tuple[Tensor, Tensor]:
     return held, priors.context_of(held, masks)
 
 
-@pytest.mark.parametrize("method", ["forward", "hypernetwork", "modulated", "shifted"])
+@pytest.mark.parametrize("method", ["forward", "hypernetwork", "modulated", "shifted", "meta"])
 def test_a_prior_is_saved_and_its_fields_have_the_values_that_it_completes(method: str, tmp_path: Path) -> None:
     solution = trained(method, passes=0.01)
     solution.save(tmp_path / "prior.safetensors")
@@ -129,9 +129,10 @@ def test_penalties_make_latents_and_weights_smaller() -> None:
     assert sizes(latent_weight=0.0, size_weight=1e3)[1] < 0.9 * free[1]
 
 
-def test_a_training_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["forward", "meta"])
+def test_a_training_that_is_stopped_goes_on_as_if_it_had_not_been(method: str, tmp_path: Path) -> None:
     path = tmp_path / "prior.safetensors"
-    whole = trained(passes=0.01, batch=64)
+    whole = trained(method, passes=0.01, batch=64)
     stops = []
 
     def stop(progress: Progress) -> None:
@@ -139,9 +140,9 @@ def test_a_training_that_is_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path
             stops.append(progress.step)
             raise KeyboardInterrupt
 
-    cut = trained(passes=0.01, batch=64, observe=stop, checkpointing=Checkpointing(path, 0.004))
+    cut = trained(method, passes=0.01, batch=64, observe=stop, checkpointing=Checkpointing(path, 0.004))
     assert (cut.stopped, stops) == ("interrupted", [5])
-    resumed = trained(passes=0.01, batch=64, resume=path)
+    resumed = trained(method, passes=0.01, batch=64, resume=path)
     for name, each in prior_of(whole).state_dict().items():
         torch.testing.assert_close(prior_of(resumed).state_dict()[name], each, msg=name)
 

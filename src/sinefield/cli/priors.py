@@ -24,10 +24,14 @@ def train(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The prior to write (.safetensors).")],
     method: Annotated[
-        str, typer.Option(help="forward, hypernetwork, modulated (amplitudes) or shifted (phases).")
+        str,
+        typer.Option(help="forward, hypernetwork, modulated (amplitudes), shifted (phases) or meta (a learnt start)."),
     ] = "forward",
     encoder: Annotated[
-        str | None, typer.Option(help="guess, set, attention or convolution. (default: the method's)")
+        str | None, typer.Option(help="guess, set, attention, convolution, or steps: none. (default: the method's)")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Steps that find a latent without an encoder. (default: 3)")
     ] = None,
     latent: Annotated[int | None, typer.Option(min=4, help="Numbers of a latent. (default: the method's)")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Features of the fields. (default: the method's)")] = None,
@@ -40,7 +44,7 @@ def train(
         typer.Option(help="Budget: passes, of 65,536 contexts each. (default: 8, or fewer of few pictures)"),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Contexts a step. (default: 256 of forward, else 32)")
+        int | None, typer.Option(min=1, help="Contexts a step. (default: 256 of forward and meta, else 32)")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many pictures.")] = None,
     resize: options.Resize = None,
@@ -70,6 +74,7 @@ def train(
         pictures = image_sets.read(data, longest=resize, limit=limit)
     settings = options.given(
         encoder=encoder,
+        steps=steps,
         latent=latent,
         hidden_features=width,
         hidden_layers=depth,

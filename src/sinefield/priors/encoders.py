@@ -241,4 +241,4 @@ def encoder_named(name: str, points: Tensor, shape: tuple[int, int], channels: i
             return ConvolutionalEncoder(shape, channels, **sizes)
         case "guess":
             return GuessEncoder(points, channels, **sizes)
-    raise ValueError(f"unknown encoder {name!r}; choose one of set, attention, convolution, guess")
+    raise ValueError(f"unknown encoder {name!r}; choose one of set, attention, convolution, guess, steps")

@@ -135,19 +135,22 @@ class LastLayer(Generator):
         latent: k.
         points: how many points there are.
         spreads: how many numbers of a latent, its last ones, the sizes of errors depend on.
+        learnt: whether axes and centre are trained, from where they are.
     """
 
     inverse: Tensor
     axes: Tensor
     centre: Tensor
 
-    def __init__(self, member: Siren, latent: int, points: int, spreads: int) -> None:
+    def __init__(self, member: Siren, latent: int, points: int, spreads: int, *, learnt: bool = False) -> None:
         super().__init__(member.requires_grad_(False), latent)
         size = points * member.out_features // 2
         features = int(member.settings["hidden_features"])
         self.register_buffer("inverse", torch.zeros(features, points))
         self.register_buffer("axes", torch.zeros(min(latent - spreads, size), size))
         self.register_buffer("centre", torch.zeros(size))
+        # In tenths: a step of an axis at the rate of a network's weights would be as long as the shorter axes.
+        self.turns = nn.Parameter(torch.zeros(len(self.axes) + 1, size)) if learnt else None
         self.sizes = nn.Linear(spreads, size)
         nn.init.normal_(self.sizes.weight, std=0.02)
         nn.init.constant_(self.sizes.bias, 0.2)
@@ -163,7 +166,10 @@ class LastLayer(Generator):
     def values(self, latents: Tensor) -> Tensor:
         """Return the values at the points, ``(n, points, 2c)``, that the fields of latents have up to rounding."""
         count, spreads = len(self.axes), self.sizes.in_features
-        means = latents[:, :count] @ self.axes + self.centre
+        axes, centre = self.axes, self.centre
+        if self.turns is not None:
+            axes, centre = axes + 0.1 * self.turns[1:], centre + 0.1 * self.turns[0]
+        means = latents[:, :count] @ axes + centre
         sizes = self.sizes(latents[:, latents.shape[1] - spreads :])
         both: Tensor = torch.stack([means, sizes], dim=-1)  # (n, points · c, 2)
         points = self.inverse.shape[1]

@@ -26,6 +26,7 @@ from sinefield.priors.encoders import SPREADS, GuessEncoder, encoder_named, spre
 from sinefield.priors.hypernetwork import Generator, Hypernetwork, LastLayer
 from sinefield.priors.mixture import DENSE
 from sinefield.priors.modulation import Amplitudes, Shifts
+from sinefield.priors.steps import FACTS, StepsEncoder
 from sinefield.signals.image import ImageSignal
 from sinefield.signals.lattice import Lattice
 
@@ -34,11 +35,21 @@ GENERATORS: Final[Mapping[str, str]] = {
     "hypernetwork": "all weights",
     "modulated": "amplitudes",
     "shifted": "phases",
+    "meta": "last layer",
 }
 """What is generated, by the name of the method."""
 
 VALUES: Final = 2048
 """The most values that pictures of a prior may have: pixels times channels."""
+
+TOGETHER: Final = 256
+"""How many contexts are looked at together, so that what is found of them stays in memory."""
+
+STEPS: Final = 3
+"""How many steps find a latent."""
+
+NUMBERS: Final = 384
+"""How many numbers steps find of a picture, of the method ``"meta"``, at most."""
 
 COMPONENTS: Final = 60
 """The most components of the mixture of the encoder ``"guess"``."""
@@ -73,10 +84,10 @@ class Prior(nn.Module):
         low: the value of the pictures that is −1 in the field.
         high: the value that is 1.
         method: a key of :data:`GENERATORS`.
-        encoder: see :func:`sinefield.priors.encoders.encoder_named`.
+        encoder: see :func:`sinefield.priors.encoders.encoder_named`; ``"steps"``: none, latents are found by descent.
         latent: k.
         encoder_features: the width of the encoder's layers.
-        encoder_layers: how many it has.
+        encoder_layers: how many it has, or how many steps.
         hidden_features: of the fields.
         hidden_layers: of the fields.
         first_omega: of the fields.
@@ -146,16 +157,21 @@ class Prior(nn.Module):
         self.shape = (height, width)
         self.register_buffer("points", points_of(height, width))
         member = Siren(2, 2 * channels, hidden_features, hidden_layers, first_omega)
-        self.generator = _generator_of(method, member, latent, pixels)
-        self.encoder = encoder_named(
-            encoder,
-            self.points,
-            self.shape,
-            channels,
-            latent=latent,
-            width=encoder_features,
-            depth=encoder_layers,
-            **({"components": components} if encoder == "guess" else {}),
+        spreads = FACTS if encoder == "steps" else spreads_of(latent)
+        self.generator = _generator_of(method, member, latent, pixels, spreads)
+        self.encoder = (
+            StepsEncoder(pixels, channels, latent, encoder_layers)
+            if encoder == "steps"
+            else encoder_named(
+                encoder,
+                self.points,
+                self.shape,
+                channels,
+                latent=latent,
+                width=encoder_features,
+                depth=encoder_layers,
+                **({"components": components} if encoder == "guess" else {}),
+            )
         )
         self.register_buffer("latent_mean", torch.zeros(latent))
         self.register_buffer("latent_factor", torch.eye(latent))
@@ -181,11 +197,18 @@ class Prior(nn.Module):
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Return what a prior makes of contexts ``(n, in_features)``, ``(n, out_features)``; see the module."""
-        latents = self.encoder(contexts)
+        latents = self.latents(contexts)
         values = self.values(latents)
         means, sizes = values.split(self.channels, dim=-1)
         rms = self._weight_size(latents)
         return torch.cat([means.flatten(1), sizes.flatten(1), latents, rms], dim=1)
+
+    def latents(self, contexts: Tensor) -> Tensor:
+        """Return the latents ``(n, k)`` of contexts, through which gradients run."""
+        steps = isinstance(self.encoder, StepsEncoder)
+        given = (contexts, lambda latents: self.values(latents)[..., : self.channels]) if steps else (contexts,)
+        found: Tensor = self.encoder(*given)
+        return found
 
     def _weight_size(self, latents: Tensor) -> Tensor:
         if not isinstance(self.generator, Hypernetwork):  # the others' weights are those of one network, or linear in z
@@ -198,8 +221,7 @@ class Prior(nn.Module):
     @torch.no_grad()
     def encode(self, contexts: Tensor) -> Tensor:
         """Return the latents ``(n, k)`` of contexts."""
-        latents: Tensor = self.encoder(contexts)
-        return latents
+        return torch.cat([self.latents(some) for some in contexts.split(TOGETHER)])
 
     @torch.no_grad()
     def complete(self, contexts: Tensor) -> tuple[Tensor, Tensor]:
@@ -247,21 +269,25 @@ class Prior(nn.Module):
     # ---- what is known before it is trained
 
     @torch.no_grad()
-    def learn_statistics(self, pictures: Tensor, held: Tensor) -> None:
+    def learn_statistics(self, pictures: Tensor, held: Tensor | None) -> None:
         """Take what is known of pictures in closed form, for the parts that start there.
 
         The latents of ``forward`` are the coordinates along the main axes of the pictures, each of variance 1.
 
         Args:
             pictures: to learn from, ``(count, pixels, c)``.
-            held: kept from training, to choose by.
+            held: kept from training, to choose by; None: a mixture is there already.
         """
         rows = pictures.flatten(1)
         if isinstance(self.generator, LastLayer):
             self.generator.place(SharedStart.of(ImageSignal(self.lattice, 32)))
             main_axes(rows, self.generator.axes, self.generator.centre)
+        if isinstance(self.encoder, StepsEncoder) and isinstance(self.generator, LastLayer):
+            squares = self.generator.axes.square().sum(1)
+            self.encoder.variances.copy_(squares.clamp(min=1e-4) / len(self.generator.centre))
         if isinstance(self.encoder, GuessEncoder):
-            self.encoder.mixture.learn(rows, held.flatten(1), self.points)
+            if held is not None:
+                self.encoder.mixture.learn(rows, held.flatten(1), self.points)
             reading = self.encoder.reading
             main_axes(rows, reading, self.encoder.centre)
             reading.div_(
@@ -287,7 +313,7 @@ def main_axes(rows: Tensor, axes: Tensor, centre: Tensor) -> None:
     centre.copy_(mean)
 
 
-def _generator_of(method: str, member: Siren, latent: int, pixels: int) -> Generator:
+def _generator_of(method: str, member: Siren, latent: int, pixels: int, spreads: int) -> Generator:
     match method:
         case "hypernetwork":
             return Hypernetwork(member, latent)
@@ -295,7 +321,7 @@ def _generator_of(method: str, member: Siren, latent: int, pixels: int) -> Gener
             return Amplitudes(member, latent)
         case "shifted":
             return Shifts(member, latent)
-    return LastLayer(member, latent, pixels, spreads_of(latent))
+    return LastLayer(member, latent, pixels, spreads, learnt=method == "meta")
 
 
 def points_of(height: int, width: int) -> Tensor:
@@ -307,6 +333,8 @@ def points_of(height: int, width: int) -> Tensor:
 
 def settings_of(height: int, width: int, channels: int, method: str, **changes: Any) -> dict[str, Any]:
     """Return the settings of a prior of pictures of a size, as its method has them unless they are given.
+
+    ``steps`` among them are those of the encoder ``"steps"``.
 
     Raises:
         ValueError: an unknown method, or pictures that are too large.
@@ -321,10 +349,12 @@ def settings_of(height: int, width: int, channels: int, method: str, **changes: 
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(GENERATORS)}")
     small = {"encoder": "set", "latent": 256, "encoder_features": 256, "encoder_layers": 2}
     deep = {"hidden_features": 64, "hidden_layers": 2, "first_omega": 30.0}
-    if method == "forward":
+    if method in ("forward", "meta"):
         size = pixels * channels
         small = {"encoder": "guess", "latent": size + min(SPREADS, max(1, size // 3))}
         small |= {"encoder_features": min(512, 4 * pixels), "encoder_layers": 2}
+        if method == "meta":
+            small = {"encoder": "steps", "latent": max(5, min(NUMBERS, size) + FACTS)}
         deep = {
             "hidden_features": 2 * math.ceil(FEATURES * pixels / 2),
             "hidden_layers": 0,
@@ -334,6 +364,13 @@ def settings_of(height: int, width: int, channels: int, method: str, **changes: 
     chosen: dict[str, Any] = {"height": height, "width": width, "method": method, "components": components}
     chosen |= {**small, **deep}
     chosen |= {name: each for name, each in changes.items() if each is not None}
+    steps = chosen.pop("steps", None)
+    if chosen["encoder"] == "steps":
+        chosen |= {"encoder_features": 1, "encoder_layers": STEPS if steps is None else steps}
+        if not 1 <= chosen["encoder_layers"] <= 64:
+            raise ValueError(f"a latent is found by 1 to 64 steps, got {steps}")
+    elif steps is not None:
+        raise ValueError(f"the encoder {chosen['encoder']} takes no steps; choose --method meta or --encoder steps")
     chosen["in_features"] = pixels * (channels + 1)
     chosen["out_features"] = 2 * pixels * channels + int(chosen["latent"]) + 1
     return chosen

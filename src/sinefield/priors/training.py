@@ -103,9 +103,9 @@ def problem_of(
 
     Args:
         pictures: at least two, of one size.
-        method: ``"forward"``, ``"hypernetwork"``, ``"modulated"`` or ``"shifted"``.
-        latent_weight: of the mean square of the latent. None: 1e-1, the published one, or 0 for ``"forward"``, whose
-            latents are the pictures' own coordinates.
+        method: ``"forward"``, ``"hypernetwork"``, ``"modulated"``, ``"shifted"`` or ``"meta"``.
+        latent_weight: of the mean square of the latent. None: 1e-1, the published one, or 0 for ``"forward"`` and
+            ``"meta"``, whose latents are the pictures' own coordinates.
         size_weight: of the mean square of the generated weights. None: 1e2, the published one, for ``"hypernetwork"``.
         source: where the pictures are from.
         **settings: of the prior; see :class:`~sinefield.priors.prior.Prior`.
@@ -122,27 +122,25 @@ def problem_of(
     chosen = settings_of(height, width, channels, method, low=pictures.low, high=pictures.high, **settings)
     chosen["components"] = min(int(chosen["components"]), max(1, len(trained) // 10))
     size = height * width * channels
-    least, most = 1 if height * width < 12 else 6, max(2, height * width // 3)
+    pixels = height * width
+    least, most = 1 if pixels < 12 else 6, max(2, pixels if chosen["encoder"] == "steps" else pixels // 3)
     domain = Contexts(trained, least, most, ALIKE if chosen["encoder"] == "guess" else 1)
     weights: dict[Term, float] = {
         "picture": 1.0,
         "spread": 0.1,
-        "latent": (0.0 if method == "forward" else 1e-1) if latent_weight is None else latent_weight,
+        "latent": (0.0 if method in ("forward", "meta") else 1e-1) if latent_weight is None else latent_weight,
         "weights": (1e2 if size_weight is None else size_weight) if method == "hypernetwork" else 0.0,
     }
     constraints = [Constraint(domain, Residual(term, size), term, each) for term, each in weights.items() if each > 0]
 
-    learnt: dict[str, Tensor] = {}  # in closed form, which takes seconds, and is the same whatever the seed
+    learnt: dict[str, Tensor] = {}  # the mixture, which takes many seconds, and is the same whatever the seed
 
     def make(_omega: float) -> nn.Module:
         prior = build("prior", **chosen)
         assert isinstance(prior, Prior), "it is registered so"
-        if learnt:
-            prior.load_state_dict(learnt, strict=False)
-        else:
-            prior.learn_statistics(trained, held)
-            trainable = {name for name, each in prior.named_parameters() if each.requires_grad}
-            learnt.update({name: each.clone() for name, each in prior.state_dict().items() if name not in trainable})
+        prior.learn_statistics(trained, None if learnt else held)
+        prior.load_state_dict(learnt, strict=False)
+        learnt.update({name: each.clone() for name, each in prior.named_buffers() if ".mixture." in name})
         return prior
 
     return Problem.of_one("prior", constraints, make, partial(_measure, held), source=source)
@@ -183,7 +181,7 @@ def train(
     """
     problem = problem_of(pictures, method, source=source, **(settings or {}))
     if recipe is None:
-        batch = FORWARD_BATCH if method == "forward" else RECIPE.batch
+        batch = FORWARD_BATCH if method in ("forward", "meta") else RECIPE.batch
         recipe = RECIPE.changed(batch=batch, passes=passes_of(len(pictures.values)))
     solution = solve(problem, recipe=recipe, **arguments)
     prior = cast("Prior", solution.field)
