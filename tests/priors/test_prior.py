@@ -104,6 +104,21 @@ def test_nine_in_ten_errors_at_unknown_pixels_are_within_the_spread() -> None:
     assert float(within) == pytest.approx(0.9, abs=0.02)
 
 
+def test_spreads_hold_nine_in_ten_errors_of_few_known_pixels_and_of_many() -> None:
+    """Of a network that says one size for all: the law of the number of known pixels makes up for it."""
+    pictures = blobs(240, side=8)
+    prior = prior_of(priors.train(pictures, settings=SMALL, passes=0.001, batch=32))
+    assert isinstance(prior.encoder, GuessEncoder)
+    prior.encoder.sizes.weight.data.zero_()
+    held, _ = split(pictures)
+    calibrate(prior, held)
+    for known in (10, 50):
+        masks = priors.random_masks(len(held), 64, known, torch.Generator().manual_seed(5))
+        values, spread = prior.complete(priors.context_of(held, masks))
+        within = ((values - held).abs() <= spread)[masks == 0].float().mean()
+        assert float(within) == pytest.approx(0.9, abs=0.05)
+
+
 def test_the_terms_are_errors_sizes_latents_and_weights() -> None:
     class Told:
         value = torch.tensor([[0.5, -0.5, 0.1, 0.2, 3.0, 4.0, 7.0]])

@@ -158,6 +158,7 @@ class GuessEncoder(nn.Module):
 
     reading: Tensor
     centre: Tensor
+    size_law: Tensor
 
     def __init__(self, points: Tensor, channels: int, latent: int, width: int, depth: int, components: int = 1) -> None:
         super().__init__()
@@ -178,8 +179,11 @@ class GuessEncoder(nn.Module):
         for each in (self.more, self.sizes):
             nn.init.zeros_(each.weight)
             nn.init.zeros_(each.bias)
+        with torch.no_grad():
+            self.sizes.bias[0] = 1.0
         self.register_buffer("reading", torch.eye(latent - spreads, size))
         self.register_buffer("centre", torch.zeros(size))
+        self.register_buffer("size_law", torch.zeros(2))
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Return latents of contexts."""
@@ -188,9 +192,11 @@ class GuessEncoder(nn.Module):
         for block in self.blocks:
             hidden = hidden + block(hidden)
         hidden = self.norm(hidden)
-        unknown = 1 - contexts[:, -self.pixels :].repeat_interleave(self.channels, dim=1)
-        picture = guess + unknown * self.more(hidden)
-        return torch.cat([(picture - self.centre) @ self.reading.mT, self.sizes(hidden)], dim=1)
+        mask = contexts[:, -self.pixels :]
+        picture = guess + (1 - mask.repeat_interleave(self.channels, dim=1)) * self.more(hidden)
+        known = mask.sum(1, keepdim=True).clamp(min=1)
+        sizes = self.sizes(hidden) * torch.exp(self.size_law[0] * known.log() + self.size_law[1])
+        return torch.cat([(picture - self.centre) @ self.reading.mT, sizes], dim=1)
 
 
 SPREADS: Final = 128

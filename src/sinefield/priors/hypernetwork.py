@@ -151,9 +151,9 @@ class LastLayer(Generator):
         self.register_buffer("centre", torch.zeros(size))
         # In tenths: a step of an axis at the rate of a network's weights would be as long as the shorter axes.
         self.turns = nn.Parameter(torch.zeros(len(self.axes) + 1, size)) if learnt else None
-        self.sizes = nn.Linear(spreads, size)
+        self.sizes = nn.Linear(spreads, size, bias=False)  # so that a factor of the latent's is one of the sizes
         nn.init.normal_(self.sizes.weight, std=0.02)
-        nn.init.constant_(self.sizes.bias, 0.2)
+        nn.init.constant_(self.sizes.weight[:, 0], 0.2)
 
     @torch.no_grad()
     def place(self, start: SharedStart) -> None:

@@ -45,6 +45,7 @@ DENSE: Final = 2**26
 
 _STEPS = 15  # of k-means
 _AXES = 40  # main axes of all pictures along which they are clustered
+_ENOUGH = 4096  # pictures that tell variances and the correlation of neighbours
 _LEAST = 1e-3  # the share of a component below which it is left out
 _TRIED = 64  # how many contexts of each size the settings are compared on
 _ALIKE = 8  # how many of them share a mask
@@ -69,8 +70,7 @@ class Shrinkage:
 
     def others(self) -> Iterator[list[Shrinkage]]:
         """Yield the settings that are compared, one kind after another, for this one to be replaced by the best."""
-        counts = sorted({max(1, self.components // 8), max(1, self.components // 2)} - {self.components})
-        yield [replace(self, components=each) for each in counts]
+        yield [replace(self, components=each) for each in {max(1, self.components // 4)} - {self.components}]
         yield [replace(self, within=each) for each in (3.0, 30.0, 1000.0, 3000.0)]
         yield [replace(self, smooth=each) for each in (1.0, 300.0, 3000.0)]
         yield [replace(self, temperature=each) for each in (0.3, 1.0)]
@@ -227,8 +227,8 @@ class Moments:
 
     def __init__(self, rows: Tensor, points: Tensor) -> None:
         self.rows, self.points = rows, points
-        self.smooth = _smooth_covariance(rows, points)
-        self._kept: tuple[int, Tensor, Tensor, Tensor] | None = None
+        self.smooth = _smooth_covariance(rows[:_ENOUGH], points)
+        self._kept: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     def of(self, setting: Shrinkage) -> tuple[Tensor, Tensor, Tensor]:
         """Return π ``(k,)``, m ``(k, size)`` and Σ ``(k, size, size)`` without σ²."""
@@ -240,16 +240,15 @@ class Moments:
         return counts / total, means, torch.lerp(own, target.expand_as(own), share)
 
     def _of_clusters(self, components: int) -> tuple[Tensor, Tensor, Tensor]:
-        if self._kept is None or self._kept[0] != components:
-            self._kept = None  # not two at once in memory
+        if components not in self._kept:
             groups = cluster(self.rows, components)
             parts = [self.rows[groups == k] for k in range(components)]
             offsets = [each - each.mean(0) for each in parts]
             counts = torch.tensor([float(len(each)) for each in parts])
             means = torch.stack([each.mean(0) for each in parts])
             own = torch.stack([each.mT @ each / len(each) for each in offsets])
-            self._kept = components, counts, means, own
-        return self._kept[1:]
+            self._kept[components] = counts, means, own
+        return self._kept[components]
 
 
 def _smooth_covariance(rows: Tensor, points: Tensor) -> Tensor:

@@ -269,48 +269,46 @@ class Prior(nn.Module):
     # ---- what is known before it is trained
 
     @torch.no_grad()
-    def learn_statistics(self, pictures: Tensor, held: Tensor | None) -> None:
+    def learn_statistics(self, pictures: Tensor, held: Tensor) -> None:
         """Take what is known of pictures in closed form, for the parts that start there.
 
         The latents of ``forward`` are the coordinates along the main axes of the pictures, each of variance 1.
 
         Args:
             pictures: to learn from, ``(count, pixels, c)``.
-            held: kept from training, to choose by; None: a mixture is there already.
+            held: kept from training, to choose by.
         """
         rows = pictures.flatten(1)
-        if isinstance(self.generator, LastLayer):
-            self.generator.place(SharedStart.of(ImageSignal(self.lattice, 32)))
-            main_axes(rows, self.generator.axes, self.generator.centre)
-        if isinstance(self.encoder, StepsEncoder) and isinstance(self.generator, LastLayer):
-            squares = self.generator.axes.square().sum(1)
-            self.encoder.variances.copy_(squares.clamp(min=1e-4) / len(self.generator.centre))
-        if isinstance(self.encoder, GuessEncoder):
-            if held is not None:
-                self.encoder.mixture.learn(rows, held.flatten(1), self.points)
-            reading = self.encoder.reading
-            main_axes(rows, reading, self.encoder.centre)
-            reading.div_(
-                reading.square().sum(1, keepdim=True).clamp(min=1e-12)
-            )  # their inverse, as they are orthogonal
+        generator, encoder = self.generator, self.encoder
+        if isinstance(generator, LastLayer):
+            generator.place(SharedStart.of(ImageSignal(self.lattice, 32)))
+        if isinstance(generator, LastLayer) or isinstance(encoder, GuessEncoder):
+            centre, axes = main_axes(rows)
+            squares = axes.square().sum(1, keepdim=True)
+            if isinstance(generator, LastLayer):
+                generator.centre.copy_(centre)
+                generator.axes.copy_(axes[: len(generator.axes)])
+            if isinstance(encoder, StepsEncoder):
+                encoder.variances.copy_(squares[: len(encoder.variances), 0] / len(centre))
+            if isinstance(encoder, GuessEncoder):
+                encoder.mixture.learn(rows, held.flatten(1), self.points)
+                encoder.centre.copy_(centre)
+                count = min(encoder.reading.shape)
+                encoder.reading.zero_()[:count] = (axes / squares)[:count]  # the inverse, as axes are orthogonal
 
 
-def main_axes(rows: Tensor, axes: Tensor, centre: Tensor) -> None:
-    """Write the main axes of rows ``(count, size)``, each of the length of the deviation along it, and their mean.
+def main_axes(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean of rows ``(count, size)``, and their main axes ``(size, size)`` of the length of the deviation.
 
-    >>> axes, centre = torch.zeros(1, 2), torch.zeros(2)
-    >>> main_axes(torch.tensor([[1.0, 0.0], [1.0, 4.0]]), axes, centre)
-    >>> axes.abs().tolist(), centre.tolist()
-    ([[0.0, 2.0]], [1.0, 2.0])
+    >>> centre, axes = main_axes(torch.tensor([[1.0, 0.0], [1.0, 4.0]]))
+    >>> centre.tolist(), axes[0].abs().tolist()
+    ([1.0, 2.0], [0.0, 2.0])
     """
-    mean = rows.double().mean(0)
-    offsets = rows.double() - mean
-    variances, found = torch.linalg.eigh(offsets.mT @ offsets / len(rows))
-    count = min(axes.shape)
-    lengths = variances.flip(0)[:count].clamp(min=1e-4).sqrt()
-    axes.zero_()
-    axes[:count] = (found.flip(1)[:, :count] * lengths).mT
-    centre.copy_(mean)
+    mean = rows.mean(0)
+    offsets = rows - mean
+    variances, axes = torch.linalg.eigh((offsets.mT @ offsets).double() / len(rows))
+    lengths = variances.flip(0).clamp(min=1e-4).sqrt()
+    return mean, (axes.flip(1) * lengths).mT.float()
 
 
 def _generator_of(method: str, member: Siren, latent: int, pixels: int, spreads: int) -> Generator:

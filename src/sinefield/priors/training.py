@@ -10,11 +10,13 @@ the context.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, cast, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -133,14 +135,17 @@ def problem_of(
     }
     constraints = [Constraint(domain, Residual(term, size), term, each) for term, each in weights.items() if each > 0]
 
-    learnt: dict[str, Tensor] = {}  # the mixture, which takes many seconds, and is the same whatever the seed
+    learnt: dict[str, Tensor] = {}  # in closed form, which takes many seconds, and is the same whatever the seed
 
     def make(_omega: float) -> nn.Module:
         prior = build("prior", **chosen)
         assert isinstance(prior, Prior), "it is registered so"
-        prior.learn_statistics(trained, None if learnt else held)
-        prior.load_state_dict(learnt, strict=False)
-        learnt.update({name: each.clone() for name, each in prior.named_buffers() if ".mixture." in name})
+        if learnt:
+            prior.load_state_dict(learnt, strict=False)
+        else:
+            prior.learn_statistics(trained, held)
+            trainable = {name for name, each in prior.named_parameters() if each.requires_grad}
+            learnt.update({name: each.clone() for name, each in prior.state_dict().items() if name not in trainable})
         return prior
 
     return Problem.of_one("prior", constraints, make, partial(_measure, held), source=source)
@@ -246,17 +251,34 @@ def damp(prior: Prior, pictures: Tensor) -> None:
 def calibrate(prior: Prior, pictures: Tensor) -> None:
     """Find the factor of the size of errors that holds nine in ten of those on pictures ``(n, pixels, c)``.
 
-    Contexts have 10, 50 and 200 known pixels, or as many as there are; errors at known pixels do not count.
+    Contexts have 10, 50 and 200 known pixels, or as many as there are; errors at known pixels do not count. Where there
+    is a guess, the factor is a power of the number of known pixels, too.
     """
-    generator = torch.Generator().manual_seed(0)
     prior.calibration.fill_(1.0)
+    counts = known_counts(prior.pixels)
+    encoder = prior.encoder
+    if isinstance(encoder, GuessEncoder):
+        encoder.size_law.zero_()
+        factors = [math.log(_quantile(each)) for each in _ratios(prior, pictures)]
+        slope = np.polyfit(np.log(counts), factors, 1)[0] if len(counts) > 1 else 0.0
+        encoder.size_law.copy_(torch.tensor([slope, float(np.mean(factors) - slope * np.log(counts).mean())]))
+    prior.calibration.fill_(_quantile(torch.cat(_ratios(prior, pictures))))
+
+
+def _ratios(prior: Prior, pictures: Tensor) -> list[Tensor]:
+    """Return the ratios of errors and their sizes at unknown pixels, for each number of known ones."""
+    generator = torch.Generator().manual_seed(0)
     ratios = []
     for known in known_counts(prior.pixels):
         mask = random_masks(len(pictures), prior.pixels, known, generator, _few(len(pictures)))
         means, sizes = prior.complete(context_of(pictures, mask))
         ratios.append(((means - pictures).abs() / sizes.clamp(min=1e-6))[mask == 0].flatten())
-    ratio = torch.cat(ratios)
-    prior.calibration.fill_(float(ratio.kthvalue(max(1, round(COVERAGE * len(ratio)))).values))
+    return ratios
+
+
+def _quantile(ratios: Tensor) -> float:
+    """Return what :data:`COVERAGE` of ratios are within, and no less than a thousandth."""
+    return max(1e-3, float(ratios.kthvalue(max(1, round(COVERAGE * len(ratios)))).values))
 
 
 def _few(count: int) -> int:
