@@ -9,6 +9,9 @@ Gaussians keep what is known as it is. Of the priors there is the part of the er
 holds, too; of what is trained the course of the errors, of 100 pictures, with the seconds of training; and when it was
 at the last errors of the published recipe.
 
+Rows of digits are of transfer: a prior of letters of some fonts completes digits of others, beside what fits each
+alone.
+
 Each row tells how many pictures it is of, the seconds that it was trained for, all told, and the processor.
 
 Debian has the pictures: apt-get install dataset-fashion-mnist.
@@ -26,6 +29,7 @@ import gzip
 import json
 import math
 import statistics
+import string
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,15 +38,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib import font_manager
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
 import machine
-from sinefield import priors
+from sinefield import plots, priors
 from sinefield.collection import SharedStart
 from sinefield.constraint import Constraint
 from sinefield.domains import PointCloud
 from sinefield.fields import Siren
 from sinefield.io import image_sets
+from sinefield.priors import files
 from sinefield.priors.mixture import NOISE, cluster
 from sinefield.priors.prior import Prior, points_of
 from sinefield.signals.image import ImageSignal
@@ -122,6 +130,21 @@ def made_up(count: int, side: int = 10) -> image_sets.PictureSet:
     squares = [(grid - centres[:, axis : axis + 1]) ** 2 for axis in (0, 1)]
     blobs = np.exp(-(squares[0][:, :, None] + squares[1][:, None, :]) / 0.15)
     return image_sets.read((255 * blobs).astype(np.uint8))
+
+
+def glyphs(fonts: tuple[str, ...], letters: str, count: int, side: int = 16) -> image_sets.PictureSet:
+    """Return pictures of letters of fonts that Matplotlib brings, of any size and place."""
+    numbers = np.random.default_rng(count)
+    paths = [font_manager.findfont(name, fallback_to_default=False) for name in fonts]
+    found, large = [], 4 * side
+    for _ in range(count):
+        font = ImageFont.truetype(paths[numbers.integers(len(paths))], int(large * numbers.uniform(0.6, 0.9)))
+        picture = Image.new("L", (large, large))
+        place = large * numbers.uniform(0.4, 0.6, 2)
+        letter = letters[numbers.integers(len(letters))]
+        ImageDraw.Draw(picture).text((place[0], place[1]), letter, 255, font, anchor="mm")
+        found.append(np.asarray(picture.resize((side, side), Image.Resampling.BOX)))
+    return image_sets.read(np.stack(found))
 
 
 # ---- what is known without a prior
@@ -391,6 +414,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000, help="held-out pictures")
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write the priors there")
+    parser.add_argument("--figure", type=Path, metavar="PNG", help="draw what the prior of forward in --keep makes")
     parser.add_argument("--smoke", action="store_true")
     chosen = parser.parse_args()
     seconds = 0.5 if chosen.smoke else chosen.seconds
@@ -401,6 +425,9 @@ def main() -> None:
         held = image_sets.read(chosen.data / "t10k-images-idx3-ubyte.gz", limit=chosen.count)
     task = Task.of(pictures, held)
     seeds = range(1 if chosen.smoke else chosen.seeds)
+    if chosen.figure is not None:
+        draw(task, chosen.keep / "forward.safetensors", chosen.figure)
+        return
 
     def trained(method: str) -> Callable[[], Row]:
         return lambda: over_seeds(
@@ -416,6 +443,16 @@ def main() -> None:
         "mixture of 30": lambda: gaussian(task, 30),
         "published": lambda: over_seeds([published(task, seconds, 4 if chosen.smoke else 16, each) for each in seeds]),
         **{each: trained(each) for each in METHODS},
+    }
+    letters = glyphs(
+        ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono"), string.ascii_letters, 60 if chosen.smoke else 6000
+    )
+    others = glyphs(("STIXGeneral", "cmr10"), string.digits, 20 if chosen.smoke else 200)
+    unseen = Task.of(letters, others)
+    methods |= {
+        "digits by forward of letters": lambda: ours(unseen, letters, "forward", seconds / 5, seed=0, keep=None),
+        "digits by Gaussian process": lambda: gaussian_process(unseen),
+        "digits by SIREN": lambda: plain_siren(unseen, 1 if chosen.smoke else 20, 5 if chosen.smoke else 200),
     }
     if not chosen.smoke:
         methods["linear probe"] = lambda: probe(chosen.data, 10 * FEW)
@@ -433,6 +470,31 @@ def main() -> None:
     columns = ["method", *map(str, task.masks), "count", "seconds"]
     rows = [{"method": name, **each} for name, each in kept.items()]
     machine.show("mean square error", [{key: row.get(key, "") for key in columns} for row in rows])
+
+
+def draw(task: Task, path: Path, figure: Path) -> None:
+    """Draw contexts, completions, spreads and truths of the first held-out pictures, and walks between latents."""
+    prior, _ = files.read(path)
+    shape = (*prior.shape, prior.channels)
+
+    def shown(values: Tensor) -> NDArray[np.floating[Any]]:
+        return ((values.detach() + 1) / 2).clamp(0, 1).reshape(-1, *shape).numpy()
+
+    rows = []
+    for number, known in enumerate(each for each in task.masks if each < prior.pixels):
+        picture, mask = task.held[number : number + 1], task.masks[known][number : number + 1]
+        found = prior.found(priors.context_of(picture, mask)[0])
+        values, spread = (each(prior.points).detach() for each in (found.field, found.spread))
+        known_pixels = mask.reshape(prior.shape).numpy() > 0
+        size = spread.abs().reshape(shape).numpy() / 2
+        rows.append(plots.Completed(shown(picture)[0], known_pixels, shown(values)[0], size))
+    everything = torch.ones(len(task.held), prior.pixels)
+    latents = prior.encode(priors.context_of(task.held[:6], everything[:6]))
+    walks = []
+    for first, last in ((0, 4), (2, 5)):
+        along = [prior.at(latents[first].lerp(latents[last], k / 6)).field(prior.points) for k in range(7)]
+        walks.append(shown(torch.stack(along)))
+    plots.save_figure(plots.completions_figure(rows, walks), figure)
 
 
 def merged(results: Mapping[str, Row], names: list[str], task: Task, *, smoke: bool) -> dict[str, Row]:

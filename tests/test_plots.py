@@ -122,6 +122,22 @@ def test_activations_figure(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").stat().st_size > 5000
 
 
+def test_completions_are_rows_of_four_and_walks_are_rows_below(tmp_path: Path) -> None:
+    picture = np.linspace(0, 1, 20).reshape(4, 5, 1)
+    row = plots.Completed(picture, np.eye(4, 5) > 0, picture / 2, picture / 10)
+    figure = plots.completions_figure([row, row], [np.stack([picture] * 3)])
+    titles = [each.get_title() for each in figure.axes if each.get_title()]
+    assert len(figure.axes) == 2 * 4 + 3
+    assert titles[:4] == [
+        "4 pixels",
+        f"completion, MSE {float((picture**2).mean()):.3f}",
+        "9 in 10 errors within",
+        "truth",
+    ]
+    plots.save_figure(figure, tmp_path / "completions.png")
+    assert (tmp_path / "completions.png").stat().st_size > 5000
+
+
 def test_no_figure_of_what_is_no_picture_nor_in_an_unknown_format(tmp_path: Path) -> None:
     found = solve(build("siren", 1, 1, **TINY), [Constraint(Box([-1], [1]), lambda u: u.value)], passes=0.01)
     with pytest.raises(ValueError, match="not one of a signal"):

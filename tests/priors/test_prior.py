@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib import font_manager
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 import sinefield
@@ -177,6 +179,39 @@ def test_what_is_known_is_kept_and_the_rest_is_better_than_the_guess_allows() ->
     torch.testing.assert_close(values[known], held[known], rtol=0, atol=1e-4)
     whole, _ = prior.complete(priors.context_of(held, torch.ones(len(held), 49)))
     torch.testing.assert_close(whole, held, rtol=0, atol=1e-4)
+
+
+def letters(text: str, font: str, count: int) -> image_sets.PictureSet:
+    """Return pictures of letters of a font, of any size and place."""
+    numbers = np.random.default_rng(count)
+    path = font_manager.findfont(font, fallback_to_default=False)
+    found = []
+    for _ in range(count):
+        picture = Image.new("L", (48, 48))
+        place = numbers.uniform(20, 28, 2)
+        shape = ImageFont.truetype(path, int(numbers.integers(30, 44)))
+        ImageDraw.Draw(picture).text((place[0], place[1]), text[numbers.integers(len(text))], 255, shape, anchor="mm")
+        found.append(np.asarray(picture.resize((12, 12), Image.Resampling.BOX)))
+    return image_sets.read(np.stack(found))
+
+
+def test_a_prior_of_letters_completes_digits_of_another_font_better_than_each_alone() -> None:
+    seen = letters("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "DejaVu Sans", 600)
+    prior = prior_of(priors.train(seen, settings=SMALL, passes=0.001, batch=32))
+    new = torch.from_numpy(letters("0123456789", "STIXGeneral", 50).scaled()).flatten(1, 2)
+    masks = priors.random_masks(50, 144, 50, torch.Generator().manual_seed(0))
+    ours = float((prior.complete(priors.context_of(new, masks))[0] - new).square().mean())
+    distances = torch.cdist(prior.points, prior.points)
+    alone = []
+    for length in (0.1, 0.3, 1.0, 3.0):  # the best Gaussian process of all, of each picture's own mean
+        process = torch.exp(-distances / length) + 1e-4 * torch.eye(144)
+        errors = []
+        for picture, mask in zip(new[..., 0], masks > 0, strict=True):
+            mean = picture[mask].mean()
+            along = torch.linalg.solve(process[mask][:, mask], picture[mask] - mean)
+            errors.append((torch.where(mask, picture, mean + process[:, mask] @ along) - picture).square().mean())
+        alone.append(float(torch.stack(errors).mean()))
+    assert ours < 0.9 * min(alone)
 
 
 def test_what_a_network_adds_is_damped_where_it_does_harm() -> None:

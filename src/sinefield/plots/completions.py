@@ -1,4 +1,4 @@
-"""What a prior makes of a few pixels: what is known, the completion, its spread, and the truth."""
+"""What a prior makes of a few pixels: what is known, the completion, its spread, the truth; and walks of latents."""
 
 from __future__ import annotations
 
@@ -34,11 +34,23 @@ class Completed:
     spread: Floats
 
 
-def completions_figure(rows: Sequence[Completed]) -> Figure:
-    """Return a figure of one row a completion: context, completion, spread and truth."""
+def completions_figure(rows: Sequence[Completed], walks: Sequence[Floats] = ()) -> Figure:
+    """Return a figure of one row a completion: context, completion, spread and truth.
+
+    Args:
+        rows: the completions.
+        walks: the pictures of fields along lines between latents, each ``(k, h, w, c)`` with black 0 and white 1, which
+            are shown below, a row each.
+    """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.4, 2.2 * len(rows) + 0.3), layout="constrained")
-        axes = figure.subplots(len(rows), 4, squeeze=False)
+        heights = [2.2 * len(rows) + 0.3, *[1.2] * len(walks)]
+        figure = Figure(figsize=(8.4, sum(heights)), layout="constrained")
+        parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+        for part, walk in zip(parts[1:], walks, strict=True):
+            for place, each in zip(part.subplots(1, len(walk), squeeze=False)[0], walk, strict=True):
+                place.imshow(in_srgb(each), vmin=0, vmax=1, cmap="gray")
+                place.set_axis_off()
+        axes = parts[0].subplots(len(rows), 4, squeeze=False)
         for places, row in zip(axes, rows, strict=True):
             error = float(np.square(2 * (row.found - row.truth)).mean())
             context = in_srgb(row.truth)
@@ -47,7 +59,7 @@ def completions_figure(rows: Sequence[Completed]) -> Figure:
             context = np.where(row.known[..., None], colour, np.array([0.55, 0.65, 0.8], np.float32))
             shown: Sequence[tuple[str, NDArray[Any], dict[str, Any]]] = (
                 (f"{int(row.known.sum())} pixels", context, {}),
-                (f"completion, mean square error {error:.3f}", in_srgb(row.found), {"cmap": "gray"}),
+                (f"completion, MSE {error:.3f}", in_srgb(row.found), {"cmap": "gray"}),
                 ("9 in 10 errors within", row.spread.mean(-1), {"cmap": "magma"}),
                 ("truth", in_srgb(row.truth), {"cmap": "gray"}),
             )
