@@ -4,9 +4,10 @@ A picture is fitted by a SIREN, which is exported to ONNX, NumPy and GLSL. Value
 floats, and all with double precision: of PyTorch for values, and of nested differentiation for gradient, Laplacian and
 Hessian, relative to their sizes. Of GLSL there are the bytes and the decimals of several bounds, beside what the
 numbers in the text are wrong by. Then the same points are evaluated by turns: by sinefield, by onnxruntime, and by
-PyTorch's own nested differentiation, the value alone and the value with gradient and Laplacian.
+PyTorch's own nested differentiation, the value alone and the value with gradient and Laplacian. Where there is
+Chromium, the page of a field is looked at too, see :mod:`carrying_page`.
 
-    python benchmarks/carrying.py                    # three minutes
+    python benchmarks/carrying.py                    # five minutes
     python benchmarks/carrying.py --smoke            # seconds, to see that it runs
 """
 
@@ -26,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+import carrying_page
 import machine
 import sinefield
 from sinefield.export import Subject, decimals, glsl, numpy_source
@@ -196,12 +198,23 @@ def main() -> None:
         points = torch.rand(64 if options.smoke else 512, 2, generator=torch.Generator().manual_seed(seed)) * 2 - 1
         runs.append({"seed": seed, "exact": exactness(subject, points), "shaders": shader_sizes(subject, points)})
     timed = speeds(subject, 4096 if options.smoke else 65_536, repeats)
-    results = {"runs": runs, "speeds": timed, "seconds": time.perf_counter() - start}
+    page: dict[str, Any] = {}
+    if carrying_page.chromium():
+        page = {
+            "picture": carrying_page.picture(smoke=options.smoke),
+            "shape": carrying_page.shape(smoke=options.smoke),
+        }
+    results = {"runs": runs, "speeds": timed, "page": page, "seconds": time.perf_counter() - start}
     machine.write("carrying", results, smoke=options.smoke)
     for run in runs:
         machine.show(f"how exact, seed {run['seed']}", run["exact"][:2])
         machine.show("shaders", run["shaders"])
     machine.show("points a second", timed)
+    if page:
+        machine.show("the page of a picture", [page["picture"]])
+        machine.show("a frame of a shape", page["shape"])
+    else:
+        print("no Chromium was found, which the page of a field is looked at in")
 
 
 if __name__ == "__main__":

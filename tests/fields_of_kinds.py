@@ -37,6 +37,17 @@ def _ball() -> nn.Module:
     return field
 
 
+def _folds() -> nn.Module:
+    """Return a shape of thin folds: its field is no distance, and bends within a few hundredths."""
+    field = _siren(3, 1, 12.0)
+    points = torch.rand(4096, 3) * 2 - 1
+    with torch.no_grad():
+        *_, weight, bias = field.parameters()
+        weight.mul_(8.0)
+        bias.sub_(field(points).quantile(0.25))
+    return field
+
+
 def _tiles() -> nn.Module:
     return fields.TiledSiren(2, 1, hidden_features=12, hidden_layers=1, first_omega=6.0, tiles="2x3", extent="0.75x1.0")
 
@@ -58,6 +69,7 @@ _FIELDS: dict[str, Callable[[], tuple[nn.Module, Signal]]] = {
     ),
     "audio": lambda: (_siren(1, 1, 300.0), AudioSignal(Lattice.of_cubes((4000,), 1, -1.0, 1.0), 4000, 16)),
     "shape": lambda: (_ball(), ShapeSignal((10.0, 20.0, 30.0), 50.0, (0.6, 0.6, 0.6), "z", "mm")),
+    "folds": lambda: (_folds(), ShapeSignal((0.0, 0.0, 0.0), 1.0, (0.8, 0.8, 0.8))),
     "outline": lambda: (_siren(2, 1, 3.0), ShapeSignal((10.0, 20.0), 50.0, (0.9, 0.9))),
     "plane": lambda: (_siren(2, 1, 2.0), EquationSignal(("x", "y"), (0.0, -1.0), (4.0, 1.0))),
     "complex": lambda: (_siren(2, 2, 3.0), EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0), 1, True)),

@@ -1,8 +1,9 @@
 // The surface Φ = 0 of a shape by sphere tracing, all of it in one shader: rays advance by Φ / L, where L bounds the
 // slope, and the normal at a hit is the gradient of the network itself.
 //
-// A texture of Φ on a coarse grid spares most evaluations: within a cell Φ differs from its middle by at most L times
-// half the diagonal, so that rays cross empty cells without asking the network.
+// Bounds on a coarse grid spare most evaluations: within a cell Φ is Φ(m) + ∇Φ(m)·(p − m) but for an error that Taylor's
+// rest bounds, so that along a ray it is above a line. Where the line is above 0 the network is not asked, and where it
+// is not, its slope is the first guess of Newton's method.
 
 import { pause, activationText, TURN } from "./graphics.js";
 import { evaluateField } from "./network.js";
@@ -110,9 +111,11 @@ export class Surface {
       gl.bindTexture(gl.TEXTURE_2D, texture);
       gl.uniform1i(program.place(`w${k}`), k);
     });
-    gl.activeTexture(gl.TEXTURE0 + layers.length);
-    gl.bindTexture(gl.TEXTURE_3D, this.texture);
-    gl.uniform1i(program.place("cells"), layers.length);
+    this.textures.forEach((texture, k) => {
+      gl.activeTexture(gl.TEXTURE0 + layers.length + k);
+      gl.bindTexture(gl.TEXTURE_3D, texture);
+      gl.uniform1i(program.place(["cells", "rests"][k]), layers.length + k);
+    });
     gl.uniform2f(program.place("size"), columns, rows);
     gl.uniformMatrix3fv(program.place("frame"), false, this.frame.flat());
     gl.uniform1f(program.place("distance_"), this.distance);
@@ -132,10 +135,10 @@ export class Surface {
     return this.made;
   }
 
-  // Φ at the middles of the cells of the box.
+  // Φ and ∇Φ at the middles of the cells of the box, and what Φ differs by from the line through them.
   async makeCells() {
-    const { gl } = this.graphics, { sides } = this.surface, data = new Float32Array(CELLS ** 3);
-    const unit = sides.map((side) => (2 * side) / CELLS), side = Math.min(CELLS, this.evaluation.side(0));
+    const { gl } = this.graphics, { sides } = this.surface, data = new Float32Array(4 * CELLS ** 3);
+    const unit = sides.map((side) => (2 * side) / CELLS), side = Math.min(CELLS, this.evaluation.side(1));
     const work = [];
     for (let z = 0; z < CELLS; z++) {
       for (let y = 0; y < CELLS; y += side) {
@@ -147,9 +150,10 @@ export class Surface {
             width: side,
             height: side,
           };
-          work.push(this.evaluation.evaluate(grid, 0).then(({ value }) => {
-            for (let row = 0; row < side; row++) {
-              data.set(value.subarray(row * side, (row + 1) * side), (z * CELLS + y + row) * CELLS + x);
+          work.push(this.evaluation.evaluate(grid, 1).then(({ value, slopes }) => {
+            for (let n = 0; n < side * side; n++) {
+              const to = 4 * ((z * CELLS + y + Math.floor(n / side)) * CELLS + x + (n % side));
+              data.set([value[n], ...slopes.map((each) => each[n])], to);
             }
           }));
           if (work.length % 8 === 0) await work.at(-1);
@@ -157,33 +161,43 @@ export class Surface {
       }
     }
     await Promise.all(work);
-    gl.deleteTexture(this.texture ?? null);
-    this.texture = gl.createTexture();
-    gl.activeTexture(gl.TEXTURE0);
-    gl.bindTexture(gl.TEXTURE_3D, this.texture);
-    gl.texImage3D(gl.TEXTURE_3D, 0, gl.R32F, CELLS, CELLS, CELLS, 0, gl.RED, gl.FLOAT, data);
-    for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_3D, name, gl.NEAREST);
+    for (const texture of this.textures ?? []) gl.deleteTexture(texture);
+    this.bounds = { lines: data, rests: restsOf(data, unit) };
+    this.textures = [[gl.RGBA32F, gl.RGBA, data], [gl.R32F, gl.RED, this.bounds.rests]].map(([kind, form, numbers]) => {
+      const texture = gl.createTexture();
+      gl.activeTexture(gl.TEXTURE0);
+      gl.bindTexture(gl.TEXTURE_3D, texture);
+      gl.texImage3D(gl.TEXTURE_3D, 0, kind, CELLS, CELLS, CELLS, 0, form, gl.FLOAT, numbers);
+      for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) {
+        gl.texParameteri(gl.TEXTURE_3D, name, gl.NEAREST);
+      }
+      return texture;
+    });
   }
 
   shader() {
     const layers = this.evaluation.node.layers, blocks = (count) => Math.ceil(count / 4);
     const most = Math.max(...layers.map((each) => blocks(each.outputs)));
-    // Features go from one array to the other and back; slopes along the three axes beside them.
-    const pass = (slopes) => layers.map((layer, number) => {
-      const [from, to] = number % 2 ? ["b", "a"] : ["a", "b"], lanes = slopes ? ["", "x", "y", "z"] : [""];
-      const act = `activate${number}`;
+    // Features go from one array to the other and back; on the way back slopes of the value do.
+    const matrix = (number) => `mat4(${[0, 1, 2, 3].map((c) => `texelFetch(w${number}, ivec2(4 * k + ${c}, g), 0)`).join(", ")})`;
+    const forward = (keeping) => layers.map((layer, number) => {
+      const [from, to] = number % 2 ? ["b", "a"] : ["a", "b"];
       return `for (int g = 0; g < ${blocks(layer.outputs)}; g++) {
-    vec4 u = texelFetch(w${number}, ivec2(${4 * blocks(layer.inputs)}, g), 0)${slopes ? ", ux = vec4(0.0), uy = ux, uz = ux" : ""};
-    for (int k = 0; k < ${blocks(layer.inputs)}; k++) {
-      mat4 m = mat4(texelFetch(w${number}, ivec2(4 * k, g), 0), texelFetch(w${number}, ivec2(4 * k + 1, g), 0),
-        texelFetch(w${number}, ivec2(4 * k + 2, g), 0), texelFetch(w${number}, ivec2(4 * k + 3, g), 0));
-      ${lanes.map((lane) => `u${lane} += m * ${from}${lane}[k];`).join(" ")}
-    }
-    ${act}(u, s, s1, s2);
+    vec4 u = texelFetch(w${number}, ivec2(${4 * blocks(layer.inputs)}, g), 0);
+    for (int k = 0; k < ${blocks(layer.inputs)}; k++) u += ${matrix(number)} * ${from}[k];
+    activate${number}(u, s, s1, s2);
     ${to}[g] = s;
-    ${slopes ? ["x", "y", "z"].map((lane) => `${to}${lane}[g] = s1 * u${lane};`).join(" ") : ""}
+    ${keeping ? `c${number}[g] = s1;` : ""}
   }`;
     }).join("\n  ");
+    const backward = layers.map((layer, number) => {
+      const [from, to] = number % 2 ? ["a", "b"] : ["b", "a"];
+      return `for (int k = 0; k < ${blocks(layer.inputs)}; k++) {
+    s = vec4(0.0);
+    for (int g = 0; g < ${blocks(layer.outputs)}; g++) s += ${from}[g] * ${matrix(number)};
+    ${to}[k] = s${number ? ` * c${number - 1}[k]` : ""};
+  }`;
+    }).reverse().join("\n  ");
     const last = layers.length % 2 ? "b" : "a";
     return `#version 300 es
 precision highp float;
@@ -191,7 +205,7 @@ precision highp int;
 precision highp sampler2D;
 precision highp sampler3D;
 ${layers.map((_, k) => `uniform sampler2D w${k};`).join("\n")}
-uniform sampler3D cells;
+uniform sampler3D cells, rests;
 uniform vec2 size;
 uniform mat3 frame; // columns: right, up, towards the camera
 uniform float distance_, steep;
@@ -204,16 +218,17 @@ vec4 a[${most}], b[${most}];
 float phi(vec3 p) {
   vec4 s, s1, s2;
   a[0] = vec4(p, 0.0);
-  ${pass(false)}
+  ${forward(false)}
   return ${last}[0].x;
 }
 vec3 slope(vec3 p) {
   vec4 s, s1, s2;
-  vec4 ax[${most}], ay[${most}], az[${most}], bx[${most}], by[${most}], bz[${most}];
+  vec4 ${layers.map((layer, k) => `c${k}[${blocks(layer.outputs)}]`).join(", ")};
   a[0] = vec4(p, 0.0);
-  ax[0] = vec4(1.0, 0.0, 0.0, 0.0); ay[0] = vec4(0.0, 1.0, 0.0, 0.0); az[0] = vec4(0.0, 0.0, 1.0, 0.0);
-  ${pass(true)}
-  return vec3(${last}x[0].x, ${last}y[0].x, ${last}z[0].x);
+  ${forward(true)}
+  ${last}[0] = vec4(c${layers.length - 1}[0].x, 0.0, 0.0, 0.0);
+  ${backward}
+  return a[0].xyz;
 }
 float lit(vec3 normal, vec3 towards, float strong) {
   return strong * max(0.0, (dot(normal, normalize(towards)) + 0.25) / 1.25);
@@ -226,32 +241,52 @@ void main() {
   float near = max(0.0, max(least.x, max(least.y, least.z))), far = min(most.x, min(most.y, most.z));
   seen = vec4(0.0);
   if (!(near < far)) return;
-  float pixel = 2.0 * ${VIEW} / size.y, t = near, before = near, value = 1.0;
-  float diagonal = length(sides) / ${CELLS}.0;
+  float pixel = 2.0 * ${VIEW} / size.y, t = near, value = 1.0;
+  float before = near, above = -1.0; // the last place outside, and the value there; less than 0: not known
+  vec3 half_ = sides / ${CELLS}.0;
+  float diagonal = length(half_);
   bool met = false;
   for (int n = 0; n < 256; n++) {
     vec3 p = eye + t * ray;
-    vec3 cell = (p / sides * 0.5 + 0.5) * ${CELLS}.0;
-    float clear = texelFetch(cells, ivec3(clamp(cell, 0.0, ${CELLS - 1}.0)), 0).x / steep - diagonal;
-    if (clear > 0.5 * diagonal) { // less than that to the surface from anywhere in the cell
+    ivec3 cell = ivec3(clamp((p / sides * 0.5 + 0.5) * ${CELLS}.0, 0.0, ${CELLS - 1}.0));
+    vec3 middle = (2.0 * vec3(cell) + 1.0) * half_ - sides;
+    vec3 ends = (middle + sign(ray) * half_ - eye) / ray;
+    float leaves = max(min(ends.x, min(ends.y, ends.z)), t) + 1e-4 * diagonal;
+    vec4 known = texelFetch(cells, cell, 0);
+    float rest = texelFetch(rests, cell, 0).x, falls = -dot(known.yzw, ray);
+    float least = known.x + dot(known.yzw, p - middle) - rest;
+    if (least > 0.0) {
+      float meets = falls > 0.0 ? t + least / falls : leaves;
       before = t;
-      t += clear;
-    } else {
-      value = phi(p);
-      if (value < 0.0) { met = true; break; }
-      if (value < 0.02 * pixel * t) { met = true; before = t; break; }
-      before = t;
-      t += max(value / steep, 0.2 * pixel * t);
+      above = -1.0;
+      if (meets >= leaves) { // nothing in this cell, nor near to it
+        t = max(leaves, t + known.x / steep - diagonal);
+        if (t >= far) return;
+        continue;
+      }
+      t = meets;
     }
     if (t >= far) return;
+    value = phi(eye + t * ray);
+    if (value < 0.0) { met = true; break; }
+    if (value < 0.05 * pixel * t) { met = true; before = t; break; }
+    // Towards the surface by Newton's method and a little further, so that it lies between two places; along it by as
+    // much as it is surely away.
+    if (above > value) falls = (above - value) / (t - before);
+    before = t;
+    above = value;
+    float local = min(steep, length(known.yzw) + 2.0 * rest / diagonal);
+    t += max(falls > 0.25 * local ? 1.1 * value / falls : value / local, 0.5 * pixel * t);
   }
   if (!met) return;
   if (before < t) {
-    for (int n = 0; n < 8; n++) {
-      float middle = 0.5 * (before + t);
-      if (phi(eye + middle * ray) < 0.0) t = middle; else before = middle;
+    if (above < 0.0) above = phi(eye + before * ray);
+    for (int n = 0; n < 4 && above > 0.0; n++) {
+      float middle = mix(before, t, clamp(above / (above - value), 0.05, 0.95)), found = phi(eye + middle * ray);
+      if (found < 0.0) { t = middle; value = found; } else { before = middle; above = found; }
+      if (abs(found) < 0.05 * pixel * t) { before = t = middle; break; }
     }
-    t = 0.5 * (before + t);
+    t = mix(before, t, clamp(above / (above - value), 0.0, 1.0));
   }
   vec3 p = eye + t * ray, normal = slope(p);
   if (t <= near) { // where a side of the box cuts the surface open
@@ -324,4 +359,26 @@ void main() {
   async finished() {
     while (!this.done) await pause();
   }
+}
+
+// How far Φ is from the line through the middle of each cell, within it: what it is off at the middles of the cells
+// around, by the square of the distance, and half as much again.
+function restsOf(data, unit) {
+  const found = new Float32Array(CELLS ** 3), reach = unit.reduce((sum, each) => sum + each ** 2, 0) / 4, around = [];
+  for (const z of [-1, 0, 1]) for (const y of [-1, 0, 1]) for (const x of [-1, 0, 1]) around.push([x, y, z]);
+  for (let n = 0; n < found.length; n++) {
+    const place = [n % CELLS, Math.floor(n / CELLS) % CELLS, Math.floor(n / CELLS ** 2)];
+    for (const step of around) {
+      if (step.every((each) => each === 0)) continue;
+      if (step.some((each, i) => place[i] + each < 0 || place[i] + each >= CELLS)) continue;
+      const other = n + step[0] + CELLS * (step[1] + CELLS * step[2]);
+      let line = data[4 * n], square = 0;
+      for (let i = 0; i < 3; i++) {
+        line += data[4 * n + 1 + i] * step[i] * unit[i];
+        square += (step[i] * unit[i]) ** 2;
+      }
+      found[n] = Math.max(found[n], (1.5 * Math.abs(data[4 * other] - line) * reach) / square);
+    }
+  }
+  return found;
 }
