@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +15,8 @@ from torch import Tensor
 from sinefield.fields import Siren
 from sinefield.fields.functional import chain_with
 from sinefield.io.image import read
-from sinefield.priors import meta
-from sinefield.priors.meta import Start, linear_start, meta_gradient, train_start
+from sinefield.priors.meta import Start, linear_start, train_start
+from sinefield.priors.through_steps import Order, meta_gradient
 from sinefield.signals.image import ImageSignal
 
 SIGNAL = ImageSignal.of(read(np.arange(30, dtype=np.uint8).reshape(5, 6)))
@@ -47,7 +48,7 @@ def example(steps: int) -> tuple[dict[str, Tensor], Tensor]:
 
 
 @pytest.mark.parametrize("order", [1, 2])
-def test_the_gradient_is_that_of_all_steps_at_once(order: meta.Order) -> None:
+def test_the_gradient_is_that_of_all_steps_at_once(order: Order) -> None:
     shared, rates = example(4)
     found = meta_gradient(loss, outer, shared, rates, 3, order)
     leaves = {name: each.clone().requires_grad_() for name, each in shared.items()}
@@ -145,6 +146,25 @@ def test_training_makes_the_loss_of_few_samples_smaller() -> None:
     assert len(losses) == 80
     assert error(trained) < 0.7 * error(begun)
     assert not torch.equal(trained.rates, begun.rates)
+
+
+def test_a_last_layer_that_alone_moves_takes_the_steps_of_any_field() -> None:
+    signal = ImageSignal(replace(SIGNAL.lattice, channels=2), 8)
+    samples = pictures(20).reshape(20, 30, 1).repeat(1, 1, 2) * torch.tensor([1.0, -0.5]) + 0.1
+    start = linear_start(samples, signal, numbers=3, steps=2)
+    start.field.get_parameter(list(dict(start.field.named_parameters()))[-1]).data.fill_(0.2)
+    places = torch.rand(20, 30, generator=torch.Generator().manual_seed(3)) < 0.5
+    for known in (None, places):
+        found = start.latents(samples, 2, known)
+        mask = torch.ones(20, 30) if known is None else known.float()
+        z = torch.zeros(20, 3)
+        for rate in start.rates:
+            z.requires_grad_()
+            values = chain_with(start.field, start.weights(z))(start.points)
+            loss = ((values - samples).square().mean(2) * mask).sum(1) / mask.sum(1)
+            (slope,) = torch.autograd.grad(loss.sum(), z)
+            z = (z - rate * slope).detach()
+        torch.testing.assert_close(found, z, rtol=1e-3, atol=1e-4)
 
 
 def test_shifts_move_the_phases() -> None:

@@ -9,12 +9,7 @@ number, while the steps see all of them or a few:
 
     L = mean_a ℓ(z_K(a); a)
 
-The gradient of L runs backwards through the steps. It is computed step by step, each of which is computed anew from the
-z_k that was kept, so that one step is in memory whatever K is, and beside it K latents for each picture:
-
-    λ_K = ∂L/∂z_K        λ_k = λ_{k+1} − ∇_z (α_k ∘ λ_{k+1} · ∇_z ℓ(z_k))        dL/dα_k = −λ_{k+1} ∘ ∇_z ℓ(z_k)
-
-of second order; of first order the term with ∇_z is left out, in θ too.
+The gradient of L is that of :mod:`sinefield.priors.through_steps`, in memory that does not grow with K.
 
 Training begins from what is best for a last layer that alone moves, in closed form: w̄ the mean picture, D the principal
 components of the pictures, in units of mean square 1, with variances v. A step of α = 1/2 is exact where all samples
@@ -32,7 +27,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, final
+from typing import Final, final
 
 import torch
 from torch import Tensor
@@ -40,89 +35,14 @@ from torch import Tensor
 from sinefield.collection import SharedStart
 from sinefield.domains import Grid
 from sinefield.fields import Network, Siren
+from sinefield.fields.chain import Affine
 from sinefield.fields.functional import Batched, chain_with
 from sinefield.io.files import replacing
+from sinefield.priors.through_steps import Loss, Order, meta_gradient, slope_of
 from sinefield.signals.image import ImageSignal
 
 NUMBERS: Final = 384
 """How many numbers a picture has of its own."""
-
-Loss = Callable[[Tensor, Mapping[str, Tensor]], Tensor]
-"""The loss ``(B,)`` of each of B signals, of latents ``(B, m)`` and of what is shared, by name."""
-
-Order = Literal[1, 2]
-
-
-@final
-@dataclass(frozen=True)
-class MetaGradient:
-    """The gradient of the loss after some steps.
-
-    Args:
-        loss: after the last step, the mean over the signals.
-        shared: its derivatives by what is shared, by name.
-        rates: its derivatives by the rates, ``(K, m)``.
-    """
-
-    loss: Tensor
-    shared: Mapping[str, Tensor]
-    rates: Tensor
-
-
-def meta_gradient(
-    loss: Loss, outer: Loss, shared: Mapping[str, Tensor], rates: Tensor, count: int, order: Order
-) -> MetaGradient:
-    """Return the gradient of the mean loss after len(rates) steps from z = 0, in memory that does not grow with them.
-
-    Args:
-        loss: of each signal, of latents and of what is shared, which the steps make small.
-        outer: of each signal after the last step.
-        shared: tensors by name.
-        rates: of the steps, ``(K, m)``.
-        count: B, how many signals there are.
-        order: 2: exact; 1: as if the gradients of the inner steps were constants.
-
-    >>> def loss(z, shared):
-    ...     return (z - shared["a"]).square().sum(1)
-    >>> found = meta_gradient(loss, loss, {"a": torch.ones(1)}, torch.full((1, 1), 0.25), count=1, order=2)
-    >>> float(found.loss), float(found.shared["a"])  # z = a/2: the loss is a²/4
-    (0.25, 0.5)
-    """
-    shared = {name: each.detach().requires_grad_() for name, each in shared.items()}
-    kept = [rates.new_zeros(count, rates.shape[1])]
-    slopes = []
-    for rate in rates:
-        slopes.append(_slope(loss, kept[-1], shared))
-        kept.append(kept[-1] - rate * slopes[-1])
-    z = kept.pop().requires_grad_()
-    with torch.enable_grad():
-        final = outer(z, shared).mean()
-    costate, *found = torch.autograd.grad(final, [z, *shared.values()], allow_unused=True)
-    gradient = {
-        name: torch.zeros_like(each) if part is None else part
-        for (name, each), part in zip(shared.items(), found, strict=True)
-    }
-    of_rates = torch.zeros_like(rates)
-    for k in reversed(range(len(rates))):
-        of_rates[k] = -(costate * slopes[k]).sum(0)
-        if order == 2:
-            z = kept[k].requires_grad_()
-            with torch.enable_grad():
-                (slope,) = torch.autograd.grad(loss(z, shared).sum(), z, create_graph=True)
-                moved = -(rates[k] * costate * slope).sum()
-            by_latent, *found = torch.autograd.grad(moved, [z, *shared.values()], allow_unused=True)
-            costate = costate if by_latent is None else costate + by_latent
-            for name, part in zip(gradient, found, strict=True):
-                if part is not None:
-                    gradient[name] = gradient[name] + part
-    return MetaGradient(final.detach(), gradient, of_rates)
-
-
-def _slope(loss: Loss, z: Tensor, shared: Mapping[str, Tensor]) -> Tensor:
-    z = z.detach().requires_grad_()
-    with torch.enable_grad():
-        (found,) = torch.autograd.grad(loss(z, shared).sum(), z)
-    return found
 
 
 @final
@@ -186,10 +106,32 @@ class Start:
         if not bool(mask.any(1).all()):
             raise ValueError("a picture needs at least one known sample, got one without any")
         loss, shared = _loss(self.field, self.points, samples, mask), self.shared()
+        slope = self._slope_of_last_layer(samples, mask)
         z = samples.new_zeros(len(samples), self.numbers)
         for k in range(steps):
-            z = z - self.rates[min(k, len(self.rates) - 1)] * _slope(loss, z, shared)
+            rate = self.rates[min(k, len(self.rates) - 1)]
+            z = z - rate * (slope_of(loss, z, shared) if slope is None else slope(z))
         return z
+
+    @torch.no_grad()
+    def _slope_of_last_layer(self, samples: Tensor, mask: Tensor) -> Callable[[Tensor], Tensor] | None:
+        """Return ∇ℓ where the last layer's weights alone move, so that values are linear in z; None: others do too.
+
+        The sines are computed once then, and not for each picture and step.
+        """
+        *before, last = self.field.chain().links
+        own = dict(self.field.named_parameters())
+        if not isinstance(last, Affine) or [id(own[name]) for name in self.directions] != [id(last.weight)]:
+            return None
+        features = self.points
+        for link in before:
+            features = link(features)
+        (along,) = self.directions.values()
+        axes = (features @ along.mT).flatten(1)  # (m, n · c)
+        ahead = last(features).flatten() - samples.flatten(1)
+        channels = samples.shape[2]
+        weight = (mask / mask.sum(1, keepdim=True)).repeat_interleave(channels, dim=1) * (2 / channels)
+        return lambda z: (ahead + z @ axes).mul_(weight) @ axes.mT
 
     def fit(self, samples: Tensor, steps: int | None = None, known: Tensor | None = None) -> Batched:
         """Return the fields of pictures side by side, after some steps; the arguments are those of :meth:`latents`.

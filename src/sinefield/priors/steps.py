@@ -11,7 +11,7 @@ along each and V their sum, a step is exact where all is known, and as cautious 
 
 The last numbers of a latent are no result of steps, but tell how many pixels are known, which sizes of errors depend
 on. All K steps are in memory when they are trained through, some 2 K times what a field without them takes; for many
-steps see :func:`sinefield.priors.meta.meta_gradient`.
+steps see :func:`sinefield.priors.through_steps.meta_gradient`.
 
 Sources: Li et al., "Meta-SGD", 2017, arXiv 1707.09835, section 3; Bond-Taylor and Willcocks, "Gradient origin
 networks", ICLR 2021, section 3 (latents as gradients, in place of an encoder).
