@@ -97,8 +97,24 @@ def test_every_scale_shows_the_same_place_in_the_units_of_the_signal(tmp_path: P
         # As napari places scales: numbers of samples times the ratio of shapes are numbers of samples of the finest.
         row, column = each.shape[0] // 3, each.shape[1] // 2
         y, x = meta["translate"] + np.array(meta["scale"]) * [row, column] * np.divide(data[0].shape, each.shape)
-        truth = signal.sample(field, (1, 1), region=(x - 0.1, y - 0.1, x + 0.1, y + 0.1))[0, 0, 0]
+        # It draws pixels of the original around integers, which begin there here.
+        truth = signal.sample(field, (1, 1), region=(x + 0.4, y + 0.4, x + 0.6, y + 0.6))[0, 0, 0]
         assert float(np.asarray(each[row, column])) == pytest.approx(truth, rel=1e-5)
+
+
+def test_layers_lie_on_the_originals_they_are_of(tmp_path: Path) -> None:
+    """The world is that of an array of the original's shape, whose samples napari centres at 0, 1, …"""
+    for name, step in (("grey", [1.0, 1.0]), ("video", [1 / 5, 1.0, 1.0]), ("volume", [1.0, 1.0, 1.0])):
+        (data, meta, _), *_ = layers_of(name, tmp_path)
+        axes = len(step)
+        low = np.array(meta["translate"]) - np.array(meta["scale"]) / 2
+        np.testing.assert_allclose(low, -np.array(step) / 2)
+        high = low + np.array(meta["scale"]) * data[0].shape[:axes]
+        original = [each.count or 0 for each in field_of(name)[1].axes]
+        np.testing.assert_allclose(high, (np.array(original) - 0.5) * step)
+    (data, meta, _), *_ = layers_of("plane", tmp_path)
+    low = np.array(meta["translate"]) - np.array(meta["scale"]) / 2
+    np.testing.assert_allclose([low, low + np.array(meta["scale"]) * data[0].shape], [[-1.0, 0.0], [1.0, 4.0]])
 
 
 def test_axes_are_turned_with_all_that_belongs_to_them(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -44,8 +45,12 @@ def relative(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
-@pytest.mark.parametrize("settings", [{}, {"hidden_features": 16, "newton_steps": 1}], ids=["default", "newton"])
-def test_scikit_learn_finds_no_fault(settings: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [{"hidden_features": 64}, {"hidden_features": 16, "first_omega": 2.0, "newton_steps": 1}],
+    ids=["chosen", "given"],
+)
+def test_scikit_learn_finds_no_fault(settings: dict[str, Any]) -> None:
     found = check_estimator(SirenRegressor(**settings), on_skip=None)
     assert len(found) > 40
     assert {each["check_name"] for each in found if each["status"] != "passed"} <= {"check_array_api_input"}
@@ -101,6 +106,20 @@ def test_the_frequency_is_that_of_the_data() -> None:
     assert fast.first_omega_ > 4 * slow.first_omega_
     assert fast.score(x + 1e-3, np.sin(120 * (x[:, 0] + 1e-3))) > 0.9999
     assert SirenRegressor(first_omega=3, random_state=0).fit(x, x[:, 0]).first_omega_ == 3
+
+
+def test_features_that_do_not_matter_are_found_out() -> None:
+    x = RANDOM.uniform(-1, 1, (300, 6)) * [1.0, 10.0, 1.0, 1.0, 1.0, 1e3]
+    y = np.sin(6 * x[:, 0]) + (x[:, 1] / 10) ** 2 + 0.05 * RANDOM.standard_normal(300)
+    fitted = SirenRegressor(128, random_state=0).fit(x, y)
+    varied = fitted.frequencies_ * [1.0, 10.0, 1.0, 1.0, 1.0, 1e3]  # per half of the range
+    assert varied[0] > 2 * varied[1] > 4 * varied[2:].max()
+    others = RANDOM.uniform(-1, 1, (500, 6)) * [1.0, 10.0, 1.0, 1.0, 1.0, 1e3]
+    truth = np.sin(6 * others[:, 0]) + (others[:, 1] / 10) ** 2
+    assert fitted.score(others, truth) > 0.99
+    alike = SirenRegressor(128, first_omega=fitted.first_omega_, random_state=0).fit(x, y)
+    assert alike.score(others, truth) < 0.9
+    np.testing.assert_allclose(alike.frequencies_ * [1.0, 10.0, 1.0, 1.0, 1.0, 1e3], alike.first_omega_ / 6, rtol=0.05)
 
 
 def test_steps_of_gauss_newton_fit_few_features_further() -> None:

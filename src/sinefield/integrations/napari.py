@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sinefield import checkpoint, kinds
-from sinefield.integrations.sampled import Quantity, Sampled, key_of, lines_of, numbered
+from sinefield.integrations.sampled import Line, Quantity, Sampled, key_of, lines_of, numbered
 from sinefield.quantities import QUANTITIES
+from sinefield.signals.lattice import Lattice
 
 LayerData = tuple[list["Scale"], dict[str, Any], str]
 
@@ -163,6 +164,7 @@ def _layers_of(path: Path) -> list[LayerData]:
     halvings = max(0, (max(lines[n].count for n in order[-2:]) - 1) // _COARSEST).bit_length()
     while halvings < 32 and math.prod(each.count for each in lines) >> 2 * halvings > _MOST:
         halvings += 1
+    lattice = getattr(signal, "lattice", None)
     counts = {n: max(1, lines[n].count >> halvings) << halvings + _FINER for n in order[-2:]}
     finest = Sampled(field, signal, tuple(replace(e, count=counts.get(n, e.count)) for n, e in enumerate(lines)))
     strides = [2**n for n in range(halvings + _FINER + 1)]
@@ -170,10 +172,9 @@ def _layers_of(path: Path) -> list[LayerData]:
     shared = {
         "multiscale": True,
         "scale": steps,
-        "translate": [finest.lines[n].low + step / 2 for n, step in zip(order, steps, strict=True)],
+        "translate": [_begin(lines[n], lattice) + step / 2 for n, step in zip(order, steps, strict=True)],
         "metadata": {"axes": [lines[n].name for n in order], "units": [lines[n].unit for n in order]},
     }
-    lattice = getattr(signal, "lattice", None)
     if lattice is not None and lattice.channels in (3, 4) and signal.kind in ("image", "video"):
         whole = Scale((finest,), order, None, lattice.low, lattice.high)
         return [([whole[..., ::n, ::n, :] for n in strides], {"name": path.stem, "rgb": True, **shared}, "image")]
@@ -191,3 +192,8 @@ def _layers_of(path: Path) -> list[LayerData]:
             limits = QUANTITIES[quantity].scale(least, most, least, most)
             made.append((data, {**own, "contrast_limits": limits, **shared}, "image"))
     return made
+
+
+def _begin(line: Line, lattice: Lattice | None) -> float:
+    """Return where an axis begins: of what was sampled half a sample before 0, as napari places the original itself."""
+    return line.low if lattice is None else (line.low - line.high) / line.count / 2

@@ -10,8 +10,9 @@ F = U S Vᵀ all penalties λ are solved for at once, and so is what each point 
 
     e_i(λ) = (U R Uᵀ y + y⊥)_i / (1 − H_ii),     R = n λ / (S² + n λ),     1 − H_ii = 1 − 1/n − Σ_k U_ik² (1 − R_k)
 
-with y⊥ what no activations reach. ω₀ and λ are those of the least mean of squares of e, which tells noise from detail
-without points held out.
+with y⊥ what no activations reach. λ is that of the least mean of squares of e, which tells noise from detail without
+points held out, and so is ω₀, and after it the share of ω₀ that there is along each feature: what does not matter gets
+next to none, as the lengths of a Gaussian process become long.
 
 Source: Allen, "The relationship between variable selection and data augmentation and a method for prediction", 1974,
 section 3, for the errors of prediction.
@@ -19,6 +20,7 @@ section 3, for the errors of prediction.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Final, Literal, Self, final
 
@@ -45,8 +47,12 @@ except ImportError as error:
 Predicted = Literal["value", "gradient", "laplacian", "hessian"]
 
 _PENALTIES: Final = torch.logspace(-14, 1, 46, dtype=torch.float64)
-_SOME: Final = 1024  # points that ω₀ is chosen with
+_SOME: Final = 1024  # points that frequencies are chosen with
+_FEW: Final = 256  # features that they are chosen with
 _LEAST_OMEGA: Final = 0.5
+_SWEEPS: Final = (4.0, 2.0, 2.0)  # over the features of the data: by how much their shares are changed
+_GAIN: Final = 0.98  # of the mean square, that another sweep follows
+_LARGEST: Final = 2.0**10  # share of ω₀ along a feature, and 1 over the least
 
 
 @final
@@ -56,7 +62,8 @@ class SirenRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
     Args:
         hidden_features: the width of every hidden layer.
         hidden_layers: how many sine layers follow the first one.
-        first_omega: ω₀ of the first layer, in radians per half of the range of a feature; None: chosen.
+        first_omega: ω₀ of the first layer, in radians per half of the range of a feature, along all of them; None: it
+            is chosen, and how much of it there is along each feature.
         newton_steps: steps of Gauss-Newton for all weights after the last layer is found. They help networks of few
             features on data without noise; nothing keeps them from fitting noise.
         random_state: of the initial weights.
@@ -65,6 +72,8 @@ class SirenRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         field_: Φ, from features to targets, in double precision: what :func:`sinefield.jet` and
             :func:`sinefield.checkpoint.save` take.
         first_omega_: ω₀.
+        frequencies_: the highest angular frequency of the first layer along each feature, ``(d,)``, in radians per unit
+            of the feature; small along those that do not matter.
         n_features_in_, feature_names_in_: as everywhere in scikit-learn.
 
     >>> x = np.linspace(0, 3, 60)[:, None]
@@ -75,7 +84,7 @@ class SirenRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
 
     def __init__(
         self,
-        hidden_features: int = 256,
+        hidden_features: int = 512,
         hidden_layers: int = 1,
         first_omega: float | None = None,
         newton_steps: int = 0,
@@ -103,16 +112,15 @@ class SirenRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         self._is_flat = given.ndim == 1
         points, m_x, s_x = _scaled(torch.tensor(features), by_range=True)
         targets, m_y, s_y = _scaled(torch.tensor(given, dtype=torch.float64).reshape(len(points), -1))
-        some = order[:_SOME]
-        tried = {omega: self._drawn(omega, points, targets, seed) for omega in self._omegas(*points.shape)}
-        scores = {omega: _solve_last_layer(each, points[some], targets[some]) for omega, each in tried.items()}
-        self.first_omega_ = min(scores, key=scores.__getitem__)
-        field = tried[self.first_omega_]
-        if len(some) < len(points):
-            _solve_last_layer(field, points, targets)
+        self.first_omega_, shares = self._frequencies(points[order[:_SOME]], targets[order[:_SOME]], seed)
+        self.frequencies_ = (self.first_omega_ / points.shape[1] * shares / s_x).numpy()
+        field = self._drawn(points, targets, self.hidden_features, self.first_omega_, seed)
+        _first(field).weight.data.mul_(shares)
+        _solve_last_layer(field, field.layers[:-1](points), targets)
         if self.newton_steps:
             cloud = PointCloud(points, {"target": targets})
             near = Constraint(cloud, lambda u, target: u.value - target, name="points")
+            field.requires_grad_(True)
             solve(field, [near], solver=GaussNewton(), batch=None, passes=self.newton_steps, seed=seed)
         self.field_ = _unscaled(field, m_x, s_x, m_y, s_y)
         return self
@@ -137,26 +145,54 @@ class SirenRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         found = torch.cat([getattr(u, name) for u in jets_of(self.field_, points, (name,))]).numpy()
         return found[:, 0] if self._is_flat else found
 
-    def _omegas(self, n: int, d: int) -> list[float]:
-        """Return ω₀ to try: octaves, up to half a turn between neighbours of n points in d dimensions."""
+    def _frequencies(self, points: Tensor, targets: Tensor, seed: int) -> tuple[float, Tensor]:
+        """Return ω₀, and how many times that the frequencies along each feature are, of least errors of prediction."""
+        n, d = points.shape
+        ones = torch.ones(d, dtype=torch.float64)
         if self.first_omega is not None:
-            return [float(self.first_omega)]
-        highest = d * math.pi * n ** (1 / d) / 2  # weights of the first layer are at most 1/d
-        return [_LEAST_OMEGA * 2**k for k in range(1 + math.ceil(math.log2(highest / _LEAST_OMEGA)))]
+            return float(self.first_omega), ones
 
-    def _drawn(self, omega: float, points: Tensor, targets: Tensor, seed: int) -> Siren:
+        field = self._drawn(points, targets, min(_FEW, self.hidden_features), 1.0, seed)
+
+        def score(omega: float, shares: Tensor) -> float:
+            return _solve_last_layer(field, field.layers[1:-1](omega * _first(field)(points * shares)), targets)
+
+        highest = d * math.pi * n ** (1 / d) / 2  # half a turn between neighbours, as weights are at most 1/d
+        octaves = range(1 + math.ceil(math.log2(highest / _LEAST_OMEGA)))
+        least, omega = min((score(_LEAST_OMEGA * 2**k, ones), _LEAST_OMEGA * 2**k) for k in octaves)
+        best, before = ones, math.inf
+        for by in _SWEEPS if d > 1 else ():
+            if least > _GAIN * before:
+                break
+            before = least
+            for feature, factor in itertools.product(range(d), (by, 1 / by)):
+                while True:
+                    changed = best.clone()
+                    changed[feature] *= factor
+                    found = score(omega, changed) if 1 / _LARGEST <= changed[feature] <= _LARGEST else math.inf
+                    if found >= least:
+                        break
+                    best, least = changed, found
+        return omega, best
+
+    def _drawn(self, points: Tensor, targets: Tensor, features: int, omega: float, seed: int) -> Siren:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            field = Siren(points.shape[1], targets.shape[1], self.hidden_features, self.hidden_layers, omega)
-        return field.double().eval()
+            field = Siren(points.shape[1], targets.shape[1], features, self.hidden_layers, omega)
+        return field.double().requires_grad_(False).eval()
+
+
+def _first(field: Siren) -> nn.Linear:
+    first = field.layers[0]
+    assert isinstance(first, nn.Linear), "a SIREN begins so"
+    return first
 
 
 @torch.no_grad()
-def _solve_last_layer(field: Siren, points: Tensor, targets: Tensor) -> float:
+def _solve_last_layer(field: Siren, activations: Tensor, targets: Tensor) -> float:
     """Return the mean square of the errors of prediction of a field, once its last layer is that of the least."""
-    n, last = len(points), field.layers[-1]
+    n, last = len(activations), field.layers[-1]
     assert isinstance(last, nn.Linear)
-    activations = field.layers[:-1](points)
     mean, aim = activations.mean(0), targets.mean(0)
     left, values, right = torch.linalg.svd(activations - mean, full_matrices=False)
     seen = left.T @ (targets - aim)  # (k, c)
@@ -187,8 +223,7 @@ def _scaled(values: Tensor, *, by_range: bool = False) -> tuple[Tensor, Tensor, 
 @torch.no_grad()
 def _unscaled(field: Siren, m_x: Tensor, s_x: Tensor, m_y: Tensor, s_y: Tensor) -> Siren:
     """Return a field of scaled numbers as one of the numbers themselves: the scaling becomes part of its layers."""
-    first, last = field.layers[0], field.layers[-1]
-    assert isinstance(first, nn.Linear)
+    first, last = _first(field), field.layers[-1]
     assert isinstance(last, nn.Linear)
     first.weight.div_(s_x)
     first.bias.sub_(first.weight @ m_x)
