@@ -438,7 +438,7 @@ def main() -> None:
         "training mean": lambda: training_mean(task),
         "nearest on the context": lambda: nearest(task),
         "Gaussian process": lambda: gaussian_process(task),
-        "SIREN on the context": lambda: plain_siren(task, 1 if chosen.smoke else 20, 5 if chosen.smoke else 200),
+        "SIREN on the context": lambda: plain_siren(task, 1 if chosen.smoke else 5, 5 if chosen.smoke else 200),
         "Gaussian": lambda: gaussian(task),
         "mixture of 30": lambda: gaussian(task, 30),
         "published": lambda: over_seeds([published(task, seconds, 4 if chosen.smoke else 16, each) for each in seeds]),
@@ -452,7 +452,7 @@ def main() -> None:
     methods |= {
         "digits by forward of letters": lambda: ours(unseen, letters, "forward", seconds / 5, seed=0, keep=None),
         "digits by Gaussian process": lambda: gaussian_process(unseen),
-        "digits by SIREN": lambda: plain_siren(unseen, 1 if chosen.smoke else 20, 5 if chosen.smoke else 200),
+        "digits by SIREN": lambda: plain_siren(unseen, 1 if chosen.smoke else 5, 5 if chosen.smoke else 200),
     }
     if not chosen.smoke:
         methods["linear probe"] = lambda: probe(chosen.data, 10 * FEW)

@@ -195,7 +195,7 @@ class GuessEncoder(nn.Module):
         mask = contexts[:, -self.pixels :]
         picture = guess + (1 - mask.repeat_interleave(self.channels, dim=1)) * self.more(hidden)
         known = mask.sum(1, keepdim=True).clamp(min=1)
-        sizes = self.sizes(hidden) * torch.exp(self.size_law[0] * known.log() + self.size_law[1])
+        sizes = self.sizes(hidden) * torch.exp(self.size_law[0] * known.log() + self.size_law[1]).clamp(0.25, 4.0)
         return torch.cat([(picture - self.centre) @ self.reading.mT, sizes], dim=1)
 
 

@@ -170,7 +170,8 @@ class LastLayer(Generator):
         if self.turns is not None:
             axes, centre = axes + 0.1 * self.turns[1:], centre + 0.1 * self.turns[0]
         means = latents[:, :count] @ axes + centre
-        sizes = self.sizes(latents[:, latents.shape[1] - spreads :])
+        # Were they to fall below zero, the factor that makes them hold nine in ten errors would have no bound.
+        sizes = nn.functional.softplus(self.sizes(latents[:, latents.shape[1] - spreads :]), beta=10.0) + 0.02
         both: Tensor = torch.stack([means, sizes], dim=-1)  # (n, points · c, 2)
         points = self.inverse.shape[1]
         values: Tensor = both.unflatten(1, (points, -1))
