@@ -53,7 +53,7 @@ class Estimate:
 def estimate(
     unknown: Problem | nn.Module | Mapping[str, nn.Module],
     constraints: Sequence[Constraint] = (),
-    recipe: str | Recipe = "fast",
+    recipe: str | Recipe = "auto",
     *,
     device: str | torch.device | None = None,
     **changes: Any,

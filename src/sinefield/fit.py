@@ -21,10 +21,12 @@ from sinefield.history import Clock, Record
 from sinefield.kernels import Execution, matmul
 from sinefield.objective import Batch, Objective
 from sinefield.problem import Problem
-from sinefield.recipe import Changes, Recipe
+from sinefield.recipe import SOLVED, Changes, Recipe
 from sinefield.sampler import Sampler, pass_size
 from sinefield.solution import Speed, Stop
 from sinefield.solvers import BestSoFar
+
+_Unknown = Problem | nn.Module | Mapping[str, nn.Module]
 
 MEASURED: Final = 4096
 """From how many points metrics are estimated while fitting."""
@@ -66,7 +68,7 @@ class Fit:
         self.step = 0
         self.history: list[Record] = []
         self.totals: dict[str, Tensor] = {}  # of each loss since the last record
-        self.clock = Clock()
+        self.clock = Clock(problem.spent)
         self.approach = None if recipe.until is None else Approach(recipe.until, recipe)
         self.execution = self._execution(compiled)
 
@@ -209,7 +211,7 @@ class Fit:
 
 
 def prepare(
-    unknown: Problem | nn.Module | Mapping[str, nn.Module],
+    unknown: _Unknown,
     constraints: Sequence[Constraint],
     recipe: str | Recipe,
     changes: Mapping[str, Any],
@@ -222,6 +224,7 @@ def prepare(
     Raises:
         ValueError: as for ``solve``.
     """
+    unknown, recipe = _settled(unknown, recipe, changes)
     if not isinstance(unknown, Problem):
         fields = {"u": unknown} if isinstance(unknown, nn.Module) else dict(unknown)
         objective = Objective(_on(fields, device), constraints)
@@ -238,6 +241,25 @@ def prepare(
     fields = unknown.build(chosen.first_omega or 30.0)
     objective = Objective(_on(fields, device), unknown.constraints)
     return objective, unknown, _aimed(chosen, objective, unknown)
+
+
+def _settled(unknown: _Unknown, recipe: str | Recipe, changes: Mapping[str, Any]) -> tuple[_Unknown, str | Recipe]:
+    """Return what is solved and how, where that was left to be chosen, or has a field in closed form.
+
+    Raises:
+        ValueError: it has none.
+    """
+    solved = unknown.solved if isinstance(unknown, Problem) else None
+    if recipe == "auto" and solved is not None and changes.keys() <= {"seconds"} and solved.is_sure:
+        return solved.problem(), SOLVED
+    if recipe != "solved":
+        return unknown, recipe
+    if solved is None:
+        raise ValueError(
+            "a field is solved for where samples on a lattice are fitted on their values, by a network and tiles that "
+            f"are not chosen; choose one of {', '.join(recipes.RECIPES)} here"
+        )
+    return solved.problem(), SOLVED
 
 
 def _aimed(recipe: Recipe, objective: Objective, problem: Problem) -> Recipe:

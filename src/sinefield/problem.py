@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 from torch import nn
 
@@ -19,6 +19,21 @@ if TYPE_CHECKING:  # what a problem is used for comes after it
 
 Measure = Callable[[nn.Module, int | None], dict[str, float]]
 """The metrics of a field, from this many points or, for None, from all of them."""
+
+
+class InClosedForm(Protocol):
+    """A field that follows from a problem without a search."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nothing is gained by a search."""
+
+    def problem(self) -> Problem:
+        """Return the problem with that field.
+
+        Raises:
+            ValueError: there is none after all.
+        """
 
 
 @final
@@ -40,6 +55,8 @@ class Problem:
         accuracy: the metric ``residual`` that a solution of an equation must reach; None: it is no equation.
         parts: the independent problems that this one falls into, given its fields, which share no parameter; None: it
             is solved as a whole.
+        solved: the field that follows without a search, where there is one; None: there is none.
+        spent: the seconds of finding what there is before the search.
     """
 
     name: str
@@ -53,6 +70,8 @@ class Problem:
     accuracy: float | None = None
     tuning: Mapping[str, Changes] = field(default_factory=dict)
     parts: Callable[[Mapping[str, nn.Module]], Sequence[Part]] | None = None
+    solved: InClosedForm | None = None
+    spent: float = 0.0
 
     @classmethod
     def of_one(

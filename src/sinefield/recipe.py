@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypedDict, final
 
 from sinefield.goal import Goal
-from sinefield.solvers import Adam, Averaged, Clipped, Constant, Cosine, Muon, Schedule, Solver
+from sinefield.solvers import Adam, Averaged, Clipped, Constant, Cosine, Muon, Prepared, Schedule, Solver
 from sinefield.solvers.adam import setting_of
 
 
@@ -227,8 +227,11 @@ _FAST: Mapping[int, Recipe] = {
     2: Recipe("fast", Muon(5e-4, rest=Adam(1e-4)), batch=1024, first_omega=120.0, passes=15),
 }
 
+SOLVED = Recipe("solved", Prepared(None, math.inf), Constant(), passes=1)
+"""Of fields that follow in closed form, see :mod:`sinefield.problems.solved`: nothing is left to be searched for."""
+
 RECIPES = ("fast", "best", "samples", "published")
-"""The recipes by name, the default first."""
+"""The recipes of a search by name, that which ``"auto"`` stands for first."""
 
 BEST_PASSES = 5
 """How many times the passes of ``fast`` the recipe ``best`` takes."""
@@ -254,8 +257,9 @@ def named(name: str, order: int = 0, tuning: Mapping[str, Changes] | None = None
     >>> type(named("fast", order=1).solver).__name__
     'Muon'
     """
+    name = RECIPES[0] if name == "auto" else name
     if name not in RECIPES:
-        raise ValueError(f"unknown recipe {name!r}; choose one of {', '.join(RECIPES)}")
+        raise ValueError(f"unknown recipe {name!r}; choose one of auto, {', '.join(RECIPES)} or solved")
     overridden = tuning or {}
     if name == "published":
         return PUBLISHED.changed(**overridden.get("published", {}))

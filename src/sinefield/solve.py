@@ -61,7 +61,7 @@ def run(fit: Fit, after_step: AfterStep | None = None) -> Stop:
 def solve(
     unknown: Problem | nn.Module | Mapping[str, nn.Module],
     constraints: Sequence[Constraint] = (),
-    recipe: str | Recipe = "fast",
+    recipe: str | Recipe = "auto",
     *,
     seed: int = 0,
     device: str | torch.device | None = None,
@@ -80,7 +80,8 @@ def solve(
     Args:
         unknown: a problem, which brings its own fields and constraints; or a field; or fields by name.
         constraints: C_1 … C_M, for ``unknown`` fields.
-        recipe: how, by name or as a value; a name is made to fit the order of the constraints.
+        recipe: how, by name or as a value; a name is made to fit the order of the constraints. ``"auto"``: in closed
+            form where samples tell what lies between them and nothing but ``seconds`` is changed, else ``"fast"``.
         seed: of the initial weights of a problem's fields, and of the sampling.
         device: where to compute; None: where the fields are.
         compiled: whether to compile parts of the kernels, where that is possible; None: where it repays its seconds.
@@ -108,6 +109,8 @@ def solve(
     >>> bool((u(torch.tensor([[0.5]])) - 0.25).abs() < 0.05)
     True
     """
+    if recipe == "auto" and (checkpointing is not None or resume is not None):
+        recipe = "fast"  # there is nothing to go on with of what is found at once
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         objective, problem, chosen = prepare(unknown, constraints, recipe, changes, seed=seed, device=device)

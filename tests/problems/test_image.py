@@ -23,7 +23,8 @@ from sinefield.jet import jet
 from sinefield.kinds import signal_from_json
 from sinefield.problem import Problem
 from sinefield.problems import image
-from sinefield.problems.image import SUPERVISED, five_point_laplacian, sobel, targets_of
+from sinefield.problems.image import targets_of
+from sinefield.problems.supervision import SUPERVISED, five_point_laplacian, sobel
 from sinefield.quantities import QUANTITIES
 from sinefield.signals.image import ImageSignal
 from sinefield.signals.lattice import Lattice

@@ -92,7 +92,7 @@ def fit(
         warnings.simplefilter("ignore", Divergence)  # said below, in one line
         solution = solve(
             problem,
-            recipe=general.recipe,
+            recipe="fast" if general.recipe == "auto" and (film or board or pages) else general.recipe,
             seed=general.seed,
             device=device(general.device),
             observe=watching,

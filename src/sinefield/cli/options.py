@@ -43,7 +43,9 @@ Width = Annotated[int, typer.Option(min=1, help="Features of each hidden layer."
 Depth = Annotated[int, typer.Option(min=0, help="Hidden layers after the first.")]
 FirstOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's first layer. (default: from the spectrum)")]
 HiddenOmega = Annotated[float | None, typer.Option(help="ω₀ of a SIREN's other layers. (default: 30)")]
-RecipeName = Annotated[str, typer.Option("--recipe", help="How to train: fast, best, samples or published.")]
+RecipeName = Annotated[
+    str, typer.Option("--recipe", help="How: auto, solved (nothing is trained), fast, best, samples or published.")
+]
 Passes = Annotated[float | None, typer.Option(help="Budget: how often each sample is visited. (default: the recipe's)")]
 Seconds = Annotated[float | None, typer.Option(help="Budget: seconds of fitting.")]
 Until = Annotated[
@@ -76,7 +78,7 @@ class General:
         typer.Option("-o", "--output", help="The field file, or folder. (default: SIGNAL.safetensors here)"),
     ] = None
     kind: Annotated[str | None, typer.Option(help=f"{', '.join(kinds.KINDS)}. (default: by the file)")] = None
-    recipe: RecipeName = "fast"
+    recipe: RecipeName = "auto"
     passes: Passes = None
     seconds: Seconds = None
     psnr: Annotated[float | None, typer.Option(help="The same as --until psnr=VALUE, in dB.")] = None

@@ -91,18 +91,25 @@ def sentence(source: str, result: Mapping[str, Any]) -> str:
     reached = ", ".join(_told(name, value) for name, value in result["metrics"].items())
     stopped = ", stopped by you" + (", and can go on with --resume" if result["resumable"] else "")
     why = {"interrupted": stopped, "diverged": ", which diverged", "goal": ", as asked"}
+    solved = result["recipe"]["name"] == "solved"
     first = (
-        f"{source}: {reached}, after {result['seconds']:.1f} s and {result['passes']:.1f} passes"
-        f"{why.get(result['stopped'], '')}; {result['parameters']:,} parameters"
+        f"{source}: {reached}, "
+        + (
+            f"solved in {result['seconds']:.1f} s"
+            if solved
+            else f"after {result['seconds']:.1f} s and {result['passes']:.1f} passes"
+        )
+        + f"{why.get(result['stopped'], '')}; {result['parameters']:,} parameters"
     )
     speed = f"  speed      {result['points_per_second']:,.0f} points/s"
     if math.isfinite(fraction := result["fraction_of_peak"]):
         speed += f", {100 * fraction:.0f} % of this machine's fastest float32 products"
+    speeds = [] if solved else [speed]
     omega = result["recipe"]["first_omega"]
     shortfall = [f"  goal       {result['shortfall']}"] if result["shortfall"] else []
     frequency = [f"  ω₀         {omega:.3g}, from the spectrum of the signal"] if result["omega_found"] else []
     return "\n".join(
-        [first, *shortfall, speed, *frequency, *(f"  {name:<10} {path}" for name, path in result["files"].items())]
+        [first, *shortfall, *speeds, *frequency, *(f"  {name:<10} {path}" for name, path in result["files"].items())]
     )
 
 
@@ -123,10 +130,10 @@ def mesh_sentence(found: Mapping[str, Any]) -> str:
 
 
 def _told(metric: str, value: float) -> str:
-    names = {"gradient_error": "relative gradient error"}
+    names = {"gradient_error": "relative gradient error", "left_out": "off by samples left out"}
     if metric in ("psnr", "ssim", "snr", "mse"):
         names[metric] = metric.upper()
-    form = {"psnr": ".2f", "snr": ".2f", "mse": ".2e"}.get(metric, ".3f")
+    form = {"psnr": ".2f", "snr": ".2f", "mse": ".2e", "left_out": ".1e"}.get(metric, ".3f")
     return f"{names.get(metric, metric.replace('_', ' '))} {value:{form}}{' dB' if metric in ('psnr', 'snr') else ''}"
 
 

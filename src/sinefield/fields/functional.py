@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import final
 
 import torch
@@ -68,31 +68,56 @@ class Batched(Composite):
         member: a network with a chain, whose shape all have; its weights are not used.
         count: K. The weights are arbitrary until they are set.
         weights: by the names of the member's parameters, ``(K, …)``; None: new, with arbitrary contents.
+        shared: the names of those that all members share; they are stored once, as ``(1, …)``.
     """
 
     member: nn.Module
 
-    def __init__(self, member: nn.Module, count: int, weights: Mapping[str, Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        member: nn.Module,
+        count: int,
+        weights: Mapping[str, Tensor] | None = None,
+        shared: Collection[str] = (),
+    ) -> None:
         super().__init__()
+        self.count, self.shared = count, frozenset(shared)
         if not isinstance(member, Field):
             raise TypeError(f"fields side by side need a network with a chain, got a {type(member).__name__}")
         self.in_features, self.out_features = member.in_features, member.out_features
         shape = copy.deepcopy(member).to("meta")
         self.__dict__["member"] = shape  # kept out of what is trained and saved
         for name, parameter in member.named_parameters():
+            rows = 1 if name in self.shared else count
             own = (
-                torch.empty(count, *parameter.shape, device=torch.empty(0).device) if weights is None else weights[name]
+                torch.empty(rows, *parameter.shape, device=torch.empty(0).device) if weights is None else weights[name]
             )
             self.register_parameter(name.replace(".", "_"), nn.Parameter(own))
 
     def __len__(self) -> int:
         """Return K."""
-        return len(next(self.parameters()))
+        return self.count
 
-    def weights(self) -> dict[str, nn.Parameter]:
+    def stored(self, name: str) -> Tensor:
+        """Return the weights of the member's parameter of a name, ``(K, …)``, or ``(1, …)`` where they are shared."""
+        found: Tensor = getattr(self, name.replace(".", "_"))  # tensors under functional_call
+        return found
+
+    def weights(self) -> dict[str, Tensor]:
         """Return the weights ``(K, …)`` by the names of the member's parameters."""
-        names = [name for name, _ in self.member.named_parameters()]
-        return {name: getattr(self, name.replace(".", "_")) for name in names}  # tensors under functional_call
+        found = {name: self.stored(name) for name, _ in self.member.named_parameters()}
+        return {
+            name: each.expand(self.count, *each.shape[1:]) if name in self.shared else each
+            for name, each in found.items()
+        }
+
+    def some(self, numbers: Tensor) -> dict[str, Tensor]:
+        """Return the weights ``(len(numbers), …)`` of some members; those that are shared are not copied."""
+        found = {name: self.stored(name) for name, _ in self.member.named_parameters()}
+        return {
+            name: each.expand(len(numbers), *each.shape[1:]) if name in self.shared else each[numbers]
+            for name, each in found.items()
+        }
 
     def chain(self) -> Chain:
         """Return the chain, whose weights have the leading axis K."""
@@ -121,8 +146,12 @@ class Batched(Composite):
 
     def part(self, start: int, stop: int) -> Batched:
         """Return the members from ``start`` to ``stop``; what is learnt in their place is learnt here."""
-        some = {name: each.detach()[start:stop] for name, each in self.weights().items()}
-        return Batched(self.member, stop - start, some)
+        names = [name for name, _ in self.member.named_parameters()]
+        some = {
+            name: self.stored(name).detach()[slice(None) if name in self.shared else slice(start, stop)]
+            for name in names
+        }
+        return Batched(self.member, stop - start, some, self.shared)
 
 
 def by_member(points: Tensor, count: int) -> Tensor:

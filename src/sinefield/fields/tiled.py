@@ -49,6 +49,7 @@ class TiledSiren(Composite):
         tiles: how many along each axis, as ``"4x6"``.
         extent: e, half the length of each axis, as ``"0.5x1.0"``; empty: 1.
         overlap: of neighbouring tiles, as part of a tile, in (0, 1].
+        first_layer: ``"own"`` of each tile, or ``"shared"`` by all, which see the same in their own coordinates.
 
     Raises:
         ValueError: a setting out of its range, or of other than d axes.
@@ -73,6 +74,7 @@ class TiledSiren(Composite):
         tiles: str = "",
         extent: str = "",
         overlap: float = 0.25,
+        first_layer: str = "own",
     ) -> None:
         super().__init__()
         counts = _numbers(tiles, in_features, "tiles", 1.0)
@@ -88,6 +90,8 @@ class TiledSiren(Composite):
             raise ValueError(
                 f"frequencies must be positive and the overlap in (0, 1], got {first_omega}, {hidden_omega}, {overlap}"
             )
+        if first_layer not in ("own", "shared"):
+            raise ValueError(f"tiles have a first layer of their own or a shared one, got {first_layer!r}")
         self.in_features, self.out_features = in_features, out_features
         self.counts, self.overlap = tuple(int(each) for each in counts), float(overlap)
         self.extent = tuple(extents)
@@ -100,11 +104,14 @@ class TiledSiren(Composite):
             "extent": extent,
             "overlap": float(overlap),
         }
+        if first_layer != "own":
+            self.settings["first_layer"] = first_layer
         omegas = [float(first_omega)] + [float(hidden_omega)] * (hidden_layers + 1)
         with torch.device("meta"):
             member = Siren(in_features, out_features, hidden_features, hidden_layers, first_omega, hidden_omega)
-        self.tiles = Batched(member, math.prod(self.counts))
-        siren_initialisation(self.tiles.chain().affines, omegas)
+        names = [name for name, _ in member.named_parameters()]
+        self.tiles = Batched(member, math.prod(self.counts), shared=names[:2] if first_layer == "shared" else ())
+        siren_initialisation(chain_with(member, {name: self.tiles.stored(name) for name in names}).affines, omegas)
 
     def parts(self, needs: Set[Derivative]) -> Sequence[tuple[nn.Module | Chain, Set[Derivative]]]:
         """Return the tiles, with the derivatives that Leibniz's rule takes."""
@@ -145,7 +152,7 @@ class TiledSiren(Composite):
 
     def _some(self, tiles: Tensor) -> Chain:
         """Return some tiles as networks side by side, in coordinates from their middles."""
-        chain = chain_with(self.tiles.member, {name: each[tiles] for name, each in self.tiles.weights().items()})
+        chain = chain_with(self.tiles.member, self.tiles.some(tiles))
         scales = [count / ((1 + self.overlap) * e) for count, e in zip(self.counts, self.extent, strict=True)]
         first, *others = chain.links
         assert isinstance(first, Affine), "a SIREN begins with an affine map"

@@ -25,7 +25,8 @@ from sinefield.jet import jets_of
 from sinefield.plots.large import large_picture_figure
 from sinefield.plots.style import STYLE, draw_convergence, in_srgb, short
 from sinefield.problem import Problem
-from sinefield.problems.image import SUPERVISED, targets_of
+from sinefield.problems.image import targets_of
+from sinefield.problems.supervision import SUPERVISED
 from sinefield.quantities import QUANTITIES, Quantity
 from sinefield.signals.image import ImageSignal
 from sinefield.solution import Solution

@@ -104,6 +104,7 @@ def audio(
         settings,
         network=network,
         tiles=counts,
+        asked=tiles is not None or tile_size is not None,
         measure=_measure,
         reference=recording,
         tuning={"fast": TUNING, "tiled": TILED},

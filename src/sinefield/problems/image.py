@@ -16,11 +16,11 @@ Source: arXiv 2006.09661, sections 4.1 and 4.2.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -40,6 +40,8 @@ from sinefield.problem import Problem
 from sinefield.problems.integral import FROM_INTEGRAL, integrate, start_constraint
 from sinefield.problems.lattice import choose_tiles, make_grid, pose_on_lattice, psnr
 from sinefield.problems.networks import encoding_of, tuning_of
+from sinefield.problems.solved import SolvedSamples
+from sinefield.problems.supervision import SUPERVISED
 from sinefield.problems.tiles import batch_of
 from sinefield.quantities import QUANTITIES
 from sinefield.signals.image import ImageSignal
@@ -67,87 +69,6 @@ Flat parts of maps are a third less noisy for it, together with :data:`PER_TILE`
 
 PER_TILE = 128
 """Points of a step in each tile."""
-
-
-def sobel(values: Tensor, spacing: float) -> Tensor:
-    """Return the normalised Sobel gradient of samples ``(height, width, c)`` as ``(height, width, c, 2)``.
-
-    Central differences along one axis over 2h, averaged (1, 2, 1)/4 along the other. At the edge the samples
-    are continued quadratically, which makes it the one-sided difference of second order.
-
-    >>> ramp = torch.arange(5.0).reshape(5, 1, 1).expand(5, 4, 1)
-    >>> sobel(ramp, spacing=0.5)[2, 2].tolist()
-    [[2.0, 0.0]]
-    """
-    padded = _continued(values)
-    rows, columns = padded[2:] - padded[:-2], padded[:, 2:] - padded[:, :-2]
-    along_y = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / (8 * spacing)
-    along_x = (columns[:-2] + 2 * columns[1:-1] + columns[2:]) / (8 * spacing)
-    return torch.stack([along_y, along_x], dim=-1)
-
-
-def five_point_laplacian(values: Tensor, spacing: float) -> Tensor:
-    """Return the five-point Laplacian of samples ``(height, width, c)`` over h², of the same shape.
-
-    At the edge the samples are continued quadratically, as in :func:`sobel`.
-
-    >>> bowl = torch.arange(5.0).reshape(5, 1, 1).square().expand(5, 4, 1)
-    >>> five_point_laplacian(bowl, spacing=1.0).unique().tolist()
-    [2.0]
-    """
-    padded = _continued(values)
-    neighbours = padded[2:, 1:-1] + padded[:-2, 1:-1] + padded[1:-1, 2:] + padded[1:-1, :-2]
-    return (neighbours - 4 * values) / spacing**2
-
-
-def _continued(values: Tensor) -> Tensor:
-    """Return samples with one more on each side, on the parabola through the nearest three."""
-    for axis in (0, 1):
-        values = values.movedim(axis, 0)
-        before, after = (3 * (a - b) + c for a, b, c in (values[:3], values[-3:].flip(0)))
-        values = torch.cat([before[None], values, after[None]]).movedim(0, axis)
-    return values
-
-
-@final
-@dataclass(frozen=True)
-class Supervision:
-    """How a field is fitted on a quantity of a picture.
-
-    Args:
-        target: what is known of it, of field values ``(height, width, c)`` and their spacing.
-        residual: what shall be 0, of a jet and the target at the same points.
-        masked: the same where the target is known, and 0 elsewhere; it takes which of them are, by the name ``mask``.
-        mask: the target that tells which are known: ``"known"`` of values, ``"around"`` of what a stencil reads.
-    """
-
-    target: Callable[[Tensor, float], Tensor]
-    residual: Callable[..., Tensor]
-    masked: Callable[..., Tensor]
-    mask: str
-
-
-SUPERVISED: Mapping[str, Supervision] = {
-    "value": Supervision(
-        lambda values, _spacing: values,
-        lambda u, value: u.value - value,
-        lambda u, value, known: known * (u.value - value),
-        "known",
-    ),
-    "gradient": Supervision(
-        sobel,
-        lambda u, gradient: u.jacobian - gradient,
-        lambda u, gradient, around: around[..., None] * (u.jacobian - gradient),
-        "around",
-    ),
-    "laplacian": Supervision(
-        five_point_laplacian,
-        lambda u, laplacian: u.laplacian - laplacian,
-        lambda u, laplacian, around: around * (u.laplacian - laplacian),
-        "around",
-    ),
-}
-"""The quantities that a picture can be fitted on, those of :data:`sinefield.quantities.QUANTITIES` with a stencil."""
 
 
 def masks_of(picture: pictures.Picture) -> dict[str, Tensor]:
@@ -239,10 +160,11 @@ def image(
         usual=(TILE, TILE),
         large=picture.large and on == ("value",),
     )
+    asked = tiles is not None or tile_size is not None
     if counts is not None and on != ("value",):
         raise ValueError(f"a tiled field is fitted on value, got {' and '.join(on)}; leave the tiles out")
     if counts is not None or (picture.large and on == ("value",)):
-        return _as_stored(picture, signal, counts, network, settings)
+        return _as_stored(picture, signal, counts, network, settings, asked=asked)
     if picture.large:
         picture = replace(picture, values=picture.values.astype(np.float32))
     height, width = lattice.shape
@@ -250,16 +172,17 @@ def image(
         raise ValueError(f"{picture.name} is {width} x {height} pixels; derivatives need at least 3 each way")
     grid, constraints = _constraints_on(picture, signal, on, start)
     reference = lattice.to_field(picture.values)
-    if (
-        picture.known is not None
-    ):  # what lies under alpha 0 has a spectrum and windows too, which are none of the picture
+    if picture.known is not None:  # what lies under alpha 0 has a spectrum too, which is not that of the picture
         seen = fill_unknown(reference.unflatten(0, lattice.shape).numpy(), picture.known)
         reference = torch.from_numpy(seen).flatten(0, 1)
-    omega = _omega(reference.unflatten(0, lattice.shape), signal.spacing)
+    omega, chosen = (
+        _omega(reference.unflatten(0, lattice.shape), signal.spacing),
+        asked or network != "siren" or settings,
+    )
     settings = encoding_of(network, omega) | settings
     # An unknown network or setting is refused here, not in solve.
     build(network, 2, lattice.channels, **settings)
-    return Problem.of_one(
+    problem = Problem.of_one(
         name="image",
         constraints=constraints,
         network=partial(_network, network, lattice.channels, settings),
@@ -271,6 +194,7 @@ def image(
         if len(constraints) > len(on) and network == "siren"
         else tuning_of(network, max(QUANTITIES[each].order for each in on)),
     )
+    return problem if chosen or on != ("value",) else replace(problem, solved=SolvedSamples(problem, grid))
 
 
 def _constraints_on(
@@ -321,6 +245,8 @@ def _as_stored(
     counts: Sequence[int] | None,
     network: str,
     settings: Mapping[str, int | float | str],
+    *,
+    asked: bool,
 ) -> Problem:
     """Return the problem of a picture, its pixels as they are stored."""
     lattice = signal.lattice
@@ -334,6 +260,7 @@ def _as_stored(
         settings,
         network=network,
         tiles=counts,
+        asked=asked,
         measure=_measure_some,
         reference=picture,
         tuning=tuning_of(network) if counts is None else {"tiled": {"batch": batch_of(counts, PER_TILE)}},

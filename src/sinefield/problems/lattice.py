@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -24,6 +25,7 @@ from sinefield.io.known import Known
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import Jet
 from sinefield.problem import Problem
+from sinefield.problems.solved import SolvedSamples
 from sinefield.problems.tiles import OVERLAP, counts_for, tiled
 from sinefield.recipe import Changes
 from sinefield.signals.sampling import compare, crop_middle
@@ -42,6 +44,7 @@ def pose_on_lattice(
     *,
     network: str = "siren",
     tiles: Sequence[int] | None = None,
+    asked: bool = False,
     measure: Measure | None = None,
     reference: object = None,
     tuning: Mapping[str, Changes] | None = None,
@@ -57,6 +60,7 @@ def pose_on_lattice(
         settings: of the network, or of that of a tile.
         network: which network, of :data:`sinefield.fields.perceptron.NETWORKS`.
         tiles: how many there are along each axis; None: one network.
+        asked: whether that is what the user asked for.
         measure: what is reached, see :class:`~sinefield.problem.Problem`; None: the PSNR.
         reference: the signal itself.
         tuning: what of a recipe is better otherwise for one network, and as ``"tiled"`` for tiles.
@@ -83,6 +87,8 @@ def pose_on_lattice(
         reference=reference,
         tuning=of_one,
     )
+    if network == "siren" and not settings and not asked:
+        problem = replace(problem, solved=SolvedSamples(problem, grid))
     if tiles is None:
         return problem
     # A tile's own coordinates are as many times finer as there are tiles along an axis.

@@ -111,13 +111,29 @@ class TileSamples(FiniteDomain):
             place, offset = tile % count, rest % seen
             tile, rest = tile // count, rest // seen
             width = size / count  # of a tile, in samples
-            first = (place * width - self.overlap * width / 2).floor().long().clamp(0, size - seen)
-            sample = first + offset
+            sample = first_seen(place, size, count, seen, self.overlap) + offset
             flat = flat + stride * sample
             stride *= size
             columns.append(((sample + 0.5).double() / width - place - 0.5) * (2 / (1 + self.overlap)))
         points = torch.stack(columns[::-1], dim=-1).to(torch.float32)
         return Samples(points, {name: values[flat] for name, values in self.grid.targets.items()})
+
+
+def first_seen(place: Tensor, size: int, count: int, seen: int, overlap: float) -> Tensor:
+    """Return the number of the first sample that tiles see along an axis.
+
+    Args:
+        place: of the tiles along the axis.
+        size: how many samples there are along it.
+        count: how many tiles.
+        seen: how many samples a tile sees.
+        overlap: of neighbouring tiles, as part of a tile.
+
+    >>> first_seen(torch.arange(3), 24, 3, 10, 0.25).tolist()
+    [0, 7, 14]
+    """
+    start = (place.double() - overlap / 2) * (size / count)
+    return start.floor().long().clamp(0, size - seen)
 
 
 def counts_for(shape: Sequence[int], sides: Sequence[int]) -> tuple[int, ...]:

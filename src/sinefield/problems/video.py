@@ -93,6 +93,7 @@ def video(
         settings,
         network=network,
         tiles=counts,
+        asked=tiles is not None or tile_size is not None,
         measure=_measure,
         reference=clip,
     )

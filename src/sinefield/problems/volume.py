@@ -88,6 +88,7 @@ def volume(
         settings,
         network=network,
         tiles=counts,
+        asked=tiles is not None or tile_size is not None,
         reference=scan,
     )
 

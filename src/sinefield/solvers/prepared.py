@@ -25,22 +25,23 @@ class Prepared(Solver):
     """Leaves fields as they are if they satisfy the constraints, or have no last layer to solve for.
 
     Args:
-        solver: which looks for the others.
+        solver: which looks for the others; None: all are left.
         enough: relative residual at points held out, see :func:`sinefield.residuals.relative_residuals`, of a solution.
     """
 
-    solver: LeastSquares = field(default_factory=LeastSquares)
+    solver: LeastSquares | None = field(default_factory=LeastSquares)
     enough: float = 1e-6
 
     @property
     def steps(self) -> int:
         """How many steps are taken at most."""
-        return self.solver.steps
+        return 1 if self.solver is None else self.solver.steps
 
     def init(self, objective: Objective) -> Tensors:
         """Return the state before the first step, with that of the other solver where it has something to do."""
         own = {"looked": torch.tensor(False), "done": torch.tensor(False)}
-        inner = self.solver.init(objective).tensors() if sine_layers(objective) else {}
+        looks = self.solver is not None and sine_layers(objective)
+        inner = self._other.init(objective).tensors() if looks else {}
         return Tensors(own | {f"inner/{name}": each for name, each in inner.items()})
 
     @torch.no_grad()
@@ -58,24 +59,29 @@ class Prepared(Solver):
                 return {name: torch.tensor(each).double() ** 2 for name, each in found.relative.items()}
         inner = self._inner(state)
         assert inner is not None, "without a last layer to solve for it is done"
-        terms = self.solver.step(objective, batch, inner, rate)
+        terms = self._other.step(objective, batch, inner, rate)
         state.values |= {f"inner/{name}": each for name, each in inner.tensors().items()}
         return terms
 
     def is_done(self, state: Tensors) -> bool:
         """Return whether the fields are left as they are, or the other solver is done."""
         inner = self._inner(state)
-        return bool(state["done"]) or (inner is not None and self.solver.is_done(inner))
+        return bool(state["done"]) or (inner is not None and self._other.is_done(inner))
 
     def answer(self, state: Tensors) -> Mapping[str, Tensor] | None:
         """Return that of the other solver; None where the fields are left as they are."""
         inner = self._inner(state)
-        return None if inner is None or bool(state["done"]) or not bool(state["looked"]) else self.solver.answer(inner)
+        return None if inner is None or bool(state["done"]) or not bool(state["looked"]) else self._other.answer(inner)
 
     def report(self, objective: Objective, state: Tensors) -> Mapping[str, float]:
         """Return what the other solver tells, if it was asked."""
         inner = self._inner(state)
-        return {} if inner is None or bool(state["done"]) else self.solver.report(objective, inner)
+        return {} if inner is None or bool(state["done"]) else self._other.report(objective, inner)
+
+    @property
+    def _other(self) -> LeastSquares:
+        assert self.solver is not None, "without one there is nothing to look for"
+        return self.solver
 
     @staticmethod
     def _inner(state: Tensors) -> Any:

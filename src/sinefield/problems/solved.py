@@ -1,0 +1,293 @@
+"""Signals on a lattice whose fields are solved for, and not trained: one layer of sines in each of many small tiles.
+
+The tiles of a :class:`~sinefield.fields.tiled.TiledSiren` without hidden layers share their first layer, whose
+frequencies lie on a lattice. Which, how smooth a field is expected and how noisy the samples are is chosen by how far
+samples left out are from what the others predict, see :mod:`sinefield.solvers.leave_one_out`; last layers follow in
+closed form. Where samples tell their neighbours this takes a second, is right to rounding at the samples, and between
+them better than any training. Of photographs, whose edges lie between the pixels, a trained network predicts more.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Final, final
+
+import torch
+from torch import Tensor, nn
+
+from sinefield.domains import Grid
+from sinefield.fields.tiled import TiledSiren
+from sinefield.problem import Problem
+from sinefield.problems.tiles import OVERLAP, TileSamples, counts_for, first_seen
+from sinefield.solvers.leave_one_out import ROUGH, Choice, LeaveOneOut, choose, shifted
+
+SIDES: Final = {1: 128, 2: 24, 3: 8}
+"""Samples along each axis of a tile, by how many axes there are: small tiles take fewer sines at each point."""
+
+WELL_SAMPLED: Final = 0.03
+"""The error of samples left out, over the deviation of the signal, up to which samples tell what lies between them."""
+
+LARGEST: Final = 2**27
+"""The numbers of the largest field that is solved for where nobody asked for it."""
+
+_LOOKED_AT, _PROBED = 48, 256  # tiles that show whether samples tell their neighbours, and by which sines are chosen
+_TOGETHER = 256  # tiles that are solved together
+_LEAST_NOISE = 1e-10  # where unknown samples take the product of axes apart: rounding must not decide
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SolvedSamples:
+    """The field of samples on a lattice that follows in closed form; see this module.
+
+    Args:
+        of: the problem of the signal.
+        grid: its samples, with the target ``value`` ``(n, c)``, and ``known`` where some are not.
+    """
+
+    of: Problem
+    grid: Grid
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the samples tell what lies between them, so that nothing is gained by training."""
+        if self._is_rough:
+            return False
+        found = self._chosen
+        return found is not None and found.left_out <= WELL_SAMPLED and self._numbers(found) <= LARGEST
+
+    def problem(self) -> Problem:
+        """Return the problem with the field that solves it.
+
+        Raises:
+            ValueError: no part of the signal is known everywhere, so that nothing tells how smooth it is.
+        """
+        chosen = self._chosen
+        if chosen is None:
+            raise ValueError(
+                "a field is solved for where samples are known together, and this signal has none of "
+                f"{' x '.join(map(str, self._seen))} without a gap; leave --recipe solved out"
+            )
+        start = time.perf_counter()
+        field = self._field(chosen)
+        return replace(
+            self.of,
+            unknowns={"u": lambda _omega: field},
+            omega=None,
+            tuning={},
+            parts=None,
+            solved=None,
+            spent=chosen.seconds + time.perf_counter() - start,
+            measure=partial(_measure, self.of, chosen.left_out),
+        )
+
+    @property
+    def _counts(self) -> tuple[int, ...]:
+        """How many tiles there are along each axis."""
+        return counts_for(self.grid.shape, (SIDES[self.grid.dimension],) * self.grid.dimension)
+
+    @property
+    def _seen(self) -> tuple[int, ...]:
+        """How many samples a tile sees along each axis."""
+        return TileSamples(self.grid, self._counts, OVERLAP, torch.arange(1)).seen
+
+    def _numbers(self, chosen: _Chosen) -> int:
+        return chosen.choice.trial.band.count(self._seen) * math.prod(self._counts) * len(chosen.mean)
+
+    def _samples(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the samples that tiles see, ``(tiles, n_1, …, n_d, c)``, and which are known."""
+        domain = TileSamples(self.grid, self._counts, OVERLAP, tiles)
+        targets = domain.at(torch.arange(domain.size)).targets
+        value = targets["value"].reshape(*domain.seen, len(tiles), -1).movedim(-2, 0).double()
+        if "known" not in targets:
+            return value, torch.ones_like(value, dtype=torch.bool)
+        known = targets["known"].reshape(*domain.seen, len(tiles), -1).movedim(-2, 0) > 0
+        return value, known.expand_as(value)
+
+    @cached_property
+    def _chosen(self) -> _Chosen | None:
+        """How the field is solved for; None: no tile is known everywhere."""
+        start = time.perf_counter()
+        probe = self._probe(_PROBED)
+        if probe is None:
+            return None
+        value, judged = probe.samples, _inside(self.grid.shape, self._counts, self._seen)
+        found = choose(value, judged)
+        if found.error > WELL_SAMPLED * probe.deviation:
+            found = choose(value, judged, *ROUGH)
+        left_out = found.error / probe.deviation if probe.deviation else 0.0
+        return _Chosen(found, left_out, probe.mean, time.perf_counter() - start)
+
+    @cached_property
+    def _is_rough(self) -> bool:
+        """Whether few tiles show already that samples do not tell their neighbours."""
+        probe = self._probe(_LOOKED_AT)
+        if probe is None:
+            return True
+        found = choose(probe.samples, _inside(self.grid.shape, self._counts, self._seen))
+        return found.error > 2 * WELL_SAMPLED * probe.deviation
+
+    def _probe(self, count: int) -> _Probe | None:
+        """Return what some tiles see that are known everywhere, spread over the signal; None: there are none."""
+        tiles = math.prod(self._counts)
+        value, known = self._samples(torch.linspace(0, tiles - 1, min(tiles, count)).round().long().unique())
+        value = value[known.flatten(1).all(1)]
+        if not len(value):
+            return None
+        mean = value.flatten(0, -2).mean(0)
+        value = value - mean
+        return _Probe(value, mean, float(value.square().mean().sqrt()))
+
+    def _field(self, chosen: _Chosen) -> TiledSiren:
+        """Return the field."""
+        axes = chosen.choice.trial.systems[0].axes
+        counts, count = self._counts, math.prod(self._counts)
+        halves = [(1 + OVERLAP) * size / each / 2 for size, each in zip(self.grid.shape, counts, strict=True)]
+        waves = _half(torch.stack(torch.meshgrid(*[each.frequencies for each in axes], indexing="ij"), -1))
+        waves = waves * torch.tensor(halves, dtype=torch.float64)  # in coordinates of a tile, [−1, 1]
+        omega = max(1.0, float(waves.abs().max())) if len(waves) else 1.0
+        extent = [size * each / 2 for size, each in zip(self.grid.shape, self.grid.spacings, strict=True)]
+        field = TiledSiren(
+            self.grid.dimension,
+            len(chosen.mean),
+            hidden_features=max(1, 2 * len(waves)),
+            hidden_layers=0,
+            first_omega=omega,
+            tiles="x".join(map(str, counts)),
+            extent="x".join(f"{each:.15g}" for each in extent),
+            overlap=OVERLAP,
+            first_layer="shared",
+        )
+        names = list(field.tiles.weights())
+        first_weight, first_bias, last_weight, last_bias = (field.tiles.stored(each) for each in names)
+        with torch.no_grad():
+            first_weight.zero_()
+            first_bias.zero_()
+            first_weight[0, : 2 * len(waves)] = waves.repeat(2, 1).float() / omega
+            first_bias[0, : len(waves)] = math.pi / (2 * omega)  # cosines first, then sines
+            last_weight.zero_()
+            for tiles in torch.arange(count).split(_TOGETHER):
+                weight, bias = self._last_layers(chosen, tiles)
+                last_weight[tiles, :, : weight.shape[-1]], last_bias[tiles] = weight, bias
+        return field
+
+    def _last_layers(self, chosen: _Chosen, tiles: Tensor) -> tuple[Tensor, Tensor]:
+        """Return weights ``(tiles, c, features)`` and biases ``(tiles, c)``."""
+        value, known = self._samples(tiles)
+        value = torch.where(known, value - chosen.mean, 0.0)
+        choice, judged = chosen.choice, _inside(self.grid.shape, self._counts, self._seen)
+        whole = known.flatten(1).all(1)
+        numbers = torch.where(whole, choice.of_tiles(choice.trial.errors(value, judged)), choice.usual)
+        found = torch.empty(0)
+        for number in numbers.unique().tolist():
+            some = (numbers == number).nonzero()[:, 0]
+            system, noise = choice.system(number)
+            solved = system.solve(value[some], noise)
+            for place in (~whole[some]).nonzero()[:, 0].tolist():
+                solved[place] = _solve_where_known(system, noise, value[some[place]], known[some[place]])
+            each = system.coefficients(solved)
+            found = each.new_empty(len(tiles), *each.shape[1:]) if not len(found) else found
+            found[some] = each
+        axes = choice.trial.systems[0].axes
+        shifts = [
+            each[place]
+            for each, place in zip(
+                _shifts(self.grid.shape, self._counts, self._seen), _places(tiles, self._counts), strict=True
+            )
+        ]
+        found = shifted(found, axes, shifts).flatten(1, -2)
+        middle = found.shape[1] // 2
+        upper = 2 * found[:, middle + 1 :].movedim(1, -1)
+        return torch.cat([upper.real, -upper.imag], -1).float(), (found[:, middle].real + chosen.mean).float()
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Probe:
+    """What some tiles see.
+
+    Args:
+        samples: without their mean, ``(tiles, n_1, …, n_d, c)``.
+        mean: ``(c,)``.
+        deviation: of the samples.
+    """
+
+    samples: Tensor
+    mean: Tensor
+    deviation: float
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """How the field is solved for.
+
+    Args:
+        choice: its sines, and how much of each is expected.
+        left_out: the error of samples left out, over the deviation of the signal.
+        mean: of the samples, ``(c,)``.
+        seconds: that it took to choose.
+    """
+
+    choice: Choice
+    left_out: float
+    mean: Tensor
+    seconds: float
+
+
+def _measure(of: Problem, left_out: float, fields: Mapping[str, nn.Module], count: int | None) -> dict[str, float]:
+    return of.measure(fields, count) | {"left_out": left_out}
+
+
+def _half(waves: Tensor) -> Tensor:
+    """Return of frequencies ``(m_1, …, m_d, d)`` those after 0, in the middle: the others are their opposites."""
+    flat = waves.flatten(0, -2)
+    return flat[len(flat) // 2 + 1 :]
+
+
+def _inside(shape: Sequence[int], counts: Sequence[int], seen: Sequence[int]) -> Tensor:
+    """Return which of the samples that a tile sees lie within it and not in the overlaps, ``(n_1, …, n_d)``."""
+    axes = [
+        (torch.arange(each) - (each - 1) / 2).abs() <= max(size / count, 1.0) / 2
+        for size, count, each in zip(shape, counts, seen, strict=True)
+    ]
+    grids = torch.meshgrid(*axes, indexing="ij")
+    return torch.stack(grids).all(0)
+
+
+def _places(tiles: Tensor, counts: Sequence[int]) -> list[Tensor]:
+    """Return the place of tiles along each axis."""
+    return list(torch.unravel_index(tiles, tuple(counts)))
+
+
+def _shifts(shape: Sequence[int], counts: Sequence[int], seen: Sequence[int]) -> list[Tensor]:
+    """Return how far the middle of a tile is after that of the samples it sees, by its place along each axis."""
+    found = []
+    for size, count, each in zip(shape, counts, seen, strict=True):
+        places, width = torch.arange(count, dtype=torch.float64), size / count
+        first = first_seen(places, size, count, each, OVERLAP)
+        found.append((places + 0.5) * width - 0.5 - first - (each - 1) / 2)
+    return found
+
+
+def _solve_where_known(system: LeaveOneOut, noise: float, value: Tensor, known: Tensor) -> Tensor:
+    """Return (K + λ)⁻¹ y of the samples ``(n_1, …, n_d, c)`` of a tile that are known, and 0 of the others."""
+    solved = torch.zeros_like(value)
+    matrix = system.matrix
+    noise = max(noise, _LEAST_NOISE)
+    for channel in range(value.shape[-1]):
+        there = known[..., channel].flatten()
+        if not there.any():
+            continue
+        some = matrix[there][:, there]
+        some.diagonal().add_(noise)
+        right = value[..., channel].flatten()[there]
+        found = torch.linalg.solve(some, right)
+        flat = torch.zeros(there.shape, dtype=value.dtype)
+        flat[there] = found
+        solved[..., channel] = flat.view(known.shape[:-1])
+    return solved
