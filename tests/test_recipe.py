@@ -42,7 +42,9 @@ def test_the_fast_recipe_depends_on_the_order() -> None:
 
 
 def test_unknown_recipes_are_refused() -> None:
-    with pytest.raises(ValueError, match="unknown recipe 'slow'; choose one of auto, fast, best, samples, published or solved"):
+    with pytest.raises(
+        ValueError, match="unknown recipe 'slow'; choose one of auto, fast, best, samples, published or solved"
+    ):
         named("slow")
 
 

@@ -5,6 +5,7 @@ frequencies lie on a lattice. Which, how smooth a field is expected and how nois
 samples left out are from what the others predict, see :mod:`sinefield.solvers.leave_one_out`; last layers follow in
 closed form. Where samples tell their neighbours this takes a second, is right to rounding at the samples, and between
 them better than any training. Of photographs, whose edges lie between the pixels, a trained network predicts more.
+Recordings hold nothing between their samples that these do not: they are always solved for, and met as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sinefield.domains import Grid
 from sinefield.fields.tiled import TiledSiren
 from sinefield.problem import Problem
 from sinefield.problems.tiles import OVERLAP, TileSamples, counts_for, first_seen
-from sinefield.solvers.leave_one_out import ROUGH, Choice, LeaveOneOut, choose, shifted
+from sinefield.solvers.leave_one_out import BROAD, ROUGH, Choice, LeaveOneOut, choose, shifted
 
 SIDES: Final = {1: 128, 2: 24, 3: 8}
 """Samples along each axis of a tile, by how many axes there are: small tiles take fewer sines at each point."""
@@ -31,10 +32,11 @@ SIDES: Final = {1: 128, 2: 24, 3: 8}
 WELL_SAMPLED: Final = 0.03
 """The error of samples left out, over the deviation of the signal, up to which samples tell what lies between them."""
 
-LARGEST: Final = 2**27
-"""The numbers of the largest field that is solved for where nobody asked for it."""
+SMALL: Final = 2**22
+"""The numbers of a field that is solved for where nobody asked for it, if it takes more than two for each sample."""
 
 _LOOKED_AT, _PROBED = 48, 256  # tiles that show whether samples tell their neighbours, and by which sines are chosen
+_FIDELITY = 1e4  # of recordings: samples are met 40 dB closer than they are predicted
 _TOGETHER = 256  # tiles that are solved together
 _LEAST_NOISE = 1e-10  # where unknown samples take the product of axes apart: rounding must not decide
 
@@ -58,7 +60,14 @@ class SolvedSamples:
         if self._is_rough:
             return False
         found = self._chosen
-        return found is not None and found.left_out <= WELL_SAMPLED and self._numbers(found) <= LARGEST
+        if found is None or self._numbers(found) > max(SMALL, 2 * self.grid.size * len(found.mean)):
+            return False
+        return self._is_sound or found.left_out <= WELL_SAMPLED
+
+    @property
+    def _is_sound(self) -> bool:
+        """Whether the samples are of a recording, which holds no more than they do, and no edges."""
+        return self.grid.dimension == 1
 
     def problem(self) -> Problem:
         """Return the problem with the field that solves it.
@@ -116,18 +125,18 @@ class SolvedSamples:
         if probe is None:
             return None
         value, judged = probe.samples, _inside(self.grid.shape, self._counts, self._seen)
-        found = choose(value, judged)
+        found = choose(value, judged, fidelity=_FIDELITY if self._is_sound else 0.0)
         if found.error > WELL_SAMPLED * probe.deviation:
-            found = choose(value, judged, *ROUGH)
+            found = choose(value, judged, *(BROAD if self._is_sound else ROUGH))
         left_out = found.error / probe.deviation if probe.deviation else 0.0
         return _Chosen(found, left_out, probe.mean, time.perf_counter() - start)
 
     @cached_property
     def _is_rough(self) -> bool:
         """Whether few tiles show already that samples do not tell their neighbours."""
-        probe = self._probe(_LOOKED_AT)
+        probe = None if self._is_sound else self._probe(_LOOKED_AT)
         if probe is None:
-            return True
+            return not self._is_sound
         found = choose(probe.samples, _inside(self.grid.shape, self._counts, self._seen))
         return found.error > 2 * WELL_SAMPLED * probe.deviation
 

@@ -79,17 +79,17 @@ class Expected:
 BANDS: Final = (Band(0.25, 1.5), Band(0.5, 1.5), Band(0.75, 1.35), Band(0.5, 2.0), Band(1.0, 1.2))
 """Which sines are tried."""
 
-SMOOTH: Final = (*(Expected(1 / part) for part in (12, 8, 6, 4)), Expected(1 / 8, 2.5))
+SMOOTH: Final = (*(Expected(1 / part) for part in (12, 8, 6, 4, 2)), Expected(1 / 8, 2.5))
 """What is expected of them."""
 
 NOISES: Final = tuple(10.0**power for power in range(-13, 0, 2))
 """The variances λ that are tried, over that of Φ."""
 
-ROUGH: Final = (Band(1.5, 1.2),), (Expected(0.1, 1.0),), (1e-9,)
-"""Sines, what is expected of them and λ for samples that do not tell their neighbours, which are met as they are.
+BROAD: Final = (Band(1.0, 1.2),), (Expected(1 / 2),), (1e-9,)
+"""Sines, what is expected of them and λ for samples that hold all that there is up to their own limit."""
 
-Sines up to just the samples' own limit would ring there.
-"""
+ROUGH: Final = (Band(1.5, 1.2),), (Expected(0.1, 1.0),), (1e-9,)
+"""The same for samples of edges, which sines up to just their own limit would ring around."""
 
 _ENOUGH = 2e-6  # of the deviation: what single precision leaves
 _ABOUT = 1.15  # times the least error is as good, if it takes fewer sines
@@ -170,13 +170,14 @@ class LeaveOneOut:
 
     def residuals(self, samples: Tensor, noise: float) -> Tensor:
         """Return how far each sample is from what the others predict, for samples ``(tiles, n_1, …, n_d, c)``."""
-        return self._left_out(self._rotated(samples), noise)
+        solved, diagonal = self._solved(self._rotated(samples), noise)
+        return solved / diagonal
 
     def solve(self, samples: Tensor, noise: float) -> Tensor:
         """Return (K + λ)⁻¹ y for samples ``(tiles, n_1, …, n_d, c)``."""
         return self._back(self._rotated(samples) / (self.values + noise)[..., None])
 
-    def errors(self, samples: Tensor, judged: Tensor, noises: Sequence[float]) -> Tensor:
+    def errors(self, samples: Tensor, judged: Tensor, noises: Sequence[float], fidelity: float = 0.0) -> Tensor:
         """Return the mean square error of each tile, for each λ: ``(tiles, noises)``.
 
         It is that of the residuals, and what rounding to single precision makes of large coefficients that cancel.
@@ -185,13 +186,16 @@ class LeaveOneOut:
             samples: ``(tiles, n_1, …, n_d, c)``.
             judged: which are looked at, ``(n_1, …, n_d)``: those at the edge have nobody beyond to tell of them.
             noises: λ.
+            fidelity: how many times as much the square of the error at the samples themselves counts.
         """
         rotated, found = self._rotated(samples), []
         power = (rotated.square().mean(-1) * self.values).flatten(1)
         for each in noises:
-            off = self._left_out(rotated, each)[:, judged].square().mean((1, 2))
+            solved, diagonal = self._solved(rotated, each)
+            off = (solved / diagonal)[:, judged].square().mean((1, 2))
             coefficients = self.largest * (power / (self.values.flatten() + each) ** 2).sum(1)  # ≥ Σ |c|²
-            found.append(off + _ROUNDING**2 * coefficients)
+            misfit = fidelity * each**2 * solved[:, judged].square().mean((1, 2)) if fidelity else 0.0
+            found.append(off + misfit + _ROUNDING**2 * coefficients)
         return torch.stack(found, 1)
 
     def coefficients(self, solved: Tensor) -> Tensor:
@@ -211,12 +215,13 @@ class LeaveOneOut:
             rotated = _along(axis.spectrum[1], rotated, number + 1)
         return rotated
 
-    def _left_out(self, rotated: Tensor, noise: float) -> Tensor:
+    def _solved(self, rotated: Tensor, noise: float) -> tuple[Tensor, Tensor]:
+        """Return (K + λ)⁻¹ y, of what :meth:`_rotated` gave, and the diagonal of the matrix, ``(n_1, …, n_d, 1)``."""
         inverse = 1 / (self.values + noise)
         diagonal = inverse
         for number, axis in enumerate(self.axes):
             diagonal = _along(axis.spectrum[1].square(), diagonal, number)
-        return self._back(rotated * inverse[..., None]) / diagonal[..., None]
+        return self._back(rotated * inverse[..., None]), diagonal[..., None]
 
 
 @final
@@ -229,12 +234,14 @@ class Trial:
         ways: what is expected of them.
         noises: λ that are tried.
         seen: n_i, the samples that a tile sees along each axis.
+        fidelity: as for :meth:`LeaveOneOut.errors`.
     """
 
     band: Band
     ways: Sequence[Expected]
     noises: Sequence[float]
     seen: Sequence[int]
+    fidelity: float = 0.0
 
     @cached_property
     def systems(self) -> Sequence[LeaveOneOut]:
@@ -243,7 +250,7 @@ class Trial:
 
     def errors(self, samples: Tensor, judged: Tensor) -> Tensor:
         """Return the mean squares of the residuals of each tile for each way and λ, ``(tiles, ways · noises)``."""
-        return torch.cat([each.errors(samples, judged, self.noises) for each in self.systems], 1)
+        return torch.cat([each.errors(samples, judged, self.noises, self.fidelity) for each in self.systems], 1)
 
 
 @final
@@ -278,6 +285,7 @@ def choose(
     bands: Sequence[Band] = BANDS,
     ways: Sequence[Expected] = SMOOTH,
     noises: Sequence[float] = NOISES,
+    fidelity: float = 0.0,
 ) -> Choice:
     """Return the smallest band that is about as good as the best.
 
@@ -287,10 +295,11 @@ def choose(
         bands: among which.
         ways: what is expected of their sines.
         noises: λ.
+        fidelity: as for :meth:`LeaveOneOut.errors`.
     """
     found = []
     for band in bands:
-        trial = Trial(band, ways, noises, samples.shape[1:-1])
+        trial = Trial(band, ways, noises, samples.shape[1:-1], fidelity)
         errors = trial.errors(samples, judged)
         usual = Choice(trial, int(errors.mean(0).argmin()), 0.0)
         reached = errors.gather(1, usual.of_tiles(errors)[:, None])
