@@ -1,6 +1,7 @@
 """Sinefield's recipes side by side: what they leave between the samples, at about the same seconds.
 
-    fast       the default: its own budget
+    solved     nothing is trained: a layer of sines in each of many small tiles, where the problem has that
+    fast       the default where that is not sure: its own budget
     samples    for decibels at the samples: as many passes as ``fast``
     earlier    the default before Muon took the steps: Adam, on batches half as large; as many passes
     best       five times as many passes
@@ -41,7 +42,7 @@ EARLIER = Recipe(
     passes=16,
     pace=16,
 )
-WAYS = ("fast", "samples", "earlier", "best", "published", "steps")
+WAYS = ("solved", "fast", "samples", "earlier", "best", "published", "steps")
 STEPS = 300
 LONG = f"published, {STEPS} steps"
 _SOUND = replace(EARLIER, solver=Adam(3e-4, (0.9, 0.99)), schedule=Cosine(0.005), batch=2048, passes=24, pace=32)
@@ -100,6 +101,8 @@ def compared(
         told = ", ".join(f"{key} {found[name][key]['median']:.4g}" for key in runs[0])
         print(f"  {name}: {told}", flush=True)
 
+    if "solved" in options.ways and pose().solved is not None:
+        add("solved", "solved", 1)  # it has no seed
     for recipe in ("fast", "samples", "earlier", "best"):
         if recipe in options.ways:
             add(recipe, recipe, 1 if options.smoke or recipe == "best" else options.seeds)

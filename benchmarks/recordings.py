@@ -4,7 +4,7 @@ The error is the mean square one over the square of the peak, of all samples; th
 files of their fit to seven seconds of Bach at 44.1 kHz, with an error of 2.34e-5 after 9,001 steps on all samples. The
 rendered WAV is read back, and its error measured again.
 
-    python benchmarks/recordings.py bach.wav --seconds 60 180       # minutes
+    python benchmarks/recordings.py bach.wav --seconds 60 180       # solved for, and trained for so long
     python benchmarks/recordings.py --smoke                         # seconds, to see that it runs
 """
 
@@ -35,6 +35,8 @@ def fitted(path: Path, **budget: Any) -> dict[str, Any]:
     peak = float(np.abs(truth).max())
     return {
         "recording": path.name,
+        "recipe": solution.recipe.name,
+        "numbers a sample": sum(each.numel() for each in solution.field.parameters()) / truth.size,
         "seconds": solution.seconds,
         "passes": solution.history[-1].passes,
         "MSE": solution.metrics["mse"],
@@ -53,10 +55,11 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        recordings, budgets = options.recordings, [{"seconds": each} for each in options.seconds]
+        recordings = options.recordings
+        budgets = [{"recipe": "solved"}, *({"recipe": "fast", "seconds": each} for each in options.seconds)]
         if options.smoke:
             times = np.arange(4000) / 8000
-            recordings, budgets = [Path(folder) / "tone.wav"], [{"passes": 1.0}]
+            recordings, budgets = [Path(folder) / "tone.wav"], [{"recipe": "solved"}, {"recipe": "fast", "passes": 1.0}]
             soundfile.write(recordings[0], 0.5 * np.sin(2 * np.pi * 220 * times), 8000)
         if not recordings:
             parser.error("name the recordings to fit")

@@ -124,6 +124,17 @@ def times(found: Mapping[str, Any]) -> Iterator[Row]:
         decibels(middle(reached["psnr"])),
     )
 
+    if "solved" in found:
+        solved = found["solved"]
+        told = f"{decibels(middle(solved['psnr']))} after {number(middle(solved['seconds']))} s"
+        command = number(middle(solved["seconds of the command"]))
+        yield Row(
+            "the same, solved for in tiles and not trained",
+            "–",
+            "–",
+            f"{told}, {command} s for the whole command; {number(middle(solved['numbers']), 3)} numbers",
+        )
+
 
 def colour(found: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the row of ``colour``."""
@@ -267,7 +278,10 @@ def _tiled(row: Mapping[str, Any]) -> str:
 
 def others() -> list[Sequence[str]]:
     """Return the rows of the table of what has a reference of its own."""
-    bach = [f"{each['MSE']:.1e} in {number(each['seconds'], 2)} s" for each in read("recordings")["results"]["fits"]]
+    bach = [
+        f"{each['MSE']:.1e} in {number(each['seconds'], 2)} s" + (", trained" if each["recipe"] == "fast" else "")
+        for each in read("recordings")["results"]["fits"]
+    ]
     shapes = read("shapes")["results"]["fits"]
     shortest = min(each["seconds"] for each in shapes)
     scan = {each["method"]: each for each in shapes if each["seconds"] == shortest}

@@ -5,7 +5,7 @@ the published recipe and siren-pytorch on all pixels at once, of which the PSNR 
 rival, plain PyTorch in mini-batches; and sinefield's fast recipe. Of the last two the PSNR is noted once a pass, for
 several budgets, as their schedules depend on the budget; one of the rival's is the time that the longest fast fit
 took. Only fitting is timed, evaluations are not; what the whole command takes beside the fitting it reports is
-measured too.
+measured too. Beside them is told what a field that is solved for has at once: one layer of sines in each of many tiles.
 
 The published recipe takes a second a step here and is timed over few steps. What it reaches later is known from an
 earlier run to the end, and the seconds until then are extrapolated, which the result says.
@@ -162,6 +162,28 @@ def first_there(psnr: float, curves: Mapping[str, Sequence[Curve]]) -> dict[str,
 # ---- the whole command
 
 
+def solved(plan: Plan, runs: int) -> dict[str, Any]:
+    """Return what a field that is solved for reaches, in how many seconds, and those of the whole command."""
+    problem = sinefield.problems.image("sample:camera", longest=plan.longest)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "sinefield", "fit", "sample:camera", "--resize", str(plan.longest)]
+        command += ["--recipe", "solved", "--output", str(Path(folder) / "camera.safetensors"), "--quiet"]
+        for _ in range(runs):
+            solution = sinefield.solve(problem, recipe="solved")
+            start = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            rows.append(
+                {
+                    "seconds": solution.seconds,
+                    "psnr": solution.metrics["psnr"],
+                    "numbers": sum(each.numel() for each in solution.field.parameters()),
+                    "seconds of the command": time.perf_counter() - start,
+                }
+            )
+    return machine.spreads(rows)
+
+
 def outside_the_fit(plan: Plan, runs: int) -> dict[str, float]:
     """Return the seconds that the command takes beside those of fitting that it reports."""
     found = []
@@ -191,12 +213,14 @@ def main() -> None:
         plan, seeds = SMOKE, 1
     quality = time_to_quality(plan, seeds)
     outside = outside_the_fit(plan, seeds)
+    at_once = solved(plan, seeds)
     known = {str(step): psnr for step, psnr in plan.known.items()}
     results = {
         "longest": plan.longest,
         "published, known from an earlier run": known,
         **quality,
         "seconds outside the fit": outside,
+        "solved": at_once,
     }
     machine.write("time_to_quality", results, smoke=options.smoke)
     machine.show(
@@ -205,6 +229,7 @@ def main() -> None:
     )
     machine.show("plain PyTorch in mini-batches", [{"budget": name, **row} for name, row in quality["rival"].items()])
     machine.show("sinefield, fast", [{"budget": name, **row} for name, row in quality["fast"].items()])
+    machine.show("sinefield, solved", [at_once])
     machine.show("seconds of fitting to a PSNR", quality["levels"])
     machine.show("the command, beside the fitting it reports", [{"": "seconds", "outside the fit": outside}])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from sinefield import checkpoint, fields
+from sinefield import checkpoint, fields, problems, solve
 from sinefield.domains import Ball, Difference
 from sinefield.signals.audio import AudioSignal
 from sinefield.signals.equation import EquationSignal
@@ -52,6 +52,12 @@ def _tiles() -> nn.Module:
     return fields.TiledSiren(2, 1, hidden_features=12, hidden_layers=1, first_omega=6.0, tiles="2x3", extent="0.75x1.0")
 
 
+def _solved() -> nn.Module:
+    """Return tiles that share a wide first layer, of a wave in 24 x 32 pixels."""
+    y, x = torch.meshgrid(torch.arange(24.0), torch.arange(32.0), indexing="ij")
+    return solve(problems.image((torch.sin(0.4 * x + 0.3 * y) + torch.cos(0.6 * y)).numpy())).field
+
+
 def _picture(channels: int = 1) -> ImageSignal:
     return ImageSignal(Lattice.of_cubes((24, 32), channels, 0.0, 255.0), 8)
 
@@ -62,6 +68,7 @@ _FIELDS: dict[str, Callable[[], tuple[nn.Module, Signal]]] = {
     "deep": lambda: (_siren(2, 1, width=37, depth=3), _picture()),
     "tanh": lambda: (fields.build("tanh", 2, 1, hidden_features=16, hidden_layers=1), _picture()),
     "tiled": lambda: (_tiles(), _picture()),
+    "solved": lambda: (_solved(), _picture()),
     "video": lambda: (_siren(3, 3, 6.0), VideoSignal(Lattice.of_cubes((10, 24, 32), 3, 0.0, 255.0), 5.0)),
     "volume": lambda: (
         _siren(3, 1, 6.0),

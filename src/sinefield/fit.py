@@ -249,17 +249,16 @@ def _settled(unknown: _Unknown, recipe: str | Recipe, changes: Mapping[str, Any]
     Raises:
         ValueError: it has none.
     """
-    solved = unknown.solved if isinstance(unknown, Problem) else None
-    if recipe == "auto" and solved is not None and changes.keys() <= {"seconds"} and solved.is_sure:
-        return solved.problem(), SOLVED
-    if recipe != "solved":
-        return unknown, recipe
-    if solved is None:
+    if isinstance(unknown, Problem) and (solved := unknown.solved) is not None:
+        sure = recipe == "auto" and changes.keys() <= {"seconds"} and solved.is_sure
+        if sure or recipe == "solved":
+            return solved.problem(unknown), SOLVED
+    if recipe == "solved":
         raise ValueError(
             "a field is solved for where samples on a lattice are fitted on their values, by a network and tiles that "
             f"are not chosen; choose one of {', '.join(recipes.RECIPES)} here"
         )
-    return solved.problem(), SOLVED
+    return unknown, recipe
 
 
 def _aimed(recipe: Recipe, objective: Objective, problem: Problem) -> Recipe:

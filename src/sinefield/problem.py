@@ -28,8 +28,11 @@ class InClosedForm(Protocol):
     def is_sure(self) -> bool:
         """Whether nothing is gained by a search."""
 
-    def problem(self) -> Problem:
-        """Return the problem with that field.
+    def problem(self, of: Problem) -> Problem:
+        """Return a problem with that field.
+
+        Args:
+            of: what is solved.
 
         Raises:
             ValueError: there is none after all.

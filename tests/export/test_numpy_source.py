@@ -101,10 +101,18 @@ def test_what_a_file_tells_is_never_code() -> None:
     run(numpy_source.source_of(subject))
 
 
-@pytest.mark.parametrize(("tiles", "extent", "overlap"), [("2x3", "0.75x1.0", 0.4), ("1x4", "", 1.0), ("1x1", "", 0.2)])
-def test_tiles_are_joined_as_the_field_joins_them(tiles: str, extent: str, overlap: float) -> None:
+@pytest.mark.parametrize(
+    ("layers", "settings"),
+    [
+        (1, {"tiles": "2x3", "extent": "0.75x1.0", "overlap": 0.4}),
+        (1, {"tiles": "1x4", "overlap": 1.0}),
+        (1, {"tiles": "1x1", "overlap": 0.2}),
+        (0, {"tiles": "2x3", "first_layer": "shared"}),
+    ],
+)
+def test_tiles_are_joined_as_the_field_joins_them(layers: int, settings: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    field = TiledSiren(2, 3, 6, 1, tiles=tiles, extent=extent, overlap=overlap).double()
+    field = TiledSiren(2, 3, 6, layers, **settings).double()
     written = run(numpy_source.source_of(subject_of(field)))
     points = (points_of(300, 2) * 1.1).double()  # some of them outside
     u = sinefield.jet(field, points)

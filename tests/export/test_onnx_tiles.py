@@ -47,7 +47,7 @@ def by_hand(field: TiledSiren, points: Tensor) -> list[Doubles]:
     at = points.double().requires_grad_(True)
     total = at.new_zeros(len(at), c)
     for k, index in enumerate(np.ndindex(*field.counts)):
-        tile = Siren(d, c, **SMALL).double()
+        tile = Siren(d, c, **{name: field.settings[name] for name in SMALL}).double()  # type: ignore[arg-type]
         tile.load_state_dict({name: each[k].double() for name, each in field.tiles.weights().items()})
         window, place = at.new_ones(len(at)), []
         for axis, number in enumerate(index):
@@ -76,6 +76,7 @@ def by_hand(field: TiledSiren, points: Tensor) -> list[Doubles]:
         (2, "2x3", {"extent": "0.75x1.0", "overlap": 0.4}),
         (2, "1x4", {"overlap": 1.0}),
         (2, "1x1", {}),
+        (2, "2x3", {"hidden_layers": 0, "first_layer": "shared"}),
         (3, "2x3x2", {"overlap": 0.6}),
     ],
 )

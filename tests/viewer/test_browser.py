@@ -29,7 +29,7 @@ def psnr(found: NDArray[Any], truth: NDArray[Any], width: float) -> float:
 
 
 @pytest.mark.parametrize("zoom", [1, 64])
-@pytest.mark.parametrize("name", ["grey", "colour", "deep", "tanh", "tiled"])
+@pytest.mark.parametrize("name", ["grey", "colour", "deep", "tanh", "tiled", "solved"])
 def test_pictures_agree_with_what_is_rendered(opened: Any, name: str, zoom: int) -> None:
     page = opened(name)
     field, signal = field_of(name)

@@ -25,6 +25,7 @@ KINDS = [
     "colour",
     "tanh",
     "tiled",
+    "solved",
     "video",
     "volume",
     "audio",

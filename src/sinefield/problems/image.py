@@ -194,7 +194,7 @@ def image(
         if len(constraints) > len(on) and network == "siren"
         else tuning_of(network, max(QUANTITIES[each].order for each in on)),
     )
-    return problem if chosen or on != ("value",) else replace(problem, solved=SolvedSamples(problem, grid))
+    return problem if chosen or on != ("value",) else replace(problem, solved=SolvedSamples(grid))
 
 
 def _constraints_on(

@@ -88,7 +88,7 @@ def pose_on_lattice(
         tuning=of_one,
     )
     if network == "siren" and not settings and not asked:
-        problem = replace(problem, solved=SolvedSamples(problem, grid))
+        problem = replace(problem, solved=SolvedSamples(grid))
     if tiles is None:
         return problem
     # A tile's own coordinates are as many times finer as there are tiles along an axis.

@@ -47,11 +47,9 @@ class SolvedSamples:
     """The field of samples on a lattice that follows in closed form; see this module.
 
     Args:
-        of: the problem of the signal.
-        grid: its samples, with the target ``value`` ``(n, c)``, and ``known`` where some are not.
+        grid: the samples, with the target ``value`` ``(n, c)``, and ``known`` where some are not.
     """
 
-    of: Problem
     grid: Grid
 
     @property
@@ -69,8 +67,11 @@ class SolvedSamples:
         """Whether the samples are of a recording, which holds no more than they do, and no edges."""
         return self.grid.dimension == 1
 
-    def problem(self) -> Problem:
-        """Return the problem with the field that solves it.
+    def problem(self, of: Problem) -> Problem:
+        """Return a problem with the field that solves it.
+
+        Args:
+            of: the problem of the signal.
 
         Raises:
             ValueError: no part of the signal is known everywhere, so that nothing tells how smooth it is.
@@ -84,14 +85,14 @@ class SolvedSamples:
         start = time.perf_counter()
         field = self._field(chosen)
         return replace(
-            self.of,
+            of,
             unknowns={"u": lambda _omega: field},
             omega=None,
             tuning={},
             parts=None,
             solved=None,
             spent=chosen.seconds + time.perf_counter() - start,
-            measure=partial(_measure, self.of, chosen.left_out),
+            measure=partial(_measure, of, chosen.left_out),
         )
 
     @property
