@@ -35,6 +35,11 @@ def draw_convergence(loss: Axes, decibels: Axes, history: Sequence[Record]) -> N
     """Draw loss and PSNR over the seconds of fitting."""
     loss.clear()
     decibels.clear()
+    if [each.step for each in history] == [1]:  # of what is solved for there is no course
+        for axes in (loss, decibels):
+            axes.set_axis_off()
+        loss.text(0.5, 0.5, f"solved in one step, {history[0].seconds:.2g} s", ha="center", transform=loss.transAxes)
+        return
     seconds = [each.seconds for each in history]
     few = "o" if len(history) < 3 else ""  # a line through one point is not seen
     loss.semilogy(seconds, [each.loss for each in history], color=INK, lw=1.8, marker=few)
