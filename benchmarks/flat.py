@@ -93,6 +93,7 @@ def main() -> None:
         lambda: problems.image(truth, tile_size=32 if options.smoke else options.tile_size),
         lambda problem, solution: noise(problem, solution, truth),
         options,
+        at_once=lambda: problems.image(truth),
         known=recipes.last_ways("flat", map=name, shape=list(truth.shape)),
     )
     row = {

@@ -72,6 +72,7 @@ def compared(
     options: argparse.Namespace,
     *,
     alone: Callable[[], Problem] | None = None,
+    at_once: Callable[[], Problem] | None = None,
     steps: bool = False,
     known: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -82,13 +83,15 @@ def compared(
         judge: a fit.
         options: of :func:`add_options`.
         alone: the problem anew, as one network, for ``earlier`` and ``published``; None: as for the others.
+        at_once: the problem anew for ``solved``; None: as for the others.
         steps: whether the published recipe takes :data:`STEPS` steps too.
         known: of other recipes, from the last result.
     """
 
     def fitted(seed: int, recipe: str, budget: Mapping[str, Any]) -> dict[str, float]:
         start = time.perf_counter()
-        problem = (alone if alone and recipe in {"earlier", "published"} else pose)()
+        own = {"solved": at_once, "earlier": alone, "published": alone}.get(recipe)
+        problem = (own or pose)()
         solution = solve(problem, recipe=earlier(problem) if recipe == "earlier" else recipe, seed=seed, **budget)
         seconds = time.perf_counter() - start
         return {"seconds": seconds, "passes": solution.history[-1].passes} | dict(judge(problem, solution))
@@ -101,7 +104,7 @@ def compared(
         told = ", ".join(f"{key} {found[name][key]['median']:.4g}" for key in runs[0])
         print(f"  {name}: {told}", flush=True)
 
-    if "solved" in options.ways and pose().solved is not None:
+    if "solved" in options.ways and (at_once or pose)().solved is not None:
         add("solved", "solved", 1)  # it has no seed
     for recipe in ("fast", "samples", "earlier", "best"):
         if recipe in options.ways:
