@@ -130,10 +130,12 @@ def mesh_sentence(found: Mapping[str, Any]) -> str:
 
 
 def _told(metric: str, value: float) -> str:
-    names = {"gradient_error": "relative gradient error", "left_out": "off by samples left out"}
+    if metric == "left_out":
+        return f"samples left out are off by {100 * value:.2g} % of the deviation"
+    names = {"gradient_error": "relative gradient error"}
     if metric in ("psnr", "ssim", "snr", "mse"):
         names[metric] = metric.upper()
-    form = {"psnr": ".2f", "snr": ".2f", "mse": ".2e", "left_out": ".1e"}.get(metric, ".3f")
+    form = {"psnr": ".2f", "snr": ".2f", "mse": ".2e"}.get(metric, ".3f")
     return f"{names.get(metric, metric.replace('_', ' '))} {value:{form}}{' dB' if metric in ('psnr', 'snr') else ''}"
 
 

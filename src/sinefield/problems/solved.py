@@ -60,10 +60,10 @@ class SolvedSamples:
         found = self._chosen
         if found is None or self._numbers(found) > max(SMALL, 2 * self.grid.size * len(found.mean)):
             return False
-        return self._is_sound or found.left_out <= WELL_SAMPLED
+        return self._is_recording or found.left_out <= WELL_SAMPLED
 
     @property
-    def _is_sound(self) -> bool:
+    def _is_recording(self) -> bool:
         """Whether the samples are of a recording, which holds no more than they do, and no edges."""
         return self.grid.dimension == 1
 
@@ -126,18 +126,18 @@ class SolvedSamples:
         if probe is None:
             return None
         value, judged = probe.samples, _inside(self.grid.shape, self._counts, self._seen)
-        found = choose(value, judged, fidelity=_FIDELITY if self._is_sound else 0.0)
+        found = choose(value, judged, fidelity=_FIDELITY if self._is_recording else 0.0)
         if found.error > WELL_SAMPLED * probe.deviation:
-            found = choose(value, judged, *(BROAD if self._is_sound else ROUGH))
+            found = choose(value, judged, *(BROAD if self._is_recording else ROUGH))
         left_out = found.error / probe.deviation if probe.deviation else 0.0
         return _Chosen(found, left_out, probe.mean, time.perf_counter() - start)
 
     @cached_property
     def _is_rough(self) -> bool:
         """Whether few tiles show already that samples do not tell their neighbours."""
-        probe = None if self._is_sound else self._probe(_LOOKED_AT)
+        probe = None if self._is_recording else self._probe(_LOOKED_AT)
         if probe is None:
-            return not self._is_sound
+            return not self._is_recording
         found = choose(probe.samples, _inside(self.grid.shape, self._counts, self._seen))
         return found.error > 2 * WELL_SAMPLED * probe.deviation
 
