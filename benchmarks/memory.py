@@ -82,7 +82,7 @@ def fitted(path: Path, kind: str, tiles: str, seconds: float) -> dict[str, Any]:
         problem = sinefield.problems.of(path, tiles=None if count is None else (count,) * axes)
         # Metrics of a part: those of all samples take as much memory, and far longer than the fit.
         some = replace(problem, measure=lambda field, count: problem.measure(field, min(count or MEASURED, MEASURED)))
-        solution = sinefield.solve(some, seconds=seconds)
+        solution = sinefield.solve(some, recipe="fast", seconds=seconds)
     grid = problem.constraints[0].domain
     assert isinstance(grid, sinefield.Grid)
     channels = Network.of(solution.field).out_features
