@@ -44,7 +44,8 @@ def speed(seconds: float, threads: int, *, trying: bool, size: int) -> float:
     picture = skimage.data.camera()[:: 512 // size, :: 512 // size]
     try:
         with patch("sinefield.threads.steps_are_alike", return_value=False) if not trying else nullcontext():
-            return sinefield.solve(sinefield.problems.image(picture.copy()), recipe="fast", seconds=seconds).speed.points
+            problem = sinefield.problems.image(picture.copy())
+            return sinefield.solve(problem, recipe="fast", seconds=seconds).speed.points
     finally:
         torch.set_num_threads(usual)
 
