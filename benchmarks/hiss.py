@@ -36,6 +36,7 @@ MADE = "made-up bursts"
 _LOWEST = 63.0  # Hz, the middle of the lowest third of an octave that is looked at
 _SILENT = 1.5 / 2**15  # of full scale: a step of 16 bits
 _STRETCH = 0.05  # seconds around a silent sample that are silent too
+_NOTHING = 1e-10  # of full scale: silence that is exact has no decibels
 _FAINT = 1e-6  # of the largest density of power, beyond which a recording has nothing
 
 
@@ -84,7 +85,8 @@ def heard(problem: Problem, solution: Solution, truth: NDArray[Any], rate: int) 
     found = np.asarray(problem.signal.sample(solution.field), dtype=np.float64)
     edges, quiet = thirds(truth, rate), silent(truth, rate)
     ratios = 10 * np.log10(powers(found, rate, edges) / powers(truth, rate, edges))
-    hiss = {"hiss": 20 * np.log10(np.sqrt((found[quiet] ** 2).mean()))} if quiet.any() else {}
+    level = np.sqrt((found[quiet] ** 2).mean()) if quiet.any() else np.nan
+    hiss = {"hiss": 20 * np.log10(max(level, _NOTHING))} if quiet.any() else {}
     middles = np.sqrt(edges[1:] * edges[:-1])
     return {
         "SNR": float(solution.metrics["snr"]),
