@@ -5,7 +5,7 @@ are relative, L2, at 2,000 other points. Rivals, each with the choices that its 
 process with a length for every feature and noise, of the greatest likelihood; kernel ridge regression by a search over
 lengths and penalties; a perceptron by L-BFGS. None of them has derivatives to ask for: theirs are central differences.
 
-    python benchmarks/regression.py            # three minutes
+    python benchmarks/regression.py            # eight minutes
     python benchmarks/regression.py --smoke    # seconds, to see that it runs
 """
 
