@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Set
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -172,6 +174,25 @@ def test_memory_is_used_again_and_given_back() -> None:
         fused.evaluate(field.chain(), points, {"laplacian"})
         gc.collect()
         assert workspace._idle == []
+
+
+def test_memory_is_given_back_in_the_middle_of_a_loan() -> None:
+    """Python may collect a loan that refers to itself while its own thread makes another one."""
+    sweep: Any = SimpleNamespace(nbytes=8)
+    found: list[Any] = []
+
+    def lend() -> None:
+        first = workspace.Loan("key", lambda: sweep)
+        with workspace._lock:
+            del first
+        found.append(workspace.Loan("key", lambda: None).sweep)  # type: ignore[arg-type, return-value]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workspace, "_idle", [])
+        thread = Thread(target=lend, daemon=True)
+        thread.start()
+        thread.join(20)
+        assert found == [sweep]
 
 
 PEAK = """

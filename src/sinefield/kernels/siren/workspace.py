@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -186,6 +187,7 @@ class Rows:
 
 
 _idle: list[tuple[object, Sweep, int]] = []  # with the number of the loan that each was given back from
+_returned: deque[tuple[object, Sweep, int]] = deque()  # given back, and not yet among those that lie idle
 _loans = itertools.count()
 _lock = Lock()
 
@@ -203,17 +205,32 @@ class Loan:
         self._key = key
         with _lock:
             self._number = next(_loans)
+            _put_by(self._number)
             position = next((k for k, (known, *_) in enumerate(_idle) if known == key), None)
             found = None if position is None else _idle.pop(position)[1]
         self.sweep: Any = make() if found is None else found
 
     def __del__(self) -> None:
-        """Give the sweep back; those that have been idle for long are freed, and the oldest where there are many."""
+        """Give the sweep back; those that have been idle for long are freed, and the oldest where there are many.
+
+        It may be called anywhere, as Python collects what refers to itself in the middle of anything: also by a thread
+        that holds the lock, so that nothing may wait for that here.
+        """
         if not hasattr(self, "sweep"):
             return
-        with _lock:
-            _idle[:] = [each for each in _idle if each[2] > self._number - REMEMBERED]
-            _idle.append((self._key, self.sweep, self._number))
-            total = sum(each.nbytes for _, each, _ in _idle)
-            while total > IDLE_BYTES:
-                total -= _idle.pop(0)[1].nbytes
+        _returned.append((self._key, self.sweep, self._number))
+        if _lock.acquire(blocking=False):
+            try:
+                _put_by(self._number)
+            finally:
+                _lock.release()
+
+
+def _put_by(number: int) -> None:
+    """Put what was given back by the loan of a number among what lies idle, by a thread that holds the lock."""
+    while _returned:
+        _idle.append(_returned.popleft())
+    _idle[:] = [each for each in _idle if each[2] > number - REMEMBERED]
+    total = sum(each.nbytes for _, each, _ in _idle)
+    while total > IDLE_BYTES:
+        total -= _idle.pop(0)[1].nbytes
