@@ -154,6 +154,22 @@ def test_unknown_samples_are_predicted_by_the_others() -> None:
     assert torch.allclose(solution.field(points).double(), plane(points), atol=2e-3)
 
 
+def cut_out() -> NDArray[np.uint8]:
+    """Return a smooth picture of 180² in a disc, whose alpha has an edge that no tile known everywhere has."""
+    y, x = np.mgrid[:180, :180]
+    alpha = np.where(np.hypot(x - 90, y - 90) < 70, 255, 0)
+    colours = [100 * np.sin(0.1 * x + 0.07 * y + k) + 128 for k in range(3)]
+    picture: NDArray[np.uint8] = np.stack([*(each * (alpha > 0) for each in colours), alpha], -1).astype(np.uint8)
+    return picture
+
+
+def test_what_the_tiles_with_holes_know_is_looked_at_too() -> None:
+    problem = problems.image(cut_out())
+    assert problem.solved is not None
+    assert not problem.solved.is_sure
+    assert solve(problem, recipe="solved").metrics["psnr"] > 80
+
+
 def test_a_signal_without_a_part_that_is_known_is_trained() -> None:
     samples = sampled(plane, (40, 40))
     samples[::3, ::4] = math.nan

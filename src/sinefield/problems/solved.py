@@ -36,6 +36,7 @@ SMALL: Final = 2**22
 """The numbers of a field that is solved for where nobody asked for it, if it takes more than two for each sample."""
 
 _LOOKED_AT, _PROBED = 48, 256  # tiles that show whether samples tell their neighbours, and by which sines are chosen
+_HOLED = 24  # tiles with unknown samples that are looked at: each takes a dense matrix
 _FIDELITY = 1e4  # of recordings: samples are met 40 dB closer than they are predicted
 _TOGETHER = 256  # tiles that are solved together
 _LEAST_NOISE = 1e-10  # where unknown samples take the product of axes apart: rounding must not decide
@@ -127,9 +128,11 @@ class SolvedSamples:
             return None
         value, judged = probe.samples, _inside(self.grid.shape, self._counts, self._seen)
         found = choose(value, judged, fidelity=_FIDELITY if self._is_recording else 0.0)
-        if found.error > WELL_SAMPLED * probe.deviation:
+        error = max(found.error, probe.missed(found))
+        if error > WELL_SAMPLED * probe.deviation:
             found = choose(value, judged, *(BROAD if self._is_recording else ROUGH))
-        left_out = found.error / probe.deviation if probe.deviation else 0.0
+            error = max(found.error, probe.missed(found))
+        left_out = error / probe.deviation if probe.deviation else 0.0
         return _Chosen(found, left_out, probe.mean, time.perf_counter() - start)
 
     @cached_property
@@ -139,18 +142,20 @@ class SolvedSamples:
         if probe is None:
             return not self._is_recording
         found = choose(probe.samples, _inside(self.grid.shape, self._counts, self._seen))
-        return found.error > 2 * WELL_SAMPLED * probe.deviation
+        return max(found.error, probe.missed(found)) > 2 * WELL_SAMPLED * probe.deviation
 
     def _probe(self, count: int) -> _Probe | None:
-        """Return what some tiles see that are known everywhere, spread over the signal; None: there are none."""
+        """Return what some tiles see, spread over the signal; None: none of them is known everywhere."""
         tiles = math.prod(self._counts)
         value, known = self._samples(torch.linspace(0, tiles - 1, min(tiles, count)).round().long().unique())
-        value = value[known.flatten(1).all(1)]
-        if not len(value):
+        whole = known.flatten(1).all(1)
+        if not whole.any():
             return None
-        mean = value.flatten(0, -2).mean(0)
-        value = value - mean
-        return _Probe(value, mean, float(value.square().mean().sqrt()))
+        mean = (value * known).flatten(0, -2).sum(0) / known.flatten(0, -2).sum(0)
+        value = torch.where(known, value - mean, 0.0)
+        deviation = math.sqrt(float(value.square().sum()) / float(known.sum()))
+        holed = (~whole & known.flatten(1).any(1)).nonzero()[:, 0][:_HOLED]
+        return _Probe(value[whole], value[holed], known[holed], mean, deviation)
 
     def _field(self, chosen: _Chosen) -> TiledSiren:
         """Return the field."""
@@ -221,14 +226,29 @@ class _Probe:
     """What some tiles see.
 
     Args:
-        samples: without their mean, ``(tiles, n_1, …, n_d, c)``.
+        samples: of tiles that are known everywhere, without their mean, ``(tiles, n_1, …, n_d, c)``.
+        holed: the same of some that are not, 0 where they are not known.
+        known: where those are.
         mean: ``(c,)``.
         deviation: of the samples.
     """
 
     samples: Tensor
+    holed: Tensor
+    known: Tensor
     mean: Tensor
     deviation: float
+
+    def missed(self, choice: Choice) -> float:
+        """Return how far the field is from what is known of tiles with holes, by which nothing was chosen."""
+        if not len(self.holed):
+            return 0.0
+        system, noise = choice.system(choice.usual)
+        squares = 0.0
+        for value, known in zip(self.holed, self.known, strict=True):
+            solved = _solve_where_known(system, noise, value, known)
+            squares += float((max(noise, _LEAST_NOISE) * solved).square().sum())
+        return math.sqrt(squares / float(self.known.sum()))
 
 
 @final
