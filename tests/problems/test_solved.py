@@ -163,6 +163,27 @@ def cut_out() -> NDArray[np.uint8]:
     return picture
 
 
+def lettered() -> NDArray[np.uint8]:
+    """Return a smooth picture of 240² with a few letters' strokes on it."""
+    y, x = np.mgrid[:240, :240]
+    picture = (100 * np.sin(0.02 * x + 0.01 * y) + 128).astype(np.uint8)
+    picture[110:122, 110:140:5] = 255
+    return picture
+
+
+def test_few_edges_on_a_smooth_ground_are_trained() -> None:
+    problem = problems.image(lettered())
+    assert problem.solved is not None
+    assert not problem.solved.is_sure
+
+
+def test_nothing_runs_wild_between_the_border_and_the_outermost_samples() -> None:
+    solution = solve(problems.image(lettered()), recipe="solved")
+    finer = solution.render((960, 960))
+    assert finer.min() > -20
+    assert finer.max() < 300
+
+
 def test_what_the_tiles_with_holes_know_is_looked_at_too() -> None:
     problem = problems.image(cut_out())
     assert problem.solved is not None

@@ -35,6 +35,10 @@ WELL_SAMPLED: Final = 0.03
 SMALL: Final = 2**22
 """The numbers of a field that is solved for where nobody asked for it, if it takes more than two for each sample."""
 
+WORST: Final = 0.12
+"""The same of the tile that is predicted worst: letters on a smooth ground are few, and would be blurred."""
+
+_ALL = 4096  # tiles that are looked at for the worst
 _LOOKED_AT, _PROBED = 48, 256  # tiles that show whether samples tell their neighbours, and by which sines are chosen
 _HOLED = 24  # tiles with unknown samples that are looked at: each takes a dense matrix
 _FIDELITY = 1e4  # of recordings: samples are met 40 dB closer than they are predicted
@@ -61,7 +65,20 @@ class SolvedSamples:
         found = self._chosen
         if found is None or self._numbers(found) > max(SMALL, 2 * self.grid.size * len(found.mean)):
             return False
-        return self._is_recording or found.left_out <= WELL_SAMPLED
+        return self._is_recording or (found.left_out <= WELL_SAMPLED and self._worst(found) <= WORST)
+
+    def _worst(self, chosen: _Chosen) -> float:
+        """Return the error of the tile whose left-out samples are worst predicted, over the deviation of the signal."""
+        count, worst = math.prod(self._counts), 0.0
+        for tiles in torch.linspace(0, count - 1, min(count, _ALL)).round().long().unique().split(_TOGETHER):
+            value, known = self._samples(tiles)
+            whole = known.flatten(1).all(1)
+            if whole.any():
+                errors = chosen.choice.trial.errors(
+                    value[whole] - chosen.mean, torch.ones(self._seen, dtype=torch.bool)
+                )
+                worst = max(worst, float(errors.min(1).values.max()))
+        return math.sqrt(worst) / chosen.deviation if chosen.deviation else 0.0
 
     @property
     def _is_recording(self) -> bool:
@@ -126,14 +143,14 @@ class SolvedSamples:
         probe = self._probe(_PROBED)
         if probe is None:
             return None
-        value, judged = probe.samples, _inside(self.grid.shape, self._counts, self._seen)
+        value, judged = probe.samples, torch.ones(self._seen, dtype=torch.bool)
         found = choose(value, judged, fidelity=_FIDELITY if self._is_recording else 0.0)
         error = max(found.error, probe.missed(found))
         if error > WELL_SAMPLED * probe.deviation:
             found = choose(value, judged, *(BROAD if self._is_recording else ROUGH))
             error = max(found.error, probe.missed(found))
         left_out = error / probe.deviation if probe.deviation else 0.0
-        return _Chosen(found, left_out, probe.mean, time.perf_counter() - start)
+        return _Chosen(found, left_out, probe.mean, probe.deviation, time.perf_counter() - start)
 
     @cached_property
     def _is_rough(self) -> bool:
@@ -141,7 +158,7 @@ class SolvedSamples:
         probe = None if self._is_recording else self._probe(_LOOKED_AT)
         if probe is None:
             return not self._is_recording
-        found = choose(probe.samples, _inside(self.grid.shape, self._counts, self._seen))
+        found = choose(probe.samples, torch.ones(self._seen, dtype=torch.bool))
         return max(found.error, probe.missed(found)) > 2 * WELL_SAMPLED * probe.deviation
 
     def _probe(self, count: int) -> _Probe | None:
@@ -194,7 +211,7 @@ class SolvedSamples:
         """Return weights ``(tiles, c, features)`` and biases ``(tiles, c)``."""
         value, known = self._samples(tiles)
         value = torch.where(known, value - chosen.mean, 0.0)
-        choice, judged = chosen.choice, _inside(self.grid.shape, self._counts, self._seen)
+        choice, judged = chosen.choice, torch.ones(self._seen, dtype=torch.bool)
         whole = known.flatten(1).all(1)
         numbers = torch.where(whole, choice.of_tiles(choice.trial.errors(value, judged)), choice.usual)
         found = torch.empty(0)
@@ -260,12 +277,14 @@ class _Chosen:
         choice: its sines, and how much of each is expected.
         left_out: the error of samples left out, over the deviation of the signal.
         mean: of the samples, ``(c,)``.
+        deviation: of the samples.
         seconds: that it took to choose.
     """
 
     choice: Choice
     left_out: float
     mean: Tensor
+    deviation: float
     seconds: float
 
 
@@ -277,16 +296,6 @@ def _half(waves: Tensor) -> Tensor:
     """Return of frequencies ``(m_1, …, m_d, d)`` those after 0, in the middle: the others are their opposites."""
     flat = waves.flatten(0, -2)
     return flat[len(flat) // 2 + 1 :]
-
-
-def _inside(shape: Sequence[int], counts: Sequence[int], seen: Sequence[int]) -> Tensor:
-    """Return which of the samples that a tile sees lie within it and not in the overlaps, ``(n_1, …, n_d)``."""
-    axes = [
-        (torch.arange(each) - (each - 1) / 2).abs() <= max(size / count, 1.0) / 2
-        for size, count, each in zip(shape, counts, seen, strict=True)
-    ]
-    grids = torch.meshgrid(*axes, indexing="ij")
-    return torch.stack(grids).all(0)
 
 
 def _places(tiles: Tensor, counts: Sequence[int]) -> list[Tensor]:
