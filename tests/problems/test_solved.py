@@ -166,7 +166,7 @@ def cut_out() -> NDArray[np.uint8]:
 def lettered() -> NDArray[np.uint8]:
     """Return a smooth picture of 240² with a few letters' strokes on it."""
     y, x = np.mgrid[:240, :240]
-    picture = (100 * np.sin(0.02 * x + 0.01 * y) + 128).astype(np.uint8)
+    picture: NDArray[np.uint8] = (100 * np.sin(0.02 * x + 0.01 * y) + 128).astype(np.uint8)
     picture[110:122, 110:140:5] = 255
     return picture
 
