@@ -96,18 +96,19 @@ def test_training_lowers_the_error(method: str) -> None:
     assert losses[-1] < losses[0] or len(losses) == 1
 
 
-def test_nine_in_ten_errors_at_unknown_pixels_are_within_the_spread() -> None:
-    prior = prior_of(forward())
+@pytest.mark.parametrize("method", ["forward", "shifted", "meta"])
+def test_nine_in_ten_errors_at_unknown_pixels_are_within_the_spread_however_many_are_known(method: str) -> None:
+    """Of other masks than those of the calibration; 12 lies between two numbers that it is done at."""
+    prior = prior_of(forward() if method == "forward" else trained(method))
     held, _ = split(blobs())
-    calibrate(prior, held)
-    masks = priors.random_masks(len(held), 49, 10, torch.Generator().manual_seed(0))
-    values, spread = prior.complete(priors.context_of(held, masks))
-    within = ((values - held).abs() <= spread)[masks == 0].float().mean()
-    assert float(within) == pytest.approx(0.9, abs=0.02)
+    for known in (4, 12, 32):
+        masks = priors.random_masks(len(held), 49, known, torch.Generator().manual_seed(5))
+        values, spread = prior.complete(priors.context_of(held, masks))
+        within = ((values - held).abs() <= spread)[masks == 0].float().mean()
+        assert float(within) == pytest.approx(0.9, abs=0.06)
 
 
-def test_spreads_hold_nine_in_ten_errors_of_few_known_pixels_and_of_many_and_are_no_wider() -> None:
-    """Of a network that says one size for all: the law of the number of known pixels makes up for it."""
+def test_spreads_are_no_wider_than_errors_ask_for_where_a_network_says_one_size_for_all() -> None:
     shapes = blobs(300, side=8)
     noise = np.random.default_rng(1).normal(0, 0.02, shapes.values.shape)
     pictures = image_sets.read((shapes.values + noise).astype(np.float32))
@@ -120,9 +121,20 @@ def test_spreads_hold_nine_in_ten_errors_of_few_known_pixels_and_of_many_and_are
         masks = priors.random_masks(len(held), 64, known, torch.Generator().manual_seed(5))
         values, spread = prior.complete(priors.context_of(held, masks))
         errors = (values - held).abs()[masks == 0]
-        assert float((errors <= spread[masks == 0]).float().mean()) == pytest.approx(0.9, abs=0.07)
+        assert float((errors <= spread[masks == 0]).float().mean()) == pytest.approx(0.9, abs=0.05)
         assert float(spread.min()) > 0
         assert float(spread[masks == 0].mean()) < 5 * float(errors.mean())
+
+
+def test_between_two_numbers_of_known_pixels_the_factor_of_the_spread_is_their_geometric_mean() -> None:
+    prior = copy.deepcopy(prior_of(forward()))
+    prior.calibration.copy_(torch.tensor([1.0, 2.0, 8.0, 4.0, 4.0, 9.0]))
+    known = torch.tensor([0.0, 1.0, 2.0, 2.0 * 2**0.5, 4.0, 32.0, 49.0])
+    expected = torch.tensor([1.0, 1.0, 2.0, 4.0, 8.0, 9.0, 9.0])
+    torch.testing.assert_close(prior.spread_factor(known), expected)
+    latent = prior.encode(contexts()[1][:1])[0]
+    few, all_ = (prior.at(latent, count).spread(prior.points) for count in (2, None))
+    torch.testing.assert_close(all_, 4.5 * few)
 
 
 def test_the_terms_are_errors_sizes_latents_and_weights() -> None:

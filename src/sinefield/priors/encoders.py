@@ -158,7 +158,6 @@ class GuessEncoder(nn.Module):
 
     reading: Tensor
     centre: Tensor
-    size_law: Tensor
 
     def __init__(self, points: Tensor, channels: int, latent: int, width: int, depth: int, components: int = 1) -> None:
         super().__init__()
@@ -183,7 +182,6 @@ class GuessEncoder(nn.Module):
             self.sizes.bias[0] = 1.0
         self.register_buffer("reading", torch.eye(latent - spreads, size))
         self.register_buffer("centre", torch.zeros(size))
-        self.register_buffer("size_law", torch.zeros(2))
 
     def forward(self, contexts: Tensor) -> Tensor:
         """Return latents of contexts."""
@@ -194,9 +192,7 @@ class GuessEncoder(nn.Module):
         hidden = self.norm(hidden)
         mask = contexts[:, -self.pixels :]
         picture = guess + (1 - mask.repeat_interleave(self.channels, dim=1)) * self.more(hidden)
-        known = mask.sum(1, keepdim=True).clamp(min=1)
-        sizes = self.sizes(hidden) * torch.exp(self.size_law[0] * known.log() + self.size_law[1]).clamp(0.25, 4.0)
-        return torch.cat([(picture - self.centre) @ self.reading.mT, sizes], dim=1)
+        return torch.cat([(picture - self.centre) @ self.reading.mT, self.sizes(hidden)], dim=1)
 
 
 SPREADS: Final = 128

@@ -151,7 +151,7 @@ class LastLayer(Generator):
         self.register_buffer("centre", torch.zeros(size))
         # In tenths: a step of an axis at the rate of a network's weights would be as long as the shorter axes.
         self.turns = nn.Parameter(torch.zeros(len(self.axes) + 1, size)) if learnt else None
-        self.sizes = nn.Linear(spreads, size, bias=False)  # so that a factor of the latent's is one of the sizes
+        self.sizes = nn.Linear(spreads, size, bias=False)
         nn.init.normal_(self.sizes.weight, std=0.02)
         nn.init.constant_(self.sizes.weight[:, 0], 0.2)
 

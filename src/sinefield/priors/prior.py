@@ -130,9 +130,9 @@ class Prior(nn.Module):
                 f"a prior of {width} x {height} pictures has no {in_features} inputs, {out_features} outputs"
             )
         size = pixels * channels
-        if not 1 <= size <= VALUES or not 4 <= latent <= 4096 or encoder_features > 8192:
+        if pixels < 4 or not 1 <= size <= VALUES or not 4 <= latent <= 4096 or encoder_features > 8192:
             raise ValueError(
-                f"a prior is of pictures of at most {VALUES} values, and has a latent of 4 to 4096 numbers"
+                f"a prior is of pictures of 4 pixels to {VALUES} values, and has a latent of 4 to 4096 numbers"
             )
         if not 1 <= components * size**2 <= DENSE:
             raise ValueError(f"a prior of pictures of {size} values has no mixture of {components} components")
@@ -175,7 +175,7 @@ class Prior(nn.Module):
         )
         self.register_buffer("latent_mean", torch.zeros(latent))
         self.register_buffer("latent_factor", torch.eye(latent))
-        self.register_buffer("calibration", torch.tensor([2.0]))
+        self.register_buffer("calibration", torch.full((len(calibrated_counts(pixels)),), 2.0))
 
     @property
     def lattice(self) -> Lattice:
@@ -230,20 +230,36 @@ class Prior(nn.Module):
         They are what the fields of :meth:`found` give at the pixels.
         """
         means, sizes = self.values(self.encode(contexts)).split(self.channels, dim=-1)
-        return means, sizes * self.calibration
+        known = contexts[:, -self.pixels :].sum(1)
+        return means, sizes * self.spread_factor(known)[:, None, None]
+
+    def spread_factor(self, known: Tensor) -> Tensor:
+        """Return how many times the size of errors holds nine in ten, by the numbers ``(n,)`` of known pixels.
+
+        Between the :func:`calibrated_counts` its logarithm is linear in that of the number.
+        """
+        place = known.clamp(min=1).log2().clamp(max=len(self.calibration) - 1)
+        below = place.floor().long().clamp(max=len(self.calibration) - 2)
+        logs = self.calibration.log()
+        return torch.lerp(logs[below], logs[below + 1], place - below).exp()
 
     @torch.no_grad()
     def found(self, context: Tensor) -> Completion:
         """Return the field of one context ``(in_features,)``, and that of its spread."""
         latent = self.encode(context.unsqueeze(0))
-        return self.at(latent[0])
+        return self.at(latent[0], int(context[-self.pixels :].sum()))
 
     @torch.no_grad()
-    def at(self, latent: Tensor) -> Completion:
-        """Return the field of a latent ``(k,)``, and that of its spread."""
+    def at(self, latent: Tensor, known: int | None = None) -> Completion:
+        """Return the field of a latent ``(k,)``, and that of its spread.
+
+        Args:
+            latent: z.
+            known: of how many known pixels it is, which the spread depends on; None: of all.
+        """
         both = self.generator.field(latent)
         first, second = (self._outputs(both, part) for part in (0, 1))
-        factor = self.calibration
+        factor = self.spread_factor(torch.tensor([float(known or self.pixels)]))
         last = list(dict(second.named_parameters()).values())[-2:]
         for each in last:
             each.mul_(factor)
@@ -320,6 +336,15 @@ def _generator_of(method: str, member: Siren, latent: int, pixels: int, spreads:
         case "shifted":
             return Shifts(member, latent)
     return LastLayer(member, latent, pixels, spreads, learnt=method == "meta")
+
+
+def calibrated_counts(pixels: int) -> list[int]:
+    """Return the numbers of known pixels that the spread is calibrated at: the powers of two, where there are more.
+
+    >>> calibrated_counts(9), len(calibrated_counts(784))
+    ([1, 2, 4, 8], 10)
+    """
+    return [2**k for k in range(math.ceil(math.log2(pixels)))]
 
 
 def points_of(height: int, width: int) -> Tensor:

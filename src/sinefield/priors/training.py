@@ -10,13 +10,11 @@ the context.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, cast, final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +25,7 @@ from sinefield.io.source import Source
 from sinefield.jet_views import Derivatives
 from sinefield.priors.contexts import Contexts, context_of, known_counts, random_masks
 from sinefield.priors.encoders import GuessEncoder
-from sinefield.priors.prior import Prior, settings_of
+from sinefield.priors.prior import Prior, calibrated_counts, settings_of
 from sinefield.problem import Problem
 from sinefield.recipe import Recipe
 from sinefield.sampler import CONTINUOUS_PASS
@@ -249,31 +247,20 @@ def damp(prior: Prior, pictures: Tensor) -> None:
 
 @torch.no_grad()
 def calibrate(prior: Prior, pictures: Tensor) -> None:
-    """Find the factor of the size of errors that holds nine in ten of those on pictures ``(n, pixels, c)``.
+    """Find the factors of the size of errors that hold nine in ten of those on pictures ``(n, pixels, c)``.
 
-    Contexts have 10, 50 and 200 known pixels, or as many as there are; errors at known pixels do not count. Where there
-    is a guess, the factor is a power of the number of known pixels, too.
+    Each number of known pixels has its own, see :func:`~sinefield.priors.prior.calibrated_counts`: errors fall faster
+    with it than any one law tells. Those at known pixels do not count.
     """
     prior.calibration.fill_(1.0)
-    counts = known_counts(prior.pixels)
-    encoder = prior.encoder
-    if isinstance(encoder, GuessEncoder):
-        encoder.size_law.zero_()
-        factors = [math.log(_quantile(each)) for each in _ratios(prior, pictures)]
-        slope = np.polyfit(np.log(counts), factors, 1)[0] if len(counts) > 1 else 0.0
-        encoder.size_law.copy_(torch.tensor([slope, float(np.mean(factors) - slope * np.log(counts).mean())]))
-    prior.calibration.fill_(_quantile(torch.cat(_ratios(prior, pictures))))
-
-
-def _ratios(prior: Prior, pictures: Tensor) -> list[Tensor]:
-    """Return the ratios of errors and their sizes at unknown pixels, for each number of known ones."""
     generator = torch.Generator().manual_seed(0)
-    ratios = []
-    for known in known_counts(prior.pixels):
+    factors = []
+    for known in calibrated_counts(prior.pixels):
         mask = random_masks(len(pictures), prior.pixels, known, generator, _few(len(pictures)))
         means, sizes = prior.complete(context_of(pictures, mask))
-        ratios.append(((means - pictures).abs() / sizes.clamp(min=1e-6))[mask == 0].flatten())
-    return ratios
+        ratios = (means - pictures).abs() / sizes.clamp(min=1e-6)
+        factors.append(_quantile(ratios[mask == 0].flatten()))
+    prior.calibration.copy_(torch.tensor(factors))
 
 
 def _quantile(ratios: Tensor) -> float:
