@@ -61,7 +61,15 @@ from sinefield.solve import solve
 DATA = Path("/usr/share/datasets/fashion-mnist")
 FEW = 100  # pictures of the slow methods
 CLOSED = 2000  # pictures of those in closed form
-METHODS = ("forward", "hypernetwork", "modulated", "shifted", "meta")
+METHODS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "forward": ("forward", {}),
+    "hypernetwork": ("hypernetwork", {}),
+    "modulated": ("modulated", {}),
+    "shifted": ("shifted", {}),
+    "auto-decoder": ("modulated", {"encoder": "table"}),
+    "meta": ("meta", {}),
+}
+"""Names of what is trained, its methods and their settings."""
 PREPARED = 0.3  # of the seconds of forward, which closed forms take before and after it is trained
 
 Row = dict[str, Any]
@@ -274,11 +282,11 @@ class PublishedPrior(nn.Module):
         return x.squeeze(2), codes, size
 
 
-def published(task: Task, seconds: float, batch: int, seed: int) -> Row:
-    """Return the errors of the published recipe after so many seconds, Adam at 5e-5."""
+def published(task: Task, seconds: float, batch: int, seed: int, rate: float = 5e-5) -> Row:
+    """Return the errors of the published recipe after so many seconds of Adam."""
     torch.manual_seed(seed)
     model = PublishedPrior(points_of(*task.shape))
-    solver = torch.optim.Adam(model.parameters(), 5e-5)
+    solver = torch.optim.Adam(model.parameters(), rate)
     generator = torch.Generator().manual_seed(seed)
     course = Course(task, seconds)
     start, steps = time.perf_counter(), 0
@@ -305,9 +313,10 @@ def published(task: Task, seconds: float, batch: int, seed: int) -> Row:
 
 
 def ours(
-    task: Task, pictures: image_sets.PictureSet, method: str, seconds: float, *, seed: int, keep: Path | None
+    task: Task, pictures: image_sets.PictureSet, name: str, seconds: float, *, seed: int, keep: Path | None
 ) -> Row:
-    """Return the errors of a prior trained for so many seconds, and what its spread holds."""
+    """Return the errors of a prior of :data:`METHODS` trained for so many seconds, and what its spread holds."""
+    method, settings = METHODS[name]
     course = Course(task, seconds)
     start = time.perf_counter()
 
@@ -318,11 +327,11 @@ def ours(
         course.see(trained, lambda contexts: prior.complete(contexts)[0])
 
     own = (1 - PREPARED) * seconds if method == "forward" else seconds
-    solution = priors.train(pictures, method, seconds=own, seed=seed, observe=see)
+    solution = priors.train(pictures, method, settings=settings, seconds=own, seed=seed, observe=see)
     trained = time.perf_counter() - start - course.took
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
-        solution.save(keep / f"{method}.safetensors")
+        solution.save(keep / f"{name}.safetensors")
     prior = solution.field
     assert isinstance(prior, Prior)
     found = measured(prior, task)
@@ -429,10 +438,8 @@ def main() -> None:
         draw(task, chosen.keep / "forward.safetensors", chosen.figure)
         return
 
-    def trained(method: str) -> Callable[[], Row]:
-        return lambda: over_seeds(
-            [ours(task, pictures, method, seconds, seed=seed, keep=chosen.keep) for seed in seeds]
-        )
+    def trained(name: str) -> Callable[[], Row]:
+        return lambda: over_seeds([ours(task, pictures, name, seconds, seed=seed, keep=chosen.keep) for seed in seeds])
 
     methods: dict[str, Callable[[], Row]] = {
         "training mean": lambda: training_mean(task),

@@ -1,4 +1,4 @@
-"""Many pictures as fields, thousands at once: a shared first layer of sines, and a last layer of its own for each.
+"""Many signals as fields, thousands at once: a shared first layer of sines, and a last layer of its own for each.
 
 The fields of pictures of one size share the layer sin(ω₀ (W x + b)), the *start*, which a seed decides. Only the last,
 affine layer is the picture's own:
@@ -13,6 +13,9 @@ Frequencies ω₀ w fill the square up to the samples' own limit π/h evenly, in
 own first layer, U(−1/2, 1/2) times ω₀ = 2π/h, by a scrambled Sobol sequence in place of independent draws, which meets
 a picture as well with fewer of them. There are :data:`FEATURES` times as many as samples, so that every picture can be
 met; among the fields that meet it, the scales s_j = (1 + (|ω₀ w_j|/6)²)^(−5/4) choose a smooth one.
+
+Those of short recordings are of such a form, too; their frequencies are those of a Fourier series, which needs no
+matrix: see :mod:`sinefield.short_sounds`.
 
 Source: Rahimi and Recht, "Random features for large-scale kernel machines", NeurIPS 2007, section 3; for the
 sequence, Yang et al., "Quasi-Monte Carlo feature maps for shift-invariant kernels", ICML 2014, section 3.
@@ -31,13 +34,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sinefield import __version__, checkpoint, problems
+from sinefield import __version__, checkpoint, kinds, problems, short_sounds
 from sinefield.domains import Grid
 from sinefield.fields import Siren
 from sinefield.fields.functional import Batched
+from sinefield.io import audio as recordings
 from sinefield.io import image as pictures
 from sinefield.io.source import Source
+from sinefield.short_sounds import HarmonicStart
+from sinefield.signals.audio import AudioSignal
 from sinefield.signals.image import ImageSignal
+from sinefield.signals.lattice import Lattice
 from sinefield.signals.signal import Signal
 from sinefield.solve import solve
 
@@ -54,7 +61,10 @@ _SMOOTHNESS, _KNEE = 2.5, 6.0  # the power by which features of higher frequenci
 _RIDGE = 1e-6  # of the mean of the diagonal of H Hᵀ: 60 dB and more are met, and rounding does not grow
 
 RECIPE: Final = {"name": "many", "features": FEATURES, "ridge": _RIDGE, "smoothness": _SMOOTHNESS}
-"""What is stored of how such fields are found."""
+"""What is stored of how fields of pictures are found."""
+
+SOUND_RECIPE: Final = {"name": "many", "period": short_sounds.PERIOD}
+"""What is stored of how fields of recordings are found."""
 
 
 @final
@@ -84,7 +94,7 @@ class Fitted:
             path,
             self.field,
             signal=None if self.signal is None else self.signal.to_json(),
-            problem="image",
+            problem="image" if self.signal is None else self.signal.kind,
             source=None if self.source is None else self.source.to_json(),
             recipe=self.recipe,
             metrics=self.metrics,
@@ -93,8 +103,8 @@ class Fitted:
         )
 
     def render(self, size: tuple[int, ...] | None = None, **options: Any) -> NDArray[np.float32]:
-        """Return the picture sampled from the field at any resolution; see the signal's own ``sample``."""
-        assert self.signal is not None, "pictures are signals"
+        """Return the signal sampled from the field at any resolution; see its own ``sample``."""
+        assert self.signal is not None, "pictures and recordings are signals"
         return self.signal.sample(self.field, size, **options)
 
 
@@ -175,25 +185,28 @@ class SharedStart:
 def fit_many(
     sources: Iterable[str | Path | NDArray[Any] | Tensor],
     *,
+    rate: int | None = None,
     seed: int = 0,
     shared: bool = True,
     together: int = TOGETHER,
     observe: Callable[[int, Fitted], None] | None = None,
 ) -> list[Fitted]:
-    """Return fields of pictures, in their order: thousands in one batched chain.
+    """Return fields of pictures or recordings, in their order: thousands in one batched chain.
 
-    Pictures of one size, with samples at the same places, are fitted together; see this module. Those of more than
-    :data:`LARGEST` samples are fitted one by one, as :func:`sinefield.solve` does.
+    Pictures of one size, with samples at the same places, are fitted together, see this module, and recordings of one
+    length. Pictures of more than :data:`LARGEST` samples, and recordings of more than
+    :data:`sinefield.short_sounds.LONGEST` or with gaps, are fitted one by one, as :func:`sinefield.solve` does.
 
     Args:
-        sources: files or arrays; see :func:`sinefield.io.image.read`.
+        sources: files or arrays; see :func:`sinefield.io.image.read` and :func:`sinefield.io.audio.read`.
+        rate: samples a second: arrays are recordings; None: they are pictures.
         seed: of the start that all share.
         shared: whether they share one start; otherwise the first has this seed, and the others those that follow.
         together: how many are fitted together at most.
         observe: called with the number of each picture and its field, as soon as it is found.
 
     Raises:
-        ValueError: a source is no picture.
+        ValueError: a source is neither.
         FileNotFoundError: there is no such file.
 
     >>> waves = [np.sin(np.arange(64.0).reshape(8, 8) * k) for k in (0.1, 0.2)]
@@ -201,7 +214,7 @@ def fit_many(
     [True, True]
     """
     found: dict[int, Fitted] = {}
-    for number, each in fit_as_read(enumerate(sources), seed=seed, shared=shared, together=together):
+    for number, each in fit_as_read(enumerate(sources), rate=rate, seed=seed, shared=shared, together=together):
         found[number] = each
         if observe is not None:
             observe(number, each)
@@ -211,25 +224,27 @@ def fit_many(
 def fit_as_read(
     numbered: Iterable[tuple[int, str | Path | NDArray[Any] | Tensor]],
     *,
+    rate: int | None = None,
     seed: int = 0,
     shared: bool = True,
     together: int = TOGETHER,
     failed: Callable[[int, Exception], None] | None = None,
 ) -> Iterator[tuple[int, Fitted]]:
-    """Yield fields of pictures as they are found, with their numbers; only those that wait for others are in memory.
+    """Yield fields of signals as they are found, with their numbers; only those that wait for others are in memory.
 
     Args:
         numbered: sources with their numbers, read one by one.
-        seed: as for :func:`fit_many`, as are the next two.
+        rate: as for :func:`fit_many`, as are the next three.
+        seed: of the start that all share.
         shared: whether they share one start.
         together: how many are fitted together at most.
-        failed: called with the number of a source that is no picture, and with why; None: that is raised.
+        failed: called with the number of a source that cannot be fitted, and with why; None: that is raised.
 
     Raises:
-        ValueError: a source is no picture.
+        ValueError: a source cannot be fitted.
         OSError: a source cannot be read.
     """
-    starts: dict[_Size, SharedStart] = {}
+    starts: dict[_Size, SharedStart | HarmonicStart] = {}
     waiting: dict[_Size, list[_Waiting]] = {}
 
     def fit_all(size: _Size) -> Iterator[tuple[int, Fitted]]:
@@ -242,16 +257,15 @@ def fit_as_read(
 
     for number, source in numbered:
         try:
-            picture = pictures.read(source)
+            each = _read(number, source, rate)
         except (ValueError, OSError) as error:
             if failed is None:
                 raise
             failed(number, error)
             continue
-        if math.prod(picture.values.shape[:2]) > LARGEST:
-            yield number, _fit_alone(source, seed if shared else seed + number)
+        if each is None:
+            yield number, _fit_alone(source, rate, seed if shared else seed + number)
             continue
-        each = _Waiting.of(number, source, picture)
         waiting.setdefault(each.size, []).append(each)
         if len(waiting[each.size]) >= together:
             yield from fit_all(each.size)
@@ -259,33 +273,52 @@ def fit_as_read(
         yield from fit_all(size)
 
 
-def _fit_together(start: SharedStart, members: Sequence[_Waiting]) -> Iterator[tuple[int, Fitted]]:
+def _fit_together(start: SharedStart | HarmonicStart, members: Sequence[_Waiting]) -> Iterator[tuple[int, Fitted]]:
     samples = torch.stack([each.samples for each in members])
     fields = start.fit(samples)
     reached = start.psnr(fields, samples).tolist()
+    recipe = RECIPE if isinstance(start, SharedStart) else SOUND_RECIPE
     for place, (each, psnr) in enumerate(zip(members, reached, strict=True)):
         field = fields.member_at(place).eval()
-        yield each.number, Fitted(field, each.signal, {"psnr": psnr}, RECIPE, start.seed, each.source)
+        yield each.number, Fitted(field, each.signal, {"psnr": psnr}, recipe, start.seed, each.source)
 
 
-def _fit_alone(source: str | Path | NDArray[Any] | Tensor, seed: int) -> Fitted:
-    solution = solve(problems.image(source), seed=seed)
+def _is_recording(source: str | Path | NDArray[Any] | Tensor, rate: int | None) -> bool:
+    return kinds.kind_of(source) == "audio" if isinstance(source, str | Path) else rate is not None
+
+
+def _fit_alone(source: str | Path | NDArray[Any] | Tensor, rate: int | None, seed: int) -> Fitted:
+    if _is_recording(source, rate):
+        solution = solve(problems.audio(source, rate=rate), seed=seed)
+    else:
+        solution = solve(problems.image(source), seed=seed)
     told = Source.of(source) if isinstance(source, str | Path) else None
     signal = solution.problem.signal
     return Fitted(solution.field, signal, solution.metrics, solution.recipe.to_json(), seed, told)
 
 
-_Size = tuple[tuple[int, ...], int, bytes]
-"""Rows and columns, channels, and which samples are known."""
+_Size = tuple[str, tuple[int, ...], int, bytes]
+"""The kind, the shape of the lattice, channels, and which samples are known."""
+
+
+def _read(number: int, source: str | Path | NDArray[Any] | Tensor, rate: int | None) -> _Waiting | None:
+    """Return a signal that waits for others of its size; None: it is fitted alone."""
+    if _is_recording(source, rate):
+        recording = recordings.read(source, rate)
+        if len(recording.values) > short_sounds.LONGEST or recording.known is not None:
+            return None
+        return _Waiting.of_recording(number, source, recording)
+    picture = pictures.read(source)
+    return _Waiting.of(number, source, picture) if math.prod(picture.values.shape[:2]) <= LARGEST else None
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class _Waiting:
-    """A picture that waits for others of its size."""
+    """A signal that waits for others of its size."""
 
     number: int
-    signal: ImageSignal
+    signal: ImageSignal | AudioSignal
     samples: Tensor  # (n, channels), of those that are known
     known: Tensor | None
     source: Source | None
@@ -302,10 +335,22 @@ class _Waiting:
         told = Source.of(source) if isinstance(source, str | Path) else None
         return cls(number, signal, samples, known, told)
 
+    @classmethod
+    def of_recording(cls, number: int, source: object, recording: recordings.Recording) -> _Waiting:
+        count, channels = recording.values.shape
+        lattice = Lattice((count,), (1.0,), channels, -recording.peak, recording.peak)
+        signal = AudioSignal(lattice, recording.rate, recording.bits, recording.floats, recording.speakers)
+        samples = lattice.to_field(recording.values / recording.full)
+        told = Source.of(source) if isinstance(source, str | Path) else None
+        return cls(number, signal, samples, None, told)
+
     @property
     def size(self) -> _Size:
         known = b"" if self.known is None else self.known.numpy().tobytes()
-        return self.signal.lattice.shape, self.signal.channels, known
+        return self.signal.kind, self.signal.lattice.shape, self.signal.channels, known
 
-    def start(self, seed: int) -> SharedStart:
+    def start(self, seed: int) -> SharedStart | HarmonicStart:
+        if isinstance(self.signal, AudioSignal):
+            count, channels = self.samples.shape
+            return HarmonicStart.of(count, channels, seed)
         return SharedStart.of(self.signal, self.known, seed)

@@ -92,7 +92,7 @@ def test_what_cannot_be_fitted_is_left_out_in_a_line_each(folder: Path, run: Com
     assert len(lines) == 4
     for name, why in (
         ("in/bad.png", "cannot be read"),
-        ("in/song.wav", "of kind audio"),
+        ("in/song.wav", "cannot be read"),
         ("in/black.png", "is constant"),
         ("in/b.png", "it holds no field"),
     ):
@@ -133,11 +133,11 @@ def test_files_that_differ_in_their_ending_alone_have_a_field_each(folder: Path,
     ("arguments", "told"),
     [
         (("in", "-o", "out", "--passes", "3", "--width", "8"), "--passes, --width is for a single signal"),
-        (("in", "-o", "in"), "it is the folder of the pictures"),
+        (("in", "-o", "in"), "it is that of the signals"),
         (("in", "-o", "in/a.png"), "it is a file; name a folder"),
-        (("in", "-o", "out", "--kind", "audio"), "got --kind audio"),
+        (("in", "-o", "out", "--kind", "video"), "got --kind video"),
         (("empty", "-o", "out"), "holds no file to fit"),
-        (("sounds", "-o", "out"), "no picture of sounds was fitted: 1 of 1 files were left out"),
+        (("sounds", "-o", "out"), "nothing in sounds was fitted: 1 of 1 files were left out"),
     ],
 )
 def test_what_is_for_single_signals_is_refused(

@@ -26,7 +26,8 @@ from sinefield.priors.training import Residual, calibrate, damp, split
 from sinefield.search import Checkpointing
 from sinefield.solution import Progress, Solution
 
-SMALL = {"encoder_features": 32, "encoder_layers": 1}
+SMALL: dict[str, Any] = {"encoder_features": 32, "encoder_layers": 1}
+TABLE: dict[str, Any] = {"encoder": "table", "latent": 16, "hidden_features": 16, "hidden_layers": 1}
 DEEP = {**SMALL, "latent": 16, "hidden_features": 16, "hidden_layers": 1}
 
 
@@ -41,8 +42,11 @@ def blobs(count: int = 240, side: int = 7) -> image_sets.PictureSet:
 
 def trained(method: str = "forward", **arguments: Any) -> Solution:
     """Return a small prior."""
-    settings = {"forward": SMALL, "meta": {"latent": 16}}.get(method, DEEP)
-    return priors.train(blobs(), method, settings=settings, **{"passes": 0.02, **arguments})
+    chosen: dict[str, dict[str, Any]] = {"forward": SMALL, "meta": {"latent": 16}, "table": TABLE}
+    settings = chosen.get(method, DEEP)
+    return priors.train(
+        blobs(), "shifted" if method == "table" else method, settings=settings, **{"passes": 0.02, **arguments}
+    )
 
 
 @cache
@@ -64,7 +68,7 @@ def contexts(known: int = 10) -> tuple[Tensor, Tensor]:
     return held, priors.context_of(held, masks)
 
 
-@pytest.mark.parametrize("method", ["forward", "hypernetwork", "modulated", "shifted", "meta"])
+@pytest.mark.parametrize("method", ["forward", "hypernetwork", "modulated", "shifted", "meta", "table"])
 def test_a_prior_is_saved_and_its_fields_have_the_values_that_it_completes(method: str, tmp_path: Path) -> None:
     solution = trained(method, passes=0.01)
     solution.save(tmp_path / "prior.safetensors")
@@ -162,7 +166,7 @@ def test_penalties_make_latents_and_weights_smaller() -> None:
     assert sizes(latent_weight=0.0, size_weight=1e3)[1] < 0.9 * free[1]
 
 
-@pytest.mark.parametrize("method", ["forward", "meta"])
+@pytest.mark.parametrize("method", ["forward", "meta", "table"])
 def test_a_training_that_is_stopped_goes_on_as_if_it_had_not_been(method: str, tmp_path: Path) -> None:
     path = tmp_path / "prior.safetensors"
     whole = trained(method, passes=0.01, batch=64)

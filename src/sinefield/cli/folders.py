@@ -1,4 +1,4 @@
-"""``sinefield fit FOLDER -o FIELDS``: a field for each picture in a folder, thousands at once."""
+"""``sinefield fit FOLDER -o FIELDS``: a field for each picture and recording in a folder, thousands at once."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sinefield.io.source import Source
 
 _EVERY = 10.0  # seconds between two lines of progress where there is no terminal
+_KINDS = ("image", "audio")
 _TAKEN = ("output", "kind", "seed", "as_json", "quiet", "force")  # options that hold for a folder too
 
 
@@ -48,24 +49,24 @@ def fit_folder(
     training: options.Training,
     asked: Mapping[str, Any],
 ) -> None:
-    """Fit each picture in a folder and in the folders in it; fields that are there already are kept.
+    """Fit each picture and recording in a folder and in the folders in it; fields that are there already are kept.
 
     Args:
-        folder: of the pictures.
+        folder: of the signals.
         general: the options of ``fit``, of which those for a single signal are refused, as are all of the next three.
         network: of a single signal.
         training: of a single signal.
         asked: of a single signal.
 
     Raises:
-        ValueError: an option for a single signal, no picture in the folder, or none with a field at the end.
-        SystemExit: some pictures were left out, or it was stopped, which was told.
+        ValueError: an option for a single signal, no file in the folder, or none with a field at the end.
+        SystemExit: some files were left out, or it was stopped, which was told.
     """
     _check_options(folder, general, network, training, asked)
     target = _target_of(folder, general.output)
     files = _files_in(folder, target)
     if not files:
-        raise ValueError(f"the folder {folder} holds no file to fit; give a folder of pictures")
+        raise ValueError(f"the folder {folder} holds no file to fit; give a folder of pictures or recordings")
     with pause_garbage_collection():
         from sinefield.collection import fit_as_read
         from sinefield.io.source import Source
@@ -76,8 +77,7 @@ def fit_folder(
     def pending() -> Iterator[tuple[int, Path]]:
         for number, path in enumerate(files):
             try:
-                if (kind := general.kind or kinds.kind_of(path)) != "image":
-                    raise ValueError(f"it is of kind {kind}, and a folder is fitted as pictures; fit it by itself")
+                _check_kind(kinds.kind_of(path), general.kind)
                 if _is_there(places[number], Source.of(path), general):
                     told.kept += 1
                     continue
@@ -121,21 +121,34 @@ def _check_options(
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ValueError(f"{flags} is for a single signal, and {folder} is a folder; leave it out")
-    if general.kind not in (None, "image"):
-        raise ValueError(f"a folder is fitted as pictures, got --kind {general.kind}; fit its files one by one")
+    if general.kind not in (None, *_KINDS):
+        raise ValueError(
+            f"of a folder {' and '.join(_KINDS)} are fitted, got --kind {general.kind}; fit files one by one"
+        )
+
+
+def _check_kind(kind: str, asked: str | None) -> None:
+    """Check that a file is of a kind that is fitted, and of the one that is asked for; any but sound may be a picture.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if kind not in (_KINDS if asked is None else (asked,)) and (asked != "image" or kind == "audio"):
+        wanted = " and ".join(_KINDS) if asked is None else asked
+        raise ValueError(f"it is of kind {kind}, and of this folder {wanted} are fitted; fit it by itself")
 
 
 def _target_of(folder: Path, output: Path | None) -> Path:
     """Return the folder of the fields.
 
     Raises:
-        ValueError: it is a file, or the folder of the pictures.
+        ValueError: it is a file, or the folder itself.
     """
     target = output or Path(f"{folder.resolve().name}-fields")
     if target.exists() and not target.is_dir():
         raise ValueError(f"cannot write fields into {target}: it is a file; name a folder with -o")
     if target.resolve() == folder.resolve():
-        raise ValueError(f"cannot write fields into {target}: it is the folder of the pictures; name another with -o")
+        raise ValueError(f"cannot write fields into {target}: it is that of the signals; name another with -o")
     return target
 
 
@@ -169,7 +182,7 @@ def _is_there(place: Path, source: Source, general: options.General) -> bool:
     if not place.exists():
         return False
     from sinefield import checkpoint
-    from sinefield.collection import RECIPE
+    from sinefield.collection import RECIPE, SOUND_RECIPE
 
     outputs.check_field_file(place, source, force=general.force)
     try:
@@ -178,15 +191,15 @@ def _is_there(place: Path, source: Source, general: options.General) -> bool:
         return False
     same = header.get("source") == source.to_json() and header.get("seed") == general.seed
     recipe = header.get("recipe") or {}
-    return same and (recipe.get("name") != RECIPE["name"] or recipe == RECIPE)
+    return same and (recipe.get("name") != RECIPE["name"] or recipe in (RECIPE, SOUND_RECIPE))
 
 
 @contextmanager
 def _progress(count: int, *, quiet: bool) -> Iterator[Callable[[str, Fitted, int], None]]:
-    """Show each picture and what it reached: by a bar on a terminal, by lines now and then elsewhere.
+    """Show each signal and what it reached: by a bar on a terminal, by lines now and then elsewhere.
 
     Yields:
-        What is called with the name of a picture, its field, and how many files are done.
+        What is called with the name of a file, its field, and how many files are done.
     """
     if not quiet and sys.stderr.isatty():
         from rich.console import Console
@@ -221,7 +234,7 @@ def _report(folder: Path, target: Path, told: _Told, seconds: float, *, as_json:
     """
     count, left = len(told.psnr), len(told.left_out)
     if count + told.kept == 0 and not told.stopped:
-        raise ValueError(f"no picture of {folder} was fitted: {left} of {left} files were left out")
+        raise ValueError(f"nothing in {folder} was fitted: {left} of {left} files were left out")
     worst = min(told.psnr, key=told.psnr.__getitem__, default=None)
     result = {
         "fields": str(target),

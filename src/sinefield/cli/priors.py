@@ -28,10 +28,14 @@ def train(
         typer.Option(help="forward, hypernetwork, modulated (amplitudes), shifted (phases) or meta (a learnt start)."),
     ] = "forward",
     encoder: Annotated[
-        str | None, typer.Option(help="guess, set, attention, convolution, or steps: none. (default: the method's)")
+        str | None,
+        typer.Option(
+            help="guess, set, attention, convolution; or none: steps, table (auto-decoding). (default: the method's)"
+        ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Steps that find a latent without an encoder. (default: 3)")
+        int | None,
+        typer.Option(min=1, max=64, help="Steps that find a latent without an encoder. (default: 3, of table 24)"),
     ] = None,
     latent: Annotated[int | None, typer.Option(min=4, help="Numbers of a latent. (default: the method's)")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Features of the fields. (default: the method's)")] = None,

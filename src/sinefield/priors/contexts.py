@@ -17,26 +17,29 @@ from sinefield.domains import ContinuousDomain, Samples
 class Contexts(ContinuousDomain):
     """Pictures drawn from a set, each with known pixels that are drawn too.
 
-    A point is the known values, 0 elsewhere, followed by 1 where a pixel is known and 0 elsewhere. How many are known
-    is drawn anew for each draw, log-uniformly: as often between 10 and 20 as between 100 and 200.
+    A point is the known values, 0 elsewhere, followed by 1 where a pixel is known and 0 elsewhere, and by the number of
+    the picture, if that is asked for. How many pixels are known is drawn anew for each draw, log-uniformly: as often
+    between 10 and 20 as between 100 and 200.
 
     Args:
         pictures: values in [−1, 1], ``(count, pixels, c)``.
         least: known pixels at least.
         most: known pixels at most.
         alike: how many pictures share a mask, so that what depends on the mask alone is computed once.
+        numbered: whether the number of the picture is part of a point.
     """
 
     pictures: Tensor
     least: int
     most: int
     alike: int = 1
+    numbered: bool = False
 
     @property
     def dimension(self) -> int:
-        """Pixels times c + 1."""
+        """Pixels times c + 1, and 1 more for a number."""
         _, pixels, channels = self.pictures.shape
-        return pixels * (channels + 1)
+        return pixels * (channels + 1) + self.numbered
 
     @property
     def target_names(self) -> frozenset[str]:
@@ -48,10 +51,14 @@ class Contexts(ContinuousDomain):
         total, pixels, _ = self.pictures.shape
         place = float(torch.rand((), generator=generator))
         known = round(math.exp(math.log(self.least) + place * math.log(self.most / self.least)))
-        chosen = self.pictures[torch.randint(total, (count,), generator=generator)].to(dtype)
+        numbers = torch.randint(total, (count,), generator=generator)
+        chosen = self.pictures[numbers].to(dtype)
         mask = random_masks(count, pixels, known, generator, self.alike).to(dtype)
         gain = torch.full((count, 1), known**0.25, dtype=dtype)  # squared errors fall about as 1/√known
-        return Samples(context_of(chosen, mask), {"picture": chosen.flatten(1), "gain": gain})
+        points = context_of(chosen, mask)
+        if self.numbered:
+            points = torch.cat([points, numbers.unsqueeze(1).to(dtype)], dim=1)
+        return Samples(points, {"picture": chosen.flatten(1), "gain": gain})
 
 
 def context_of(pictures: Tensor, mask: Tensor) -> Tensor:

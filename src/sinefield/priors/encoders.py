@@ -17,7 +17,9 @@ from sinefield.priors.mixture import Mixture
 
 @final
 class SetEncoder(nn.Module):
-    """z = ρ( (1/n) Σ_i φ(x_i, a_i) ), whatever the order of the known pixels and their number n.
+    """z = ρ( (1/n) Σ_i φ(γ(x_i), a_i) ), whatever the order of the known pixels and their number n.
+
+    γ are the place and its sines and cosines: of the place alone a network takes long to learn what changes fast.
 
     Args:
         points: of the pixels, ``(pixels, d)``.
@@ -34,7 +36,7 @@ class SetEncoder(nn.Module):
     def __init__(self, points: Tensor, channels: int, latent: int, width: int, depth: int) -> None:
         super().__init__()
         self.register_buffer("points", points)
-        sizes = [points.shape[1] + channels] + [width] * max(depth, 1)
+        sizes = [points.shape[1] * (1 + 2 * WAVES) + channels] + [width] * max(depth, 1)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
@@ -45,7 +47,7 @@ class SetEncoder(nn.Module):
         """Return latents of contexts."""
         tokens, known = tokens_of(contexts, self.points)
         weight = known.unsqueeze(-1).to(tokens.dtype)
-        mean = (self.each(tokens) * weight).sum(1) / weight.sum(1).clamp(min=1)
+        mean = (self.each(with_waves(tokens, self.points.shape[1])) * weight).sum(1) / weight.sum(1).clamp(min=1)
         latents: Tensor = self.all(mean)
         return latents
 
@@ -68,14 +70,11 @@ class AttentionEncoder(nn.Module):
     """
 
     points: Tensor
-    waves: Tensor
 
     def __init__(self, points: Tensor, channels: int, latent: int, width: int, depth: int, queries: int = 8) -> None:
         super().__init__()
         self.register_buffer("points", points)
-        frequencies = 8
-        self.register_buffer("waves", torch.pi * 2.0 ** torch.arange(frequencies // 2))
-        inputs = channels + points.shape[1] * (1 + frequencies)
+        inputs = channels + points.shape[1] * (1 + 2 * WAVES)
         self.token = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width))
         self.queries = nn.Parameter(torch.randn(queries, width) * 0.1)
         self.looks = nn.ModuleList(
@@ -92,9 +91,7 @@ class AttentionEncoder(nn.Module):
     def forward(self, contexts: Tensor) -> Tensor:
         """Return latents of contexts."""
         raw, known = tokens_of(contexts, self.points)
-        places = raw[..., : self.points.shape[1]]
-        phases = (places.unsqueeze(-1) * self.waves).flatten(-2)
-        tokens = self.token(torch.cat([raw, phases.sin(), phases.cos()], dim=-1))
+        tokens = self.token(with_waves(raw, self.points.shape[1]))
         state = self.queries.expand(len(contexts), -1, -1)
         for look, think in zip(self.looks, self.thoughts, strict=True):
             seen, _ = look(state, tokens, tokens, key_padding_mask=~known, need_weights=False)
@@ -221,6 +218,21 @@ def tokens_of(contexts: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([points[places], chosen], dim=2), known > 0
 
 
+WAVES: Final = 4
+"""How many frequencies of the place an encoder sees, of 1, 2, 4, … half-waves along each axis."""
+
+
+def with_waves(tokens: Tensor, dimension: int) -> Tensor:
+    """Return tokens ``(…, d + c)`` of place and value with sines and cosines of the place appended.
+
+    >>> with_waves(torch.tensor([[0.5, 7.0]]), 1)[0, :4].round(decimals=1).abs().tolist()
+    [0.5, 7.0, 1.0, 0.0]
+    """
+    frequencies = torch.pi * 2.0 ** torch.arange(WAVES)
+    phases = (tokens[..., :dimension].unsqueeze(-1) * frequencies).flatten(-2)
+    return torch.cat([tokens, phases.sin(), phases.cos()], dim=-1)
+
+
 def encoder_named(name: str, points: Tensor, shape: tuple[int, int], channels: int, **sizes: Any) -> nn.Module:
     """Return an encoder by name.
 
@@ -229,7 +241,7 @@ def encoder_named(name: str, points: Tensor, shape: tuple[int, int], channels: i
         points: of the pixels.
         shape: height and width.
         channels: c.
-        **sizes: ``latent``, ``width`` and ``depth``.
+        **sizes: ``latent``, ``width`` and ``depth``, of a guess ``components`` too.
 
     Raises:
         ValueError: there is none of that name.
@@ -243,4 +255,4 @@ def encoder_named(name: str, points: Tensor, shape: tuple[int, int], channels: i
             return ConvolutionalEncoder(shape, channels, **sizes)
         case "guess":
             return GuessEncoder(points, channels, **sizes)
-    raise ValueError(f"unknown encoder {name!r}; choose one of set, attention, convolution, guess, steps")
+    raise ValueError(f"unknown encoder {name!r}; choose one of set, attention, convolution, guess, steps, table")

@@ -12,47 +12,27 @@ The size of errors is a second output of the generated field, so that it too can
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Final, final
 
 import torch
 from torch import Tensor, nn
 
-from sinefield.collection import FEATURES, SharedStart
+from sinefield.collection import SharedStart
 from sinefield.fields import Siren
 from sinefield.fields.field import register
-from sinefield.priors.encoders import SPREADS, GuessEncoder, encoder_named, spreads_of
+from sinefield.priors.encoders import GuessEncoder, encoder_named, spreads_of
 from sinefield.priors.hypernetwork import Generator, Hypernetwork, LastLayer
 from sinefield.priors.mixture import DENSE
 from sinefield.priors.modulation import Amplitudes, Shifts
+from sinefield.priors.settings import GENERATORS, VALUES
 from sinefield.priors.steps import FACTS, StepsEncoder
+from sinefield.priors.table import TableEncoder
 from sinefield.signals.image import ImageSignal
 from sinefield.signals.lattice import Lattice
 
-GENERATORS: Final[Mapping[str, str]] = {
-    "forward": "last layer",
-    "hypernetwork": "all weights",
-    "modulated": "amplitudes",
-    "shifted": "phases",
-    "meta": "last layer",
-}
-"""What is generated, by the name of the method."""
-
-VALUES: Final = 2048
-"""The most values that pictures of a prior may have: pixels times channels."""
-
 TOGETHER: Final = 256
 """How many contexts are looked at together, so that what is found of them stays in memory."""
-
-STEPS: Final = 3
-"""How many steps find a latent."""
-
-NUMBERS: Final = 384
-"""How many numbers steps find of a picture, of the method ``"meta"``, at most."""
-
-COMPONENTS: Final = 60
-"""The most components of the mixture of the encoder ``"guess"``."""
 
 
 @final
@@ -77,14 +57,15 @@ class Prior(nn.Module):
     """A prior over pictures of one size.
 
     Args:
-        in_features: pixels times c + 1.
+        in_features: pixels times c + 1; with the encoder ``"table"`` 1 more, the number of a training picture.
         out_features: 2 · pixels · c + k + 1.
         height: of the pictures.
         width: of the pictures.
         low: the value of the pictures that is −1 in the field.
         high: the value that is 1.
         method: a key of :data:`GENERATORS`.
-        encoder: see :func:`sinefield.priors.encoders.encoder_named`; ``"steps"``: none, latents are found by descent.
+        encoder: see :func:`sinefield.priors.encoders.encoder_named`; ``"steps"``: none, latents are found by descent;
+            ``"table"``: see :mod:`sinefield.priors.table`.
         latent: k.
         encoder_features: the width of the encoder's layers.
         encoder_layers: how many it has, or how many steps.
@@ -92,6 +73,7 @@ class Prior(nn.Module):
         hidden_layers: of the fields.
         first_omega: of the fields.
         components: of the mixture of the encoder ``"guess"``.
+        pictures: how many latents the encoder ``"table"`` has.
 
     Raises:
         ValueError: sizes that do not agree, or an unknown name.
@@ -121,11 +103,13 @@ class Prior(nn.Module):
         hidden_layers: int,
         first_omega: float,
         components: int = 1,
+        pictures: int = 1,
     ) -> None:
         super().__init__()
         pixels = height * width
         channels = in_features // max(pixels, 1) - 1
-        if (in_features, out_features) != (pixels * (channels + 1), 2 * pixels * channels + latent + 1):
+        inputs = pixels * (channels + 1) + (encoder == "table")
+        if (in_features, out_features) != (inputs, 2 * pixels * channels + latent + 1):
             raise ValueError(
                 f"a prior of {width} x {height} pictures has no {in_features} inputs, {out_features} outputs"
             )
@@ -153,29 +137,32 @@ class Prior(nn.Module):
             "hidden_layers": hidden_layers,
             "first_omega": float(first_omega),
             "components": components,
+            "pictures": pictures,
         }
         self.shape = (height, width)
         self.register_buffer("points", points_of(height, width))
         member = Siren(2, 2 * channels, hidden_features, hidden_layers, first_omega)
         spreads = FACTS if encoder == "steps" else spreads_of(latent)
         self.generator = _generator_of(method, member, latent, pixels, spreads)
-        self.encoder = (
-            StepsEncoder(pixels, channels, latent, encoder_layers)
-            if encoder == "steps"
-            else encoder_named(
-                encoder,
-                self.points,
-                self.shape,
-                channels,
-                latent=latent,
-                width=encoder_features,
-                depth=encoder_layers,
-                **({"components": components} if encoder == "guess" else {}),
-            )
-        )
+        self.encoder = self._encoder_of(encoder)
         self.register_buffer("latent_mean", torch.zeros(latent))
         self.register_buffer("latent_factor", torch.eye(latent))
         self.register_buffer("calibration", torch.full((len(calibrated_counts(pixels)),), 2.0))
+
+    def _encoder_of(self, name: str) -> nn.Module:
+        width, depth, components, pictures = (
+            int(self.settings[each]) for each in ("encoder_features", "encoder_layers", "components", "pictures")
+        )
+        match name:
+            case "steps":
+                return StepsEncoder(self.pixels, self.channels, self.latent, depth)
+            case "table":
+                if isinstance(self.generator, LastLayer):
+                    raise ValueError("the encoder table is of the methods hypernetwork, modulated and shifted")
+                return TableEncoder(self.points, self.channels, self.latent, depth, pictures)
+        sizes = {"latent": self.latent, "width": width, "depth": depth}
+        sizes |= {"components": components} if name == "guess" else {}
+        return encoder_named(name, self.points, self.shape, self.channels, **sizes)
 
     @property
     def lattice(self) -> Lattice:
@@ -204,10 +191,20 @@ class Prior(nn.Module):
         return torch.cat([means.flatten(1), sizes.flatten(1), latents, rms], dim=1)
 
     def latents(self, contexts: Tensor) -> Tensor:
-        """Return the latents ``(n, k)`` of contexts, through which gradients run."""
-        steps = isinstance(self.encoder, StepsEncoder)
-        given = (contexts, lambda latents: self.values(latents)[..., : self.channels]) if steps else (contexts,)
-        found: Tensor = self.encoder(*given)
+        """Return the latents ``(n, k)`` of contexts, through which gradients run.
+
+        Contexts that hold the number of a training picture have the latent that is in the table of the encoder.
+        """
+        found: Tensor
+        match self.encoder:
+            case TableEncoder() as table if contexts.shape[1] == self.in_features:
+                found = table.latents(contexts[:, -1])
+            case TableEncoder() as table:
+                found = table(contexts, lambda z, places: self.generator.chain(z)(places)[..., : self.channels])
+            case StepsEncoder() as steps:
+                found = steps(contexts, lambda z: self.values(z)[..., : self.channels])
+            case encoder:
+                found = encoder(contexts)
         return found
 
     def _weight_size(self, latents: Tensor) -> Tensor:
@@ -298,7 +295,7 @@ class Prior(nn.Module):
         generator, encoder = self.generator, self.encoder
         if isinstance(generator, LastLayer):
             generator.place(SharedStart.of(ImageSignal(self.lattice, 32)))
-        if isinstance(generator, LastLayer) or isinstance(encoder, GuessEncoder):
+        if isinstance(generator, LastLayer) or isinstance(encoder, GuessEncoder | TableEncoder):
             centre, axes = main_axes(rows)
             squares = axes.square().sum(1, keepdim=True)
             if isinstance(generator, LastLayer):
@@ -306,6 +303,8 @@ class Prior(nn.Module):
                 generator.axes.copy_(axes[: len(generator.axes)])
             if isinstance(encoder, StepsEncoder):
                 encoder.variances.copy_(squares[: len(encoder.variances), 0] / len(centre))
+            if isinstance(encoder, TableEncoder):
+                encoder.begin(rows, axes)
             if isinstance(encoder, GuessEncoder):
                 encoder.mixture.learn(rows, held.flatten(1), self.points)
                 encoder.centre.copy_(centre)
@@ -352,48 +351,3 @@ def points_of(height: int, width: int) -> Tensor:
     lattice = Lattice.of_cubes((height, width), 1, -1.0, 1.0)
     rows, columns = (lattice.centres(axis, size).float() for axis, size in enumerate((height, width)))
     return torch.cartesian_prod(rows, columns)
-
-
-def settings_of(height: int, width: int, channels: int, method: str, **changes: Any) -> dict[str, Any]:
-    """Return the settings of a prior of pictures of a size, as its method has them unless they are given.
-
-    ``steps`` among them are those of the encoder ``"steps"``.
-
-    Raises:
-        ValueError: an unknown method, or pictures that are too large.
-    """
-    pixels = height * width
-    if pixels * channels > VALUES:
-        raise ValueError(
-            f"a prior is of pictures of at most {VALUES} values, and these have {width} x {height} x {channels}; "
-            "scale them down with --resize"
-        )
-    if method not in GENERATORS:
-        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(GENERATORS)}")
-    small = {"encoder": "set", "latent": 256, "encoder_features": 256, "encoder_layers": 2}
-    deep = {"hidden_features": 64, "hidden_layers": 2, "first_omega": 30.0}
-    if method in ("forward", "meta"):
-        size = pixels * channels
-        small = {"encoder": "guess", "latent": size + min(SPREADS, max(1, size // 3))}
-        small |= {"encoder_features": min(512, 4 * pixels), "encoder_layers": 2}
-        if method == "meta":
-            small = {"encoder": "steps", "latent": max(5, min(NUMBERS, size) + FACTS)}
-        deep = {
-            "hidden_features": 2 * math.ceil(FEATURES * pixels / 2),
-            "hidden_layers": 0,
-            "first_omega": math.pi * max(height, width),
-        }
-    components = max(1, min(COMPONENTS, DENSE // (pixels * channels) ** 2))
-    chosen: dict[str, Any] = {"height": height, "width": width, "method": method, "components": components}
-    chosen |= {**small, **deep}
-    chosen |= {name: each for name, each in changes.items() if each is not None}
-    steps = chosen.pop("steps", None)
-    if chosen["encoder"] == "steps":
-        chosen |= {"encoder_features": 1, "encoder_layers": STEPS if steps is None else steps}
-        if not 1 <= chosen["encoder_layers"] <= 64:
-            raise ValueError(f"a latent is found by 1 to 64 steps, got {steps}")
-    elif steps is not None:
-        raise ValueError(f"the encoder {chosen['encoder']} takes no steps; choose --method meta or --encoder steps")
-    chosen["in_features"] = pixels * (channels + 1)
-    chosen["out_features"] = 2 * pixels * channels + int(chosen["latent"]) + 1
-    return chosen

@@ -25,7 +25,9 @@ from sinefield.io.source import Source
 from sinefield.jet_views import Derivatives
 from sinefield.priors.contexts import Contexts, context_of, known_counts, random_masks
 from sinefield.priors.encoders import GuessEncoder
-from sinefield.priors.prior import Prior, calibrated_counts, settings_of
+from sinefield.priors.prior import Prior, calibrated_counts
+from sinefield.priors.settings import settings_of
+from sinefield.priors.table import SIZE, TableEncoder
 from sinefield.problem import Problem
 from sinefield.recipe import Recipe
 from sinefield.sampler import CONTINUOUS_PASS
@@ -49,8 +51,17 @@ RECIPE: Final = Recipe(
 )
 """How a prior is trained; a pass is 65,536 contexts."""
 
+ADAM: Final = Adam(1e-3, (0.9, 0.99))
+"""What trains weights that are all generated, or amplitudes: orthogonal steps of wide heads cost more than they gain.
+
+That is by ``benchmarks/study_priors.py``, at equal time.
+"""
+
 CONTEXTS: Final = 200
 """How many contexts of each picture a training looks at, where that is less than the recipe's passes."""
+
+DESCENDED: Final = 64
+"""The most pictures that the spread is calibrated by where each latent takes a descent."""
 
 FORWARD_BATCH: Final = 256
 """Contexts of a step of the method ``"forward"``."""
@@ -105,7 +116,7 @@ def problem_of(
         pictures: at least two, of one size.
         method: ``"forward"``, ``"hypernetwork"``, ``"modulated"``, ``"shifted"`` or ``"meta"``.
         latent_weight: of the mean square of the latent. None: 1e-1, the published one, or 0 for ``"forward"`` and
-            ``"meta"``, whose latents are the pictures' own coordinates.
+            ``"meta"``, whose latents are the pictures' own coordinates, or 10 for the smaller ones of a table.
         size_weight: of the mean square of the generated weights. None: 1e2, the published one, for ``"hypernetwork"``.
         source: where the pictures are from.
         **settings: of the prior; see :class:`~sinefield.priors.prior.Prior`.
@@ -123,12 +134,17 @@ def problem_of(
     chosen["components"] = min(int(chosen["components"]), max(1, len(trained) // 10))
     size = height * width * channels
     pixels = height * width
-    least, most = 1 if pixels < 12 else 6, max(2, pixels if chosen["encoder"] == "steps" else pixels // 3)
-    domain = Contexts(trained, least, most, ALIKE if chosen["encoder"] == "guess" else 1)
+    encoder = chosen["encoder"]
+    least, most = 1 if pixels < 12 else 6, max(2, pixels if encoder == "steps" else pixels // 3)
+    domain = Contexts(trained, least, most, ALIKE if encoder == "guess" else 1)
+    if encoder == "table":
+        chosen["pictures"] = len(trained)
+        domain = Contexts(trained, pixels, pixels, len(trained), numbered=True)
+    usual = 0.0 if method in ("forward", "meta") else 0.1 / SIZE**2 if encoder == "table" else 0.1
     weights: dict[Term, float] = {
         "picture": 1.0,
         "spread": 0.1,
-        "latent": (0.0 if method in ("forward", "meta") else 1e-1) if latent_weight is None else latent_weight,
+        "latent": usual if latent_weight is None else latent_weight,
         "weights": (1e2 if size_weight is None else size_weight) if method == "hypernetwork" else 0.0,
     }
     constraints = [Constraint(domain, Residual(term, size), term, each) for term, each in weights.items() if each > 0]
@@ -143,6 +159,7 @@ def problem_of(
         else:
             prior.learn_statistics(trained, held)
             trainable = {name for name, each in prior.named_parameters() if each.requires_grad}
+            trainable -= {"encoder.rows"}
             learnt.update({name: each.clone() for name, each in prior.state_dict().items() if name not in trainable})
         return prior
 
@@ -174,8 +191,7 @@ def train(
         method: see there.
         source: see there.
         settings: other keywords of :func:`problem_of`.
-        recipe: how; None: :data:`RECIPE`, for ``"forward"`` with larger batches, as its encoder takes all the time,
-            with :data:`CONTEXTS` of each picture where these are fewer.
+        recipe: how; None: that of :func:`recipe_of`.
         **arguments: of :func:`sinefield.solve`: ``seconds``, ``passes``, ``seed``, ``observe``, ``checkpointing``,
             ``resume``, ….
 
@@ -183,16 +199,25 @@ def train(
         ValueError: as for :func:`problem_of` and ``solve``.
     """
     problem = problem_of(pictures, method, source=source, **(settings or {}))
-    if recipe is None:
-        batch = FORWARD_BATCH if method in ("forward", "meta") else RECIPE.batch
-        recipe = RECIPE.changed(batch=batch, passes=passes_of(len(pictures.values)))
-    solution = solve(problem, recipe=recipe, **arguments)
+    solution = solve(problem, recipe=recipe or recipe_of(method, len(pictures.values)), **arguments)
     prior = cast("Prior", solution.field)
     held, trained = split(pictures)
     damp(prior, held)
-    calibrate(prior, held)
+    learn_variance(prior, trained[:HELD_OUT])
+    calibrate(prior, held[:DESCENDED] if isinstance(prior.encoder, TableEncoder) else held)
     learn_latents(prior, trained[: 2 * prior.latent])
     return solution
+
+
+def recipe_of(method: str, count: int) -> Recipe:
+    """Return how a prior of so many pictures is trained: :data:`RECIPE` with what is better for a method.
+
+    Batches of ``"forward"`` and ``"meta"`` are larger, as the encoder takes all the time.
+    """
+    recipe = RECIPE.changed(passes=passes_of(count))
+    if method in ("forward", "meta"):
+        return recipe.changed(batch=FORWARD_BATCH)
+    return recipe.changed(solver=ADAM) if method in ("hypernetwork", "modulated") else recipe
 
 
 def passes_of(count: int) -> float:
@@ -208,16 +233,27 @@ def passes_of(count: int) -> float:
 def learn_latents(prior: Prior, pictures: Tensor) -> None:
     """Take mean and covariance of the latents of pictures ``(n, pixels, c)``, of which a third of the pixels is known.
 
-    Or a hundred: more would take far longer, and tell hardly more.
+    Or a hundred: more would take far longer, and tell hardly more. Those of a table are there already.
     """
-    known = max(1, min(100, prior.pixels // 3))
-    masks = random_masks(len(pictures), prior.pixels, known, torch.Generator().manual_seed(0), ALIKE)
-    latents = prior.encode(context_of(pictures, masks)).double()
+    if isinstance(prior.encoder, TableEncoder):
+        latents = prior.encoder.rows.double()
+    else:
+        known = max(1, min(100, prior.pixels // 3))
+        masks = random_masks(len(pictures), prior.pixels, known, torch.Generator().manual_seed(0), ALIKE)
+        latents = prior.encode(context_of(pictures, masks)).double()
     centred = latents - latents.mean(0)
     covariance = centred.mT @ centred / len(latents)
     covariance.diagonal().add_(1e-6 + 1e-3 * covariance.diagonal().mean())
     prior.latent_mean.copy_(latents.mean(0))
     prior.latent_factor.copy_(torch.linalg.cholesky(covariance))
+
+
+@torch.no_grad()
+def learn_variance(prior: Prior, pictures: Tensor) -> None:
+    """Take the variance of the errors that the first training pictures, ``(n, pixels, c)``, have with their latents."""
+    if isinstance(prior.encoder, TableEncoder):
+        means = prior.values(prior.encoder.latents(torch.arange(len(pictures))))[..., : prior.channels]
+        prior.encoder.variance.copy_((means - pictures).square().mean())
 
 
 @torch.no_grad()
@@ -277,7 +313,8 @@ def _few(count: int) -> int:
 def _measure(pictures: Tensor, field: nn.Module, count: int | None) -> dict[str, float]:
     """Return the mean square errors over all pixels of pictures kept from training, by their known pixels."""
     prior = cast("Prior", field)
-    some = pictures if count is None else pictures[: min(count, 64)]
+    few = 8 if isinstance(prior.encoder, TableEncoder) else 64  # a descent each, while others wait to be trained on
+    some = pictures if count is None else pictures[: min(count, few)]
     generator = torch.Generator().manual_seed(0)
     found = {}
     for known in known_counts(prior.pixels):
