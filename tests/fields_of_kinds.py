@@ -58,6 +58,12 @@ def _solved() -> nn.Module:
     return solve(problems.image((torch.sin(0.4 * x + 0.3 * y) + torch.cos(0.6 * y)).numpy())).field
 
 
+def _solved_recording() -> nn.Module:
+    """Return tiles of a chord of 4000 samples."""
+    t = torch.arange(4000.0) / 4000
+    return solve(problems.audio((0.4 * torch.sin(2000 * t) + 0.3 * torch.sin(3217 * t)).numpy(), rate=4000)).field
+
+
 def _picture(channels: int = 1) -> ImageSignal:
     return ImageSignal(Lattice.of_cubes((24, 32), channels, 0.0, 255.0), 8)
 
@@ -74,6 +80,7 @@ _FIELDS: dict[str, Callable[[], tuple[nn.Module, Signal]]] = {
         _siren(3, 1, 6.0),
         VolumeSignal(Lattice.of_cubes((20, 24, 32), 1, 0.0, 1.0), (1.0, 1.0, 1.0), "voxel", 8),
     ),
+    "recording": lambda: (_solved_recording(), AudioSignal(Lattice.of_cubes((4000,), 1, -1.0, 1.0), 4000, 16)),
     "audio": lambda: (_siren(1, 1, 300.0), AudioSignal(Lattice.of_cubes((4000,), 1, -1.0, 1.0), 4000, 16)),
     "shape": lambda: (_ball(), ShapeSignal((10.0, 20.0, 30.0), 50.0, (0.6, 0.6, 0.6), "z", "mm")),
     "folds": lambda: (_folds(), ShapeSignal((0.0, 0.0, 0.0), 1.0, (0.8, 0.8, 0.8))),

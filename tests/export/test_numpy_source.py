@@ -122,6 +122,12 @@ def test_tiles_are_joined_as_the_field_joins_them(layers: int, settings: dict[st
         assert difference(found, exact) < 1e-12
 
 
+def test_a_layer_that_tiles_share_is_written_once() -> None:
+    field = TiledSiren(2, 1, 64, 0, tiles="8x8", first_layer="shared")
+    numbers = sum(each.numel() for each in field.parameters())
+    assert len(numpy_source.source_of(subject_of(field))) < 1.3 * 4 * numbers + 7000  # in base 85, and the code
+
+
 def test_what_is_made_of_several_networks_is_refused() -> None:
     with pytest.raises(ValueError, match=r"field.safetensors cannot be exported so: a Sum is no sequence"):
         numpy_source.source_of(subject_of(Sum(network("siren"), network("siren"))))

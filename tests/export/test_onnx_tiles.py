@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,13 @@ def test_places_of_a_long_recording_keep_their_digits() -> None:
         moved = field(points.float().double()).numpy()
     assert difference(found, exact) < 1e-5
     assert difference(moved, exact) > 1e-4
+
+
+def test_a_layer_that_tiles_share_is_stored_once() -> None:
+    field = tiled(2, "8x8", hidden_layers=0, hidden_features=64, first_layer="shared")
+    graph = sinefield.export.onnx(field).graph
+    stored = sum(math.prod(each.dims) for each in graph.initializer)
+    assert stored < sum(each.numel() for each in field.parameters()) + 200  # and numbers of the grid
 
 
 def test_a_written_file_tells_of_its_tiles(tmp_path: Path) -> None:

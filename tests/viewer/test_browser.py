@@ -113,7 +113,7 @@ def test_a_field_is_shown_in_its_region_alone(opened: Any) -> None:
 
 
 @pytest.mark.parametrize("zoom", [1, 64])
-@pytest.mark.parametrize("name", ["audio", "line"])
+@pytest.mark.parametrize("name", ["audio", "recording", "line"])
 def test_graphs_agree_with_the_field(opened: Any, name: str, zoom: int) -> None:
     page = opened(name)
     field, _ = field_of(name)
@@ -134,9 +134,10 @@ def test_graphs_agree_with_the_field(opened: Any, name: str, zoom: int) -> None:
         assert psnr(np.array(found["numbers"]), truth, float(np.ptp(truth))) > 60
 
 
-def test_a_recording_is_evaluated_whole(opened: Any) -> None:
-    page = opened("audio")
-    field, signal = field_of("audio")
+@pytest.mark.parametrize("name", ["audio", "recording"])
+def test_a_recording_is_evaluated_whole(opened: Any, name: str) -> None:
+    page = opened(name)
+    field, signal = field_of(name)
     assert isinstance(signal, AudioSignal)
     samples = np.array(page.run("return [...viewer.shown.samples]"))
     assert psnr(samples, signal.sample(field)[:, 0], 1.0) > 70

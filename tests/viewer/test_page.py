@@ -29,6 +29,7 @@ KINDS = [
     "video",
     "volume",
     "audio",
+    "recording",
     "shape",
     "outline",
     "plane",
@@ -61,6 +62,12 @@ def test_pages_are_small_and_whole(name: str, tmp_path: Path) -> None:
     assert described["picture"] is None or described["picture"].startswith("data:image/webp;base64,")
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert not re.search(r"https?://(?!www\.w3\.org)", page)
+
+
+def test_a_layer_that_tiles_share_is_in_the_page_once(tmp_path: Path) -> None:
+    field, _ = field_of("solved")
+    _, weights = parts_of(page_of(write_field("solved", tmp_path)))
+    assert weights.size == sum(each.numel() for each in field.parameters())
 
 
 def test_metadata_is_only_text(tmp_path: Path) -> None:

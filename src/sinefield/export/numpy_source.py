@@ -75,7 +75,7 @@ def _jet(points, k=None):
 
 def _steps(k):
     def chosen(each):
-        return each[k] if np.ndim(each) and k is not None else each
+        return each[k % len(each)] if np.ndim(each) and k is not None else each  # of tile k, or the one of all tiles
 
     return [(step, *map(chosen, weights)) for step, *weights in STEPS]
 """

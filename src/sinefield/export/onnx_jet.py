@@ -172,9 +172,10 @@ class Jet:
             self.second = self.graph.add("MatMul", self.second, weight)
 
     def _weights(self, array: NDArray[Any]) -> str:
-        """Return weights: those of the networks that are evaluated."""
+        """Return weights: those of the networks that are evaluated, which may share them."""
         found = self.graph.constant(array.astype(self.kind))
-        return found if self.chosen is None else self.graph.add("Gather", found, self.chosen)
+        shared = self.chosen is None or len(array) == 1
+        return found if shared else self.graph.add("Gather", found, str(self.chosen))
 
     def _radial(self, step: Radial) -> None:
         """Carry them through q = −σ² ‖x − c‖²: Dq[t] = −2 σ² (x − c)·t, D²q[s, t] = −2 σ² s·t."""

@@ -162,7 +162,8 @@ class Tiles:
     """A grid of networks of one shape, joined by a partition of unity.
 
     Args:
-        steps: of the places from the middle of a tile; weights have a leading axis, one for each tile, in C order.
+        steps: of the places from the middle of a tile; weights have a leading axis, one for each tile, in C order, or
+            one that all tiles share.
         counts: how many tiles there are along each axis.
         extent: half the length of each axis.
         overlap: of neighbouring tiles, as part of a tile.
@@ -207,7 +208,7 @@ def tiles_of(field: nn.Module) -> Tiles | None:
     if getattr(field, "architecture", None) != "tiled":
         return None
     tiled: Any = field
-    steps = [each for each in _steps(tiled.tiles) if each is not None]
+    steps = [each for each in map(_step, tiled.tiles.stored_chain().links) if each is not None]
     first = steps[0]
     assert isinstance(first, Dense), "a SIREN begins with an affine map"
     # In places from the middle of the tile, in the coordinates of the whole.

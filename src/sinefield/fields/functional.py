@@ -123,6 +123,10 @@ class Batched(Composite):
         """Return the chain, whose weights have the leading axis K."""
         return chain_with(self.member, self.weights())
 
+    def stored_chain(self) -> Chain:
+        """Return the chain, whose weights have the leading axis K, or 1 where all members share them."""
+        return chain_with(self.member, {name: self.stored(name) for name, _ in self.member.named_parameters()})
+
     def parts(self, needs: Set[Derivative]) -> Sequence[tuple[nn.Module | Chain, Set[Derivative]]]:
         """Return the chain."""
         return [(self.chain(), needs)]

@@ -111,7 +111,7 @@ class TiledSiren(Composite):
             member = Siren(in_features, out_features, hidden_features, hidden_layers, first_omega, hidden_omega)
         names = [name for name, _ in member.named_parameters()]
         self.tiles = Batched(member, math.prod(self.counts), shared=names[:2] if first_layer == "shared" else ())
-        siren_initialisation(chain_with(member, {name: self.tiles.stored(name) for name in names}).affines, omegas)
+        siren_initialisation(self.tiles.stored_chain().affines, omegas)
 
     def parts(self, needs: Set[Derivative]) -> Sequence[tuple[nn.Module | Chain, Set[Derivative]]]:
         """Return the tiles, with the derivatives that Leibniz's rule takes."""

@@ -167,7 +167,7 @@ def _finite(x: float) -> float:
 
 def _of_places(field: TiledSiren) -> Chain:
     """Return the tiles as networks of the place from their middles, in the coordinates of the whole field."""
-    first, *others = field.tiles.chain().links
+    first, *others = field.tiles.stored_chain().links
     assert isinstance(first, Affine), "a SIREN begins with an affine map"
     scales = [count / ((1 + field.overlap) * e) for count, e in zip(field.counts, field.extent, strict=True)]
     weight = first.weight.detach().double()
@@ -175,7 +175,7 @@ def _of_places(field: TiledSiren) -> Chain:
 
 
 def _layers(chain: Chain, weights: Weights) -> list[dict[str, Any]]:
-    """Return the layers of a chain; those of networks side by side have the weights of each in turn.
+    """Return the layers of a chain; those of networks side by side have the weights of each in turn, or of all once.
 
     Raises:
         NotShownError: it has links that are no layers.
@@ -206,6 +206,7 @@ def _layers(chain: Chain, weights: Weights) -> list[dict[str, Any]]:
                 "weight": weights.add(each.weight),
                 "bias": weights.add(each.bias),
                 "activation": name,
+                "shared": each.weight.ndim == 3 and len(each.weight) == 1,
             }
         )
     return found

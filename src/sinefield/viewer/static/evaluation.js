@@ -4,6 +4,7 @@ import { evaluateField, layersOfTile, tilesAlong } from "./network.js";
 import { Graphics, pause } from "./graphics.js";
 
 const PATIENCE = 12; // milliseconds of work before the page gets a turn
+const FEW = 2 ** 18; // products that are sooner computed here than asked for and read back
 
 export class Evaluation {
   // On the graphics processor where it can, else in double precision here; `reason` tells why.
@@ -12,6 +13,7 @@ export class Evaluation {
     this.weights = weights;
     this.graphics = null;
     this.reason = "";
+    this.since = 0; // when the page had its last turn
     if (exact) {
       this.reason = "This field needs double precision.";
       return;
@@ -61,7 +63,6 @@ export class Evaluation {
       slopes: order > 0 ? grid.origin.map(arrays) : [],
       laplacian: order > 0 ? arrays() : null,
     };
-    let since = performance.now();
     for (let n = 0; n < points; n++) {
       const x = n % grid.width, y = Math.floor(n / grid.width);
       const point = grid.origin.map((o, k) => o + x * grid.right[k] + y * grid.down[k]);
@@ -69,9 +70,9 @@ export class Evaluation {
       found.value.set(jet.value, n * outputs);
       for (let i = 0; order > 0 && i < d; i++) found.slopes[i].set(jet.slopes[i], n * outputs);
       if (order > 0) found.laplacian.set(jet.laplacian, n * outputs);
-      if (performance.now() - since > PATIENCE) {
+      if (performance.now() - this.since > PATIENCE) {
         await pause();
-        since = performance.now();
+        this.since = performance.now();
       }
     }
     return found;
@@ -79,6 +80,8 @@ export class Evaluation {
 
   // Σ_k w_k Φ_k with Leibniz's rule: each tile on the part of the grid that it has a weight in.
   async evaluateTiles(node, grid, order) {
+    const folded = grid.height > 1 && grid.right.some((x, axis) => x !== 0 && grid.down[axis] !== 0);
+    if (folded) return this.evaluateRows(node, grid, order);
     const outputs = outputsOf(node), d = grid.origin.length, points = grid.width * grid.height;
     const zeros = () => new Float32Array(points * outputs);
     const total = {
@@ -97,7 +100,9 @@ export class Evaluation {
         factors: [...tile.factors, { along, first: span.first, list: span.factors }],
       })));
     }
-    await Promise.all(tiles.map(async ({ index, middle, columns, rows, factors }) => {
+    const products = node.layers.reduce((sum, each) => sum + each.inputs * each.outputs, 0) * (order > 0 ? d + 2 : 1);
+    const waiting = [];
+    for (const { index, middle, columns, rows, factors } of tiles) {
       const part = {
         origin: grid.origin.map((o, k) => o + columns[0] * grid.right[k] + rows[0] * grid.down[k] - middle[k]),
         right: grid.right,
@@ -105,17 +110,37 @@ export class Evaluation {
         width: columns[1] - columns[0],
         height: rows[1] - rows[0],
       };
-      const jet = await this.graphics.evaluate(layersOfTile(node, index), part, order);
-      for (let y = 0; y < part.height; y++) {
-        for (let x = 0; x < part.width; x++) {
-          const own = factors.map(({ along, first, list }) =>
-            list[along === "columns" ? columns[0] + x - first : along === "rows" ? rows[0] + y - first : 0]);
-          const from = (y * part.width + x) * outputs;
-          accumulate(total, ((rows[0] + y) * grid.width + columns[0] + x) * outputs, jet, from, own, outputs, order);
+      const join = (jet) => {
+        for (let y = 0; y < part.height; y++) {
+          for (let x = 0; x < part.width; x++) {
+            const own = factors.map(({ along, first, list }) =>
+              list[along === "columns" ? columns[0] + x - first : along === "rows" ? rows[0] + y - first : 0]);
+            const from = (y * part.width + x) * outputs;
+            accumulate(total, ((rows[0] + y) * grid.width + columns[0] + x) * outputs, jet, from, own, outputs, order);
+          }
         }
-      }
-    }));
+      };
+      const layers = layersOfTile(node, index);
+      if (part.width * part.height * products > FEW) waiting.push(this.graphics.evaluate(layers, part, order).then(join));
+      else join(await this.evaluateHere({ type: "chain", layers }, part, order));
+    }
+    await Promise.all(waiting);
     return total;
+  }
+
+  // A grid whose rows go on where the one before ends, along one axis, row by row.
+  async evaluateRows(node, grid, order) {
+    const found = [];
+    for (let y = 0; y < grid.height; y++) {
+      const origin = grid.origin.map((o, axis) => o + y * grid.down[axis]);
+      found.push(await this.evaluateTiles(node, { ...grid, origin, height: 1 }, order));
+    }
+    const joined = (parts) => parts[0] && Float32Array.from(parts.flatMap((each) => Array.from(each)));
+    return {
+      value: joined(found.map((each) => each.value)),
+      slopes: found[0].slopes.map((_, i) => joined(found.map((each) => each.slopes[i]))),
+      laplacian: joined(found.map((each) => each.laplacian)),
+    };
   }
 }
 

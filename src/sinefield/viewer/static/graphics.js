@@ -103,6 +103,11 @@ export class Graphics {
     return 1 << (order === 0 ? this.shift + 1 : this.shift);
   }
 
+  // The side of a block for a grid, which may be smaller, as parts in tiles are.
+  sideOf({ width, height }, order) {
+    return Math.min(1 << this.shift, Math.ceil(Math.max(width, height) / (order === 0 ? 2 : 1)));
+  }
+
   // The jets of a network on a grid {origin, right, down, width, height} of at most side(order) points each way:
   // {value, slopes, laplacian}, each of them (height, width, outputs) as floats.
   async evaluate(layers, grid, order) {
@@ -126,8 +131,8 @@ export class Graphics {
   async batch(layers, grid, order, axes) {
     const gl = this.gl, lanes = order === 0 ? 4 : axes.length + (order > 1 ? 2 : 1);
     gl.disable(gl.BLEND);
-    const side = 1 << this.shift;
-    const first = this.firstTexture(layers[0], grid, order, axes);
+    const side = this.sideOf(grid, order);
+    const first = this.firstTexture(layers[0], grid, order, axes, side);
     layers.forEach((layer, number) => {
       const begins = number === 0;
       const program = this.program(begins ? "first" : "next", order, lanes, layer.activation);
@@ -140,7 +145,7 @@ export class Graphics {
       gl.activeTexture(gl.TEXTURE0);
       gl.bindTexture(gl.TEXTURE_2D, begins ? first : this.weightTexture(layer));
       gl.uniform1i(program.place("weights"), 0);
-      gl.uniform4i(program.place("layout_"), this.shift, this.columns, blocks, blocksOf(layer.inputs));
+      gl.uniform4i(program.place("layout_"), side, this.columns, blocks, blocksOf(layer.inputs));
       if (!begins) {
         const from = this.target((number + 1) % 2, lanes).textures;
         for (let lane = 0; lane < lanes; lane++) {
@@ -152,16 +157,16 @@ export class Graphics {
       gl.drawArrays(gl.TRIANGLES, 0, 3);
     });
     const outputs = layers.at(-1).outputs;
-    const read = await this.read(this.target((layers.length + 1) % 2, lanes), lanes, blocksOf(outputs));
+    const read = await this.read(this.target((layers.length + 1) % 2, lanes), lanes, blocksOf(outputs), side);
     gl.deleteTexture(first);
-    if (order === 0) return this.unpackValues(read, grid, outputs);
+    if (order === 0) return this.unpackValues(read, grid, outputs, side);
     return range(lanes).map((lane) => unpack(read, lane, side, grid, outputs, this.columns));
   }
 
   // The arguments of the first layer at the corner of each lane's grid, their steps to the right and down, and their
   // slopes along the axes: a column for each four neurons.
-  firstTexture(layer, grid, order, axes) {
-    const { inputs: d, outputs } = layer, blocks = blocksOf(outputs), side = 1 << this.shift;
+  firstTexture(layer, grid, order, axes, side) {
+    const { inputs: d, outputs } = layer, blocks = blocksOf(outputs);
     const corners = order === 0 ? [[0, 0], [side, 0], [0, side], [side, side]] : [[0, 0]];
     const rows = corners.length + 2 + axes.length, data = new Float32Array(rows * blocks * 4);
     const periodic = layer.activation === "sine", weights = this.weights;
@@ -269,8 +274,8 @@ export class Graphics {
   }
 
   // The blocks of the outputs of each lane, once they are drawn; nothing waits for it but the caller.
-  async read(target, lanes, blocks) {
-    const gl = this.gl, side = 1 << this.shift;
+  async read(target, lanes, blocks, side) {
+    const gl = this.gl;
     const width = Math.min(blocks, this.columns) * side, height = Math.ceil(blocks / this.columns) * side;
     const bytes = width * height * 16, buffer = gl.createBuffer();
     gl.bindFramebuffer(gl.FRAMEBUFFER, target.framebuffer);
@@ -291,8 +296,8 @@ export class Graphics {
   }
 
   // Values of the four grids side by side as one.
-  unpackValues(read, grid, outputs) {
-    const side = 1 << this.shift, found = new Float32Array(grid.width * grid.height * outputs);
+  unpackValues(read, grid, outputs, side) {
+    const found = new Float32Array(grid.width * grid.height * outputs);
     range(4).forEach((lane) => {
       const x = lane & 1 ? side : 0, y = lane & 2 ? side : 0;
       const part = { width: Math.min(side, grid.width - x), height: Math.min(side, grid.height - y) };
@@ -342,7 +347,7 @@ function shaderOf(kind, order, lanes, activation) {
   vec4 bias = texelFetch(weights, ivec2(4 * layout_.w, g), 0);
   ${all.map((lane) => `a${lane} = ${order === 0 || lane === 0 ? "bias" : "vec4(0.0)"};`).join("\n  ")}
   for (int k = 0; k < layout_.w; k++) {
-    ivec2 at = (ivec2(k % layout_.y, k / layout_.y) << layout_.x) + q;
+    ivec2 at = ivec2(k % layout_.y, k / layout_.y) * layout_.x + q;
     mat4 m = mat4(texelFetch(weights, ivec2(4 * k, g), 0), texelFetch(weights, ivec2(4 * k + 1, g), 0),
       texelFetch(weights, ivec2(4 * k + 2, g), 0), texelFetch(weights, ivec2(4 * k + 3, g), 0));
     ${all.map((lane) => `a${lane} += m * texelFetch(h${lane}, at, 0);`).join("\n    ")}
@@ -355,13 +360,13 @@ function shaderOf(kind, order, lanes, activation) {
         : [])];
   return `${HEAD}
 uniform sampler2D weights;
-uniform ivec4 layout_; // log2 of a block's side, blocks in a row, blocks, blocks of the layer before
+uniform ivec4 layout_; // a block's side, blocks in a row, blocks, blocks of the layer before
 ${kind === "first" ? "" : all.map((lane) => `uniform sampler2D h${lane};`).join("\n")}
 ${all.map((lane) => `layout(location = ${lane}) out vec4 o${lane};`).join("\n")}
 ${TURN}
 ${activationText("activate", activation)}
 void main() {
-  ivec2 p = ivec2(gl_FragCoord.xy), b = p >> layout_.x, q = p - (b << layout_.x);
+  ivec2 p = ivec2(gl_FragCoord.xy), b = p / layout_.x, q = p - b * layout_.x;
   int g = b.y * layout_.y + b.x;
   ${all.map((lane) => `o${lane} = vec4(0.0);`).join(" ")}
   if (g >= layout_.z) return;

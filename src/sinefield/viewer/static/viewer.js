@@ -10,7 +10,8 @@ import { KEYS_TOLD, listen } from "./gestures.js";
 
 // Numbers from base64 of little-endian floats.
 export function floatsOf(text, double) {
-  const bytes = Uint8Array.from(atob(text.trim()), (each) => each.charCodeAt(0));
+  const read = atob(text.trim()), bytes = new Uint8Array(read.length);
+  for (let k = 0; k < read.length; k++) bytes[k] = read.charCodeAt(k);
   return double ? new Float64Array(bytes.buffer) : new Float32Array(bytes.buffer);
 }
 
