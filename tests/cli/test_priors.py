@@ -123,6 +123,7 @@ def test_nothing_but_its_like_is_replaced(folder: Path) -> None:
         ["sample", "prior.safetensors", "-o", "trained.safetensors"],
         ["interpolate", "prior.safetensors", "data/03.png", "data/04.png", "-o", "own.safetensors"],
         ["fit", "prior.safetensors", "data/04.png", "-o", "own.safetensors"],
+        ["fit", "prior.safetensors", "data", "-o", "own.safetensors"],
         ["fit", "prior.safetensors", "data/04.png", "-o", "drawn.safetensors"],
         [*found, "-o", "new.safetensors", "--spread", "trained.safetensors"],
         ["train", "data", "-o", "own.safetensors"],

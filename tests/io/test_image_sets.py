@@ -79,10 +79,11 @@ def test_a_mixed_folder_is_told_with_the_two_that_differ(tmp_path: Path) -> None
         (gzip.compress(idx(PICTURES), mtime=0)[:-12], "damaged or cut short"),
         (b"\x89PNG", "is no set of pictures"),
         (bytes([0, 0, 8, 3]) + b"\xff" * 12, "header tells of an array"),
+        (idx(PICTURES)[:7], "cut short: its header ends early"),
         (idx(PICTURES[0, 0]), "holds no pictures: an array of shape"),
         (idx(np.zeros((2, 3, 4), ">f4"), 13), ""),
     ],
-    ids=["short", "long", "gzip cut", "another kind", "header", "one axis", "zeros"],
+    ids=["short", "long", "gzip cut", "another kind", "header", "header cut", "one axis", "zeros"],
 )
 def test_damaged_idx_files_are_told(content: bytes, told: str, tmp_path: Path) -> None:
     (tmp_path / "set").write_bytes(content)

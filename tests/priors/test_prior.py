@@ -271,7 +271,12 @@ def test_a_sample_and_a_walk_are_fields_of_the_prior() -> None:
         (np.zeros((1, 4, 4), np.uint8), {}, "a prior is learnt from many pictures"),
         (np.zeros((9, 1, 2), np.uint8), {}, "at least 4 pixels"),
         (np.zeros((9, 64, 64), np.uint8), {}, "at most 2048 values, and these have 64 x 64 x 1; scale them down"),
-        (np.zeros((9, 4, 4), np.uint8), {"method": "magic"}, "unknown method 'magic'; choose one of forward"),
+        (np.zeros((9, 4, 4), np.uint8), {}, "all of one value; there is nothing to learn"),
+        (
+            np.eye(16, dtype=np.uint8).reshape(16, 4, 4),
+            {"method": "magic"},
+            "unknown method 'magic'; choose one of forward",
+        ),
     ],
 )
 def test_what_cannot_be_learnt_is_told(values: NDArray[Any], settings: dict[str, Any], told: str) -> None:

@@ -140,7 +140,8 @@ def _check_kept(path: Path, what: Literal["prior", "field"], source: str | None 
     if header.get("problem") == "prior":
         held = "prior" if header.get("signal") is None else "field"
     known = Source.from_json(header.get("source"))
-    same = known is None if source is None else known is not None and known.is_same(Source.of(source))
+    given = None if source is None or Path(source).is_dir() else Source.of(source)
+    same = known is None if source is None else known is not None and given is not None and known.is_same(given)
     if held != what or not same:
         wanted = (
             "prior of the same pictures" if what == "prior" else f"field that a prior found of {source or 'no picture'}"

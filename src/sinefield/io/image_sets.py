@@ -136,9 +136,12 @@ def _read_idx(path: Path) -> NDArray[Any]:
             start = file.read(4)
             if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _IDX_TYPES or not 1 <= start[3] <= 4:
                 raise ValueError(f"{path} is no set of pictures: neither a folder, an .npy or .npz, nor an idx file")
-            shape = tuple(int(each) for each in np.frombuffer(file.read(4 * start[3]), ">u4"))
+            lengths = file.read(4 * start[3])
+            if len(lengths) < 4 * start[3]:
+                raise ValueError(f"{path} is damaged or cut short: its header ends early; get another copy")
+            shape = tuple(int(each) for each in np.frombuffer(lengths, ">u4"))
             kind = np.dtype(_IDX_TYPES[start[2]])
-            if len(shape) != start[3] or math.prod(shape) > _LONGEST:
+            if math.prod(shape) > _LONGEST:
                 raise ValueError(f"{path} is damaged: its header tells of an array of shape {shape}")
             check_memory(path, shape, kind.itemsize)
             content = file.read(math.prod(shape) * kind.itemsize + 1)

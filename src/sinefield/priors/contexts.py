@@ -87,7 +87,7 @@ def random_masks(count: int, pixels: int, known: int, generator: torch.Generator
         raise ValueError(f"a context has 1 to {pixels} pixels of a picture of so many, got {known}")
     kinds = math.ceil(count / alike)
     order = torch.rand(kinds, pixels, generator=generator).topk(known, dim=1).indices
-    return torch.zeros(kinds, pixels).scatter_(1, order, 1.0).repeat_interleave(alike, dim=0)[:count]
+    return torch.zeros(kinds, pixels).scatter_(1, order, 1.0)[torch.arange(count) // alike]
 
 
 def known_counts(pixels: int) -> list[int]:

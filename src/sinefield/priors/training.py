@@ -131,6 +131,8 @@ def problem_of(
         raise ValueError(f"a prior is of pictures of at least 4 pixels, and those of {pictures.name} have fewer")
     held, trained = split(pictures)
     chosen = settings_of(height, width, channels, method, low=pictures.low, high=pictures.high, **settings)
+    if pictures.values.min() == pictures.values.max():
+        raise ValueError(f"the pictures of {pictures.name} are all of one value; there is nothing to learn")
     chosen["components"] = min(int(chosen["components"]), max(1, len(trained) // 10))
     size = height * width * channels
     pixels = height * width
