@@ -52,8 +52,6 @@ from sinefield.io import image_sets
 from sinefield.priors import files
 from sinefield.priors.mixture import NOISE, cluster
 from sinefield.priors.prior import Prior, points_of
-from sinefield.signals.image import ImageSignal
-from sinefield.signals.lattice import Lattice
 from sinefield.solution import Progress
 from sinefield.solve import solve
 
