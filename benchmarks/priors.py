@@ -5,7 +5,7 @@ known. Beside the priors, each trained for the same seconds: the mean of the tra
 that is nearest on the context; a Gaussian process of an isotropic covariance, its length and mean from the training
 pictures; a SIREN fitted to the context; the conditional mean of the Gaussian of the training pictures, and that of a
 mixture of 30 Gaussians with full covariances; and the published recipe, set encoder and hypernetwork, in plain PyTorch,
-at its own rate and at a better one.
+at its own rate, than which others are no better (study_priors.py).
 Gaussians keep what is known as it is. Of the priors there is the part of the errors at unknown pixels that their spread
 holds, too; of what is trained the course of the errors, of 100 pictures, with the seconds of training; and when it was
 at the last errors of the published recipe.
@@ -67,7 +67,6 @@ METHODS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "meta": ("meta", {}),
 }
 """Names of what is trained, its methods and their settings."""
-FASTER = 2e-4  # the best rate for the published recipe in so short a time, by study_priors.py; its own is 5e-5
 PREPARED = 0.3  # of the seconds of forward, which closed forms take before and after it is trained
 
 Row = dict[str, Any]
@@ -405,9 +404,6 @@ def main() -> None:
         "Gaussian": lambda: gaussian(task),
         "mixture of 30": lambda: gaussian(task, 30),
         "published": lambda: over_seeds([published(task, seconds, 4 if chosen.smoke else 16, each) for each in seeds]),
-        "published, faster": lambda: over_seeds(
-            [published(task, seconds, 4 if chosen.smoke else 16, each, FASTER) for each in seeds]
-        ),
         **{each: trained(each) for each in METHODS},
     }
     letters = glyphs(

@@ -53,7 +53,7 @@ def fit(
         folders.fit_folder(Path(source), general, network, training, asked)
         return
     output, device = general.field_file(source), options.device_of
-    outputs.check_outputs(output, general.animate, inputs=[source], figure=general.figure)
+    outputs.check_outputs(output, general.animate, inputs=[source, training.warm_start], figure=general.figure)
     outputs.check_field_file(output, source, force=general.force)
     with pause_garbage_collection():
         from sinefield import callbacks
@@ -66,6 +66,10 @@ def fit(
         kind.check_figure()
     with report.warnings_told() as told:
         problem = kind.problem_of(source, **wanted.arguments(), **network.settings())
+    if training.warm_start is not None:
+        from sinefield import checkpoint, priors
+
+        problem = priors.begun_from(problem, checkpoint.read(training.warm_start)[0])
     changes = options.given(
         passes=general.passes,
         seconds=general.seconds,

@@ -163,6 +163,11 @@ class Training:
         typer.Option(metavar="FIELD", help="Go on with a fit of the same options that --checkpoint-every wrote."),
     ] = None
 
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(metavar="FIELD", help="Begin with the weights of a field of a like signal and the same network."),
+    ] = None
+
     def checkpointing(self, output: Path) -> Checkpointing | None:
         """Return where and how often to write all that is needed to go on; None: nowhere.
 

@@ -7,6 +7,7 @@ from sinefield.priors.meta import Start, train_start
 from sinefield.priors.modulation import Amplitudes, Shifts
 from sinefield.priors.prior import Completion, Prior
 from sinefield.priors.training import problem_of, train
+from sinefield.priors.warm import begun_from
 
 __all__ = [
     "Amplitudes",
@@ -22,6 +23,7 @@ __all__ = [
     "SetEncoder",
     "Shifts",
     "Start",
+    "begun_from",
     "context_of",
     "problem_of",
     "random_masks",
