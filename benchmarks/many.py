@@ -4,13 +4,14 @@ Fashion-MNIST as Debian's dataset-fashion-mnist has it, in the folder of its fou
 
 * **Fields a second**, from arrays to field files, of two ways: `fit_many`, and networks 32 x 2 side by side by Adam,
   all samples a step, until the mean is at 35 dB (what a batched loop in plain PyTorch does).
+* **Recordings a second**, of 4,000 samples that are made up.
 * **A learnt start**: fields a second, and PSNR after 1 and 3 steps of 384 numbers a picture, beside new SIRENs of as
   many numbers in all (12 x 2, 361) and of 2,241 (32 x 2) after 200 and 2,000 steps of Adam, at the best of three rates.
 * **A linear probe**: classes read from the weights by logistic regression, of fields with one start, with a start each,
   and from the pixels.
 
     python benchmarks/many.py FOLDER            # six minutes on two cores
-    python benchmarks/many.py FOLDER --all      # all 60,000 alone, a tenth of them written: five minutes
+    python benchmarks/many.py FOLDER --all      # all 60,000 and recordings alone: five minutes
     python benchmarks/many.py --smoke           # seconds, to see that it runs
 """
 
@@ -171,7 +172,7 @@ def main() -> None:
     """Run the benchmark and write its result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="of the four files of Fashion-MNIST")
-    parser.add_argument("--all", action="store_true", help="all 60,000 alone; the rest is kept from the last")
+    parser.add_argument("--all", action="store_true", help="all 60,000 and recordings alone; the rest is kept")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--start", action="store_true", help="the learnt start alone; the rest is kept from the last")
     parser.add_argument("--smoke", action="store_true")
@@ -194,7 +195,9 @@ def main() -> None:
         kept = json.loads(path.read_text())["results"] if path.exists() and not smoke else {}
         if options.all:
             kept["all"] = everything(pictures)
+            kept["recordings"] = machine.spreads([recordings(16 if smoke else 512, seed) for seed in seeds])
             machine.show("all pictures", [kept["all"]])
+            machine.show("recordings", [kept["recordings"]])
         if options.start:
             kept["start"] = machine.spreads([learnt(known, new[: 4 * fast], signal, seed) for seed in seeds])
             rows = [{"what": name, "found": each} for name, each in kept["start"].items()]
@@ -244,6 +247,19 @@ def main() -> None:
     machine.show("classes told right by a linear map, %", [{"of": name, "right": each} for name, each in right.items()])
     results = {"rows": rows, "start": start, "new": fresh, "same pictures": same, "probe": right}
     machine.write("many", results, smoke=smoke)
+
+
+def recordings(count: int, seed: int, length: int = 4000, rate: int = 44_100) -> dict[str, float]:
+    """Return how many recordings a second become fields, each of five tones that die away, and how good they are."""
+    numbers = np.random.default_rng(seed)
+    times = np.arange(length) / rate
+    pitches = numbers.uniform(50, 8000, (count, 5, 1))
+    tones = np.sin(2 * np.pi * pitches * times + numbers.uniform(0, 6, (count, 5, 1)))
+    sounds = 0.15 * (tones * np.exp(-times * numbers.uniform(5, 60, (count, 5, 1)))).sum(1)
+    begun = time.perf_counter()
+    found = fit_many(list(sounds), rate=rate, seed=seed)
+    seconds = time.perf_counter() - begun
+    return {"a second": count / seconds, "samples": length, "least PSNR": min(each.metrics["psnr"] for each in found)}
 
 
 def everything(pictures: NDArray[np.uint8]) -> dict[str, Any]:
