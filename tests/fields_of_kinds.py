@@ -10,6 +10,7 @@ from torch import nn
 
 from sinefield import checkpoint, fields, problems, solve
 from sinefield.domains import Ball, Difference
+from sinefield.fields.expansion import ComplexExpansion
 from sinefield.signals.audio import AudioSignal
 from sinefield.signals.equation import EquationSignal
 from sinefield.signals.image import ImageSignal
@@ -64,6 +65,30 @@ def _solved_recording() -> nn.Module:
     return solve(problems.audio((0.4 * torch.sin(2000 * t) + 0.3 * torch.sin(3217 * t)).numpy(), rate=4000)).field
 
 
+def _expansions() -> nn.Module:
+    """Return a corner function, a logarithm, waves that decay and waves that stand, one after the other in a sum."""
+    terms = {
+        "powers": [[0.3, -0.2, 0.5, 1.5, 2 / 3, 0.0, 0.0, 0.4], [-0.4, 1.5, 0.1, 2.0, 0.0, 1.0, 1.0, 0.0]],
+        "waves": [[3.0, -2.0, 0.5, 0.7, 0.1, 0.2, 0.3]],
+        "standing": [[3.0, 4.0, 0.1, -0.2, 1.0, 0.3, 0.6]],
+    }
+    parts = []
+    for family, rows in terms.items():
+        part = fields.Expansion.of(family, torch.tensor(rows, dtype=torch.float64), 2)
+        part.weight.data = torch.linspace(0.5, -0.8, len(rows), dtype=torch.float64)[None]
+        parts.append(part)
+    return fields.Sum(*parts)
+
+
+def _outgoing() -> nn.Module:
+    """Return waves from a centre, on to where a layer damps them, of orders below and above zero."""
+    own = [6.0, 9.0, 0.7, 0.3, 0.1, -0.2, 0.4]
+    rows = [[n, *own, each, beta] for n, each, beta in ((0, 0.1, 0.0), (2, 0.1, 0.7), (-3, 0.1, 0.2), (1, 0.0, 0.0))]
+    field = ComplexExpansion("outgoing", torch.tensor(rows, dtype=torch.float64), 2)
+    field.weight.data = torch.linspace(-1, 1, 2 * len(rows), dtype=torch.float64).reshape(2, -1)
+    return field
+
+
 def _picture(channels: int = 1) -> ImageSignal:
     return ImageSignal(Lattice.of_cubes((24, 32), channels, 0.0, 255.0), 8)
 
@@ -103,6 +128,8 @@ _FIELDS: dict[str, Callable[[], tuple[nn.Module, Signal]]] = {
         ),
         EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0)),
     ),
+    "expansions": lambda: (_expansions(), EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0))),
+    "outgoing": lambda: (_outgoing(), EquationSignal(("x", "y"), (-1.0, -1.0), (1.0, 1.0), 1, True)),
     "disc": lambda: (_siren(2, 1, 3.0), EquationSignal.of(Difference(Ball([1.0, 2.0], 2.0), Ball([1.0, 2.0], 1.0)))),
     "unknown": lambda: (
         fields.Sum(_siren(2, 1), fields.build("relu-rbf", 2, 1, hidden_features=8, hidden_layers=0, frequencies=8)),

@@ -94,6 +94,23 @@ def expected(read: dict[str, Any], quantity: dict[str, Any], u: Any) -> NDArray[
     return np.asarray(found * read["scale"] * read["lengths"][quantity["order"]])
 
 
+@pytest.mark.parametrize("name", ["expansions", "outgoing"])
+def test_expansions_are_those_of_the_field(opened: Any, name: str) -> None:
+    """Corner functions, waves of every kind, and cylinder functions on into a layer, near to a centre and far away."""
+    page = opened(name, "#part=0&zoom=0.25")
+    field, _ = field_of(name)
+    points = torch.rand(400, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = page.run(
+        f"""return {points.tolist()}.map((point) => {{
+          const {{ value, slopes, laplacian }} = viewer.evaluation.at(point, 2);
+          return [value, ...slopes, laplacian].map((each) => [...each]);
+        }});"""
+    )
+    u = jet(field, points)
+    expected = torch.cat([u.value[:, None], u.jacobian.mT, u.laplacian[:, None]], 1).detach().numpy()
+    np.testing.assert_allclose(np.array(found), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+
+
 def test_a_field_is_shown_in_its_region_alone(opened: Any) -> None:
     """A ring of the radii 1 and 2 about (1, 2), also where it is zoomed into."""
     page = opened("disc")

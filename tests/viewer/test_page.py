@@ -16,6 +16,7 @@ from PIL import Image
 from fields_of_kinds import field_of, write_field
 from sinefield import checkpoint
 from sinefield.fields import Field
+from sinefield.viewer import page as pages
 from sinefield.viewer.described import Weights, describe
 from sinefield.viewer.page import MODULES, page_of, policy, script, style, write_page
 from sinefield.viewer.views import view_of
@@ -37,6 +38,8 @@ KINDS = [
     "heat",
     "disc",
     "closed",
+    "expansions",
+    "outgoing",
     "line",
     "unknown",
 ]
@@ -95,7 +98,9 @@ def test_the_policy_allows_what_is_in_the_page_and_nothing_else(tmp_path: Path) 
 def test_the_script_is_one_module() -> None:
     text = script()
     assert not re.search(r"^(import|export)\b", text, re.MULTILINE)
-    names = re.findall(r"^(?:async )?(?:function|class|const) (\w+)", text, re.MULTILINE)
+    static = Path(pages.__file__).parent / "static"
+    written = "".join((static / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
+    names = re.findall(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", written, re.MULTILINE)
     assert len(names) == len(set(names))
     assert {"Viewer", "Plane", "Surface", "Graph"} <= set(names)
     assert "</script" not in text

@@ -110,7 +110,7 @@ def test_the_last_field_is_what_the_fit_found(tmp_path: Path) -> None:
         observe.end()
         last = now(port, told["number"])
         assert last["done"]
-        assert last["told"].startswith("The fit is over: step 1,200")
+        assert last["told"].startswith("The search is over: step 1,200")
         assert np.any(weights_of(last) != weights_of(told))
 
 
@@ -136,6 +136,13 @@ def test_the_page_is_of_the_field_and_may_ask_its_own_server_alone(tmp_path: Pat
             ("/../shape.safetensors", "GET", "", 404),
         ):
             assert ask(port, path, method, host)[0] == expected, path
+
+
+def test_a_field_that_the_page_cannot_evaluate_is_told_as_none(tmp_path: Path) -> None:
+    with serving("unknown", tmp_path) as (observe, field, port):
+        observe(progress_of(field))
+        assert now(port, 0) == {"told": observe.told, "done": False, "number": 1, "field": None}
+        assert "cannot evaluate" in ask(port, "/")[2]
 
 
 def test_what_has_no_page_is_refused() -> None:

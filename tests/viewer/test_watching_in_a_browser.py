@@ -61,7 +61,7 @@ def test_a_page_follows_the_fit_and_keeps_its_view(
             if drawn is not None:
                 assert drawn == pytest.approx(found[0] * scale + shift, abs=0.05 * scale)
         move(field)
-    page.until("document.querySelector('.fit').textContent.startsWith('The fit is over: step 1,300')")
+    page.until("document.querySelector('.fit').textContent.startsWith('The search is over: step 1,300')")
     page.until("viewer.shown.done")
     assert page.run(numbers) != after
     page.close()
@@ -72,7 +72,7 @@ def test_a_fit_that_was_stopped_is_told(browser: Any, tmp_path: Path) -> None:
         observe(progress_of(field))
         page = _Watching(browser, f"http://127.0.0.1:{port}/")
         raise _StoppedError
-    page.until("document.querySelector('.fit').textContent.startsWith('The fit is over, or was stopped')")
+    page.until("document.querySelector('.fit').textContent.startsWith('The search is over, or was stopped')")
     page.run("viewer.shown.magnify(2)")  # what was seen last can be looked at all the same
     page.finished()
     page.close()

@@ -64,6 +64,9 @@ Force = Annotated[
     bool, typer.Option("--force", help="Replace the field of another file, or the file that a field was fitted to.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Show the field in the browser as it is found.")]
+WatchPort = Annotated[int | None, typer.Option(help="Of --watch, on this machine; 0: any that is free.")]
+WatchQuietly = Annotated[bool, typer.Option("--no-browser", help="Of --watch: only tell the address.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -88,9 +91,9 @@ class General:
     figure: FigureOption = None
     animate: Annotated[Path | None, typer.Option(help="Write the training as .gif or .mp4 here.")] = None
     log: Annotated[Path | None, typer.Option(help="Write losses and metrics for TensorBoard into this folder.")] = None
-    watch: Annotated[bool, typer.Option("--watch", help="Show the field in the browser as it trains.")] = False
-    port: Annotated[int | None, typer.Option(help="Of --watch, on this machine; 0: any that is free.")] = None
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Of --watch: only tell the address.")] = False
+    watch: Watch = False
+    port: WatchPort = None
+    no_browser: WatchQuietly = False
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Only say how long it will take, and how much memory.")
     ] = False

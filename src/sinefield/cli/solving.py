@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, final
 
 import typer
 
-from sinefield.cli import options, outputs, report
+from sinefield.cli import options, outputs, report, viewing
 from sinefield.cli.panels import expand
 from sinefield.imports import pause_garbage_collection
 from sinefield.laws import LAWS, Law
@@ -36,6 +36,9 @@ class Solving:
     animate: Annotated[
         Path | None, typer.Option(help="Write how it goes on in time, or a wave through its phases, as .gif or .mp4.")
     ] = None
+    watch: options.Watch = False
+    port: options.WatchPort = None
+    no_browser: options.WatchQuietly = False
     as_json: options.Json = False
     quiet: options.Quiet = False
     force: options.Force = False
@@ -62,13 +65,17 @@ def _solve(law: Law, data: str | None, general: Solving, asked: Mapping[str, Any
             from sinefield import plots
 
             plots.check_moving(problem)
-        with warnings.catch_warnings(), report.progress_shown(quiet=general.quiet) as observers:
+        with (
+            warnings.catch_warnings(),
+            viewing.watched(problem, output, general) as pages,
+            report.progress_shown(quiet=general.quiet) as observers,
+        ):
             warnings.simplefilter("ignore", Divergence)  # told below, in one line
             solution = solve(
                 problem,
                 seed=general.seed,
                 device="cpu",
-                observe=callbacks.together(observers),
+                observe=callbacks.together([*observers, *pages]),
                 **options.given(seconds=general.seconds),
             )
     solution.save(output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -38,29 +38,49 @@ def view(
     server.serve(field, port, original=original, browser=not no_browser, tell=tell)
 
 
+class Watching(Protocol):
+    """Options of what can be watched."""
+
+    @property
+    def watch(self) -> bool:
+        """Whether it is."""
+
+    @property
+    def port(self) -> int | None:
+        """Of this machine; None: not told."""
+
+    @property
+    def no_browser(self) -> bool:
+        """Whether only the address is told."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it is not."""
+
+
 @contextmanager
-def watched(problem: Problem, output: Path, general: options.General) -> Iterator[list[Observer]]:
-    """Show a fit in the browser as it goes on, where that is asked for.
+def watched(problem: Problem, output: Path, asked: Watching) -> Iterator[list[Observer]]:
+    """Show a field in the browser as it is found, where that is asked for.
 
     Yields:
-        What is to observe the fit.
+        What is to observe the search.
 
     Raises:
         ValueError: options of watching are given without it, there is no page of such a problem, or the extra that
             serves pages is not installed.
         OSError: the port is in use.
     """
-    if not general.watch:
-        if general.port is not None or general.no_browser:
+    if not asked.watch:
+        if asked.port is not None or asked.no_browser:
             raise ValueError("--port and --no-browser are options of --watch; give it too")
         yield []
         return
     from sinefield.viewer import server, watching
 
     def tell(address: str) -> None:
-        if not general.quiet:
-            typer.echo(f"watch the fit at {address}", err=True)
+        if not asked.quiet:
+            typer.echo(f"watch it at {address}", err=True)
 
-    port = server.PORT if general.port is None else general.port
-    with watching.watched(problem, output, port, browser=not general.no_browser, tell=tell) as found:
+    port = server.PORT if asked.port is None else asked.port
+    with watching.watched(problem, output, port, browser=not asked.no_browser, tell=tell) as found:
         yield [found]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from sinefield.fields import (
     Affine,
     Chain,
+    Columns,
     Constant,
     Distance,
     Expansion,
@@ -38,6 +39,8 @@ from sinefield.fields.stretched import Stretched
 Doubles = NDArray[np.float64]
 
 _ERROR: Final = 1e-4  # of the largest value: what single precision may be off
+
+_FAMILIES: Final = ("powers", "standing", "waves", "outgoing")
 
 _CURVES: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
     "sine": torch.sin,
@@ -96,10 +99,10 @@ def describe(field: nn.Module, weights: Weights) -> dict[str, Any]:
             return {"type": "stretched", "parts": [describe(field.field, weights)], **numbers}
         case Field():
             return {"type": "chain", "layers": _layers(field.chain(), weights)}
-    return _closed(field)
+    return _closed(field, weights)
 
 
-def _closed(field: nn.Module) -> dict[str, Any]:
+def _closed(field: nn.Module, weights: Weights) -> dict[str, Any]:
     """Return the description of a function in closed form.
 
     Raises:
@@ -114,7 +117,32 @@ def _closed(field: nn.Module) -> dict[str, Any]:
             return {"type": "constant", "values": field.theta.tolist()}
         case Expansion() | ComplexExpansion() if not bool(field.weight.any()):
             return {"type": "constant", "values": [0.0] * field.out_features}
+        case Expansion(columns=Columns() as columns):
+            return _expansion(columns.family, columns.terms, field.weight, weights)
+        case ComplexExpansion():
+            return _expansion(field.family, field.terms, field.weight, weights) | {"complex": True}
     raise NotShownError(f"the page cannot evaluate a {type(field).__name__}")
+
+
+def _expansion(family: str, terms: Tensor, weight: Tensor, weights: Weights) -> dict[str, Any]:
+    """Return the description of a combination of functions of a family; those whose factor is 0 are left out.
+
+    Raises:
+        NotShownError: the page does not know the family.
+    """
+    if family not in _FAMILIES:
+        raise NotShownError(f"the page cannot evaluate functions of the family {family}")
+    used = weight.detach().any(0)
+    return {
+        "type": "expansion",
+        "family": family,
+        "terms": weights.add(terms[used]),
+        "count": int(used.sum()),
+        "width": terms.shape[1],
+        "weight": weights.add(weight[:, used]),
+        "outputs": len(weight),
+        "complex": False,
+    }
 
 
 def needs_double(field: nn.Module, node: Any, weights: Weights, points: Tensor) -> bool:
@@ -126,7 +154,7 @@ def needs_double(field: nn.Module, node: Any, weights: Weights, points: Tensor) 
         weights: of it.
         points: where it is looked at, ``(n, d)``.
     """
-    if any(each["type"] in ("slabs", "stretched") for each in _nodes(node)):
+    if any(each["type"] in ("slabs", "stretched", "expansion") for each in _nodes(node)):
         return True  # what the graphics processor does not evaluate
     largest = 0.0
     single, double = torch.from_numpy(weights.stored()), torch.from_numpy(weights.stored(double=True))

@@ -34,6 +34,7 @@ from sinefield.viewer.views import view_of
 
 MODULES: Final = (
     "closed",
+    "expansion",
     "network",
     "graphics",
     "evaluation",
@@ -51,6 +52,7 @@ MODULES: Final = (
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 _COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
+_INDENT = re.compile(r"^ +", re.MULTILINE)  # in no text of the script does it matter
 _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) )", re.MULTILINE)
 _PALETTES: Final = {"sequential": "viridis", "diverging": "RdBu_r", "cyclic": "twilight"}
 
@@ -184,9 +186,9 @@ def _looked_at(view: Mapping[str, Any]) -> torch.Tensor:
 
 @cache
 def script() -> str:
-    """Return the script of the page: its modules one after the other, as one module without imports and comments."""
+    """Return the script of the page: its modules as one, without imports, comments and indents."""
     text = "\n".join(_static(f"{name}.js") for name in MODULES)
-    return _COMMENT.sub("", _EXPORT.sub("", _IMPORT.sub("", text)))
+    return _INDENT.sub("", _COMMENT.sub("", _EXPORT.sub("", _IMPORT.sub("", text))))
 
 
 @cache

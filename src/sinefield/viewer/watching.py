@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import torch
 from torch import nn
 
+from sinefield.viewer.described import NotShownError
 from sinefield.viewer.page import Read, field_of, live_page_of
 from sinefield.viewer.server import ADDRESS, PORT, Guard, check_installed, listen, server_of
 from sinefield.viewer.views import steepness_of, view_of
@@ -97,7 +98,7 @@ class Watched:
             return
         with self._lock:
             self._take(self._field)
-            self.told = f"The fit is over: {self.told}"
+            self.told = f"The search is over: {self.told}"
             self.done = True
         last = time.monotonic() + _LAST
         while self.sent < self.number and time.monotonic() < min(last, self._asked + _ALIVE):
@@ -134,7 +135,10 @@ class Watched:
 
     def _described(self, field: nn.Module) -> str:
         """Return the members of a JSON object that tell of a field, and its end."""
-        node, weights, double = field_of(field, self._signal)
+        try:
+            node, weights, double = field_of(field, self._signal)
+        except NotShownError:  # it was of other parts before: the page is loaded again, which tells why
+            return json.dumps({"number": self.number, "field": None})[1:]
         found: dict[str, Any] = {"number": self.number, "field": node, "exact": double}
         found["weights"] = base64.b64encode(weights.tobytes()).decode()
         found["lipschitz"] = steepness_of(self._signal, field)

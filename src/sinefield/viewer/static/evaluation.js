@@ -211,5 +211,5 @@ function networksOf(node) {
 
 export function outputsOf(node) {
   if (node.parts) return Math.max(...node.parts.map(outputsOf));
-  return node.layers ? node.layers.at(-1).outputs : (node.values?.length ?? 1);
+  return node.layers ? node.layers.at(-1).outputs : (node.outputs ?? node.values?.length ?? 1);
 }

@@ -10,7 +10,7 @@ const NOTHING_NEWER = 2 ** 40; // a number that no field has: nothing newer is a
 const waited = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 
 export async function follow(viewer, number) {
-  const told = element("p", { class: "fit" }, "The fit goes on.");
+  const told = element("p", { class: "fit" }, "The search goes on.");
   viewer.root.querySelector("main").prepend(told);
   let have = number;
   for (let failed = 0, over = false; failed < FAILURES;) {
@@ -23,17 +23,17 @@ export async function follow(viewer, number) {
       const found = await answer.json();
       failed = 0;
       told.textContent = found.told;
-      if (found.field) {
+      if (found.number) {
         have = found.number;
         renew(viewer, found);
       }
-      if (found.done && (over || found.field || !viewer.page.field)) return;
+      if (found.done && (over || found.number || !viewer.page.field)) return;
       over = found.done;
     } catch {
       failed += 1;
     }
   }
-  told.textContent = `The fit is over, or was stopped: ${told.textContent}`;
+  told.textContent = `The search is over, or was stopped: ${told.textContent}`;
 }
 
 // A field that is made of other parts, or must be evaluated otherwise, is another page of the same view.

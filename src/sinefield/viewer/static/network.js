@@ -2,6 +2,7 @@
 // draws with. A jet is the value at a point, the slopes along each axis and the Laplacian; lanes hold them in turn.
 
 import { CLOSED_FORMS } from "./closed.js";
+import { evaluateExpansion } from "./expansion.js";
 
 const SELU = [1.0507009873554805, 1.6732632423543772];
 
@@ -103,6 +104,7 @@ export function evaluateField(node, weights, point, order) {
     return total ?? emptyJet(node.layers.at(-1).outputs, point.length);
   }
   if (node.type in CLOSED_FORMS) return CLOSED_FORMS[node.type](node, point);
+  if (node.type === "expansion") return evaluateExpansion(node, weights, point);
   if (node.type === "slabs") {
     const later = node.edges.slice(1, -1).filter((edge) => point[node.axis] > edge).length;
     return evaluateField(node.parts[later], weights, point, order);
