@@ -20,6 +20,7 @@ Debian has the pictures: apt-get install dataset-fashion-mnist.
     python benchmarks/priors.py                    # an hour
     python benchmarks/priors.py --seconds 1800     # as long as a prior may be trained
     python benchmarks/priors.py --only forward     # one method; the others are kept from the last result
+    python benchmarks/priors.py --only forward --keep FOLDER --again --count 10000   # measure what is trained already
     python benchmarks/priors.py --smoke            # seconds, on pictures that are made up
 """
 
@@ -63,6 +64,7 @@ METHODS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "hypernetwork": ("hypernetwork", {}),
     "modulated": ("modulated", {}),
     "shifted": ("shifted", {}),
+    "attention": ("shifted", {"encoder": "attention"}),
     "auto-decoder": ("shifted", {"encoder": "table"}),
     "meta": ("meta", {}),
 }
@@ -335,6 +337,13 @@ def ours(
     return found | {"seconds": trained, "steps": solution.history[-1].step, "course": course.found}
 
 
+def again(task: Task, name: str, keep: Path) -> Row:
+    """Return the last row of a prior that was kept, with errors on all held-out pictures of the task."""
+    prior, _ = files.read(keep / f"{name}.safetensors")
+    row: Row = json.loads((machine.RESULTS / "priors.json").read_text())["results"][name]
+    return row | measured(prior, task)
+
+
 def measured(prior: Prior, task: Task) -> Row:
     """Return the errors of a prior, and the part of the errors at unknown pixels that its spread holds."""
     found: Row = {"count": len(task.held)}
@@ -378,6 +387,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000, help="held-out pictures")
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="write the priors there")
+    parser.add_argument("--again", action="store_true", help="measure the priors in --keep once more; none is trained")
     parser.add_argument("--figure", type=Path, metavar="PNG", help="draw what the prior of forward in --keep makes")
     parser.add_argument("--smoke", action="store_true")
     chosen = parser.parse_args()
@@ -394,6 +404,8 @@ def main() -> None:
         return
 
     def trained(name: str) -> Callable[[], Row]:
+        if chosen.again:
+            return lambda: again(task, name, chosen.keep)
         return lambda: over_seeds([ours(task, pictures, name, seconds, seed=seed, keep=chosen.keep) for seed in seeds])
 
     methods: dict[str, Callable[[], Row]] = {

@@ -63,3 +63,18 @@ def test_an_unknown_encoder_is_told_with_those_that_are_known() -> None:
         ValueError, match="unknown encoder 'magic'; choose one of set, attention, convolution, guess, steps"
     ):
         encoder_named("magic", points_of(2, 2), (2, 2), 1, latent=4, width=4, depth=1)
+
+
+@pytest.mark.parametrize(("name", "width", "depth"), [("set", 256, 2), ("attention", 128, 2), ("convolution", 128, 3)])
+def test_a_step_of_adam_moves_latents_by_little(name: str, width: int, depth: int) -> None:
+    """Where all numbers before a latent move it at once, by half of one, what latents are multiplied by goes astray."""
+    torch.manual_seed(0)
+    encoder = encoder_named(name, points_of(28, 28), (28, 28), 1, latent=64, width=width, depth=depth)
+    masks = random_masks(16, 784, 50, torch.Generator().manual_seed(0))
+    some = context_of(2 * torch.rand(16, 784, 1) - 1, masks)
+    before = encoder(some)
+    solver = torch.optim.Adam(encoder.parameters(), 1e-3)
+    before.sum().backward()
+    solver.step()
+    moved = float((encoder(some) - before).detach().abs().mean())
+    assert 0.005 < moved < 0.1

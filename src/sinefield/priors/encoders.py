@@ -75,8 +75,9 @@ class AttentionEncoder(nn.Module):
         super().__init__()
         self.register_buffer("points", points)
         inputs = channels + points.shape[1] * (1 + 2 * WAVES)
-        self.token = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width))
+        self.token = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width), nn.LayerNorm(width))
         self.queries = nn.Parameter(torch.randn(queries, width) * 0.1)
+        self.before = nn.ModuleList([nn.LayerNorm(width) for _ in range(max(depth, 1))])
         self.looks = nn.ModuleList(
             [nn.MultiheadAttention(width, 4, batch_first=True, dropout=0.0) for _ in range(max(depth, 1))]
         )
@@ -86,6 +87,7 @@ class AttentionEncoder(nn.Module):
                 for _ in range(max(depth, 1))
             ]
         )
+        self.norm = nn.LayerNorm(width)
         self.last = nn.Linear(queries * width, latent)
 
     def forward(self, contexts: Tensor) -> Tensor:
@@ -93,11 +95,13 @@ class AttentionEncoder(nn.Module):
         raw, known = tokens_of(contexts, self.points)
         tokens = self.token(with_waves(raw, self.points.shape[1]))
         state = self.queries.expand(len(contexts), -1, -1)
-        for look, think in zip(self.looks, self.thoughts, strict=True):
-            seen, _ = look(state, tokens, tokens, key_padding_mask=~known, need_weights=False)
+        for norm, look, think in zip(self.before, self.looks, self.thoughts, strict=True):
+            seen, _ = look(norm(state), tokens, tokens, key_padding_mask=~known, need_weights=False)
             state = state + seen
             state = state + think(state)
-        latents: Tensor = self.last(state.flatten(1))
+        found = self.norm(state).flatten(1)
+        # By the root, as all of these numbers move a latent in a step of Adam, and none may move it by its own size.
+        latents: Tensor = self.last(found) / math.sqrt(found.shape[1])
         return latents
 
 

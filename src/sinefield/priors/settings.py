@@ -67,8 +67,11 @@ def settings_of(height: int, width: int, channels: int, method: str, **changes: 
             "first_omega": math.pi * max(height, width),
         }
     components = max(1, min(COMPONENTS, DENSE // (pixels * channels) ** 2))
-    if changes.get("encoder") == "table":
-        small["latent"] = TABLE_LATENT
+    match changes.get("encoder"):
+        case "table":
+            small["latent"] = TABLE_LATENT
+        case "attention":  # wider ones take far longer than what they gain
+            small["encoder_features"] = 128
     chosen: dict[str, Any] = {"height": height, "width": width, "method": method, "components": components}
     chosen |= {**small, **deep}
     chosen |= {name: each for name, each in changes.items() if each is not None}
