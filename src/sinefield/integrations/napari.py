@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sinefield import checkpoint, kinds
-from sinefield.integrations.sampled import Line, Quantity, Sampled, key_of, lines_of, numbered
+from sinefield.integrations.sampled import Lazy, Line, Quantity, Sampled, key_of, lines_of, numbered
 from sinefield.quantities import QUANTITIES
 from sinefield.signals.lattice import Lattice
 
@@ -73,7 +73,7 @@ def _paths_of(path: str | Sequence[str]) -> list[str]:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Scale:
+class Scale(Lazy):
     """An array of one scale, or a part of one, that is evaluated when it becomes an array of NumPy.
 
     napari takes the part that is seen of all slices first, and then the slice of it.
@@ -106,22 +106,9 @@ class Scale:
         return tuple(len(each) for each in self._places if each.ndim)
 
     @property
-    def ndim(self) -> int:
-        """How many axes it has."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """How many numbers it has."""
-        return math.prod(self.shape)
-
-    @property
     def dtype(self) -> np.dtype[Any]:
         """That of the field."""
         return self.parts[0].dtype
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __getitem__(self, key: Any) -> Scale:
         places, keys = list(self._places), key_of(key, self.ndim)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatch
@@ -76,9 +77,34 @@ class Line:
         return (self.stop - self.start) / (self.high - self.low)
 
 
+class Lazy(ABC):
+    """An array that is evaluated where it is looked at: what is asked of its shape."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Its lengths."""
+
+    @property
+    @final
+    def ndim(self) -> int:
+        """How many axes it has."""
+        return len(self.shape)
+
+    @property
+    @final
+    def size(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+    @final
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
 @final
 @dataclass(frozen=True, eq=False)
-class Sampled:
+class Sampled(Lazy):
     """A quantity of a field on a lattice, ``(line, …, channel)``: an array that evaluates what is taken of it.
 
     Indices are integers, slices and arrays of integers or truth values, each along its own axis.
@@ -103,23 +129,10 @@ class Sampled:
         return (*(each.count for each in self.lines), self.signal.channels)
 
     @property
-    def ndim(self) -> int:
-        """How many axes it has."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """How many numbers it has."""
-        return math.prod(self.shape)
-
-    @property
     def dtype(self) -> np.dtype[Any]:
         """Single precision, or double of a field that has it."""
         double = any(each.dtype == torch.float64 for each in self.field.parameters())
         return np.dtype(np.float64 if double else np.float32)
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[...], dtype=dtype)

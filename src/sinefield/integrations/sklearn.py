@@ -5,17 +5,10 @@ field takes and gives numbers in the units of the data, and its derivatives are 
 
     Φ(x) = s_y Ψ((x − m_x) / s_x) + m_y
 
-The last layer of Ψ is found by ridge regression on the n x m activations F before it, F and y of mean 0. With
-F = U S Vᵀ all penalties λ are solved for at once, and so is what each point would be missed by if it were left out,
-
-    e_i(λ) = (U R Uᵀ y + y⊥)_i / (1 − H_ii),     R = n λ / (S² + n λ),     1 − H_ii = 1 − 1/n − Σ_k U_ik² (1 − R_k)
-
-with y⊥ what no activations reach. λ is that of the least mean of squares of e, which tells noise from detail without
-points held out, and so is ω₀, and after it the share of ω₀ that there is along each feature: what does not matter gets
-next to none, as the lengths of a Gaussian process become long.
-
-Source: Allen, "The relationship between variable selection and data augmentation and a method for prediction", 1974,
-section 3, for the errors of prediction.
+The last layer of Ψ is found by ridge regression on the activations before it, see :mod:`.ridge`: its penalty is that
+of the least errors of prediction, which tell noise from detail without points held out. So is ω₀, and after it the
+share of ω₀ that there is along each feature: what does not matter gets next to none, as the lengths of a Gaussian
+process become long.
 """
 
 from __future__ import annotations
@@ -32,6 +25,7 @@ from torch import Tensor, nn
 from sinefield.constraint import Constraint
 from sinefield.domains import PointCloud
 from sinefield.fields import Siren
+from sinefield.integrations.ridge import ridge
 from sinefield.jet import jets_of
 from sinefield.solve import solve
 from sinefield.solvers import GaussNewton
@@ -46,7 +40,6 @@ except ImportError as error:
 
 Predicted = Literal["value", "gradient", "laplacian", "hessian"]
 
-_PENALTIES: Final = torch.logspace(-14, 1, 46, dtype=torch.float64)
 _SOME: Final = 1024  # points that frequencies are chosen with
 _FEW: Final = 256  # features that they are chosen with
 _LEAST_OMEGA: Final = 0.5
@@ -191,24 +184,12 @@ def _first(field: Siren) -> nn.Linear:
 @torch.no_grad()
 def _solve_last_layer(field: Siren, activations: Tensor, targets: Tensor) -> float:
     """Return the mean square of the errors of prediction of a field, once its last layer is that of the least."""
-    n, last = len(activations), field.layers[-1]
+    weight, bias, score = ridge(activations, targets)
+    last = field.layers[-1]
     assert isinstance(last, nn.Linear)
-    mean, aim = activations.mean(0), targets.mean(0)
-    left, values, right = torch.linalg.svd(activations - mean, full_matrices=False)
-    seen = left.T @ (targets - aim)  # (k, c)
-    rest = n * _PENALTIES[:, None] / (values.square() + n * _PENALTIES[:, None])  # (penalties, k)
-    beyond = targets - aim - left @ seen  # what no activations reach
-    free = left.square() @ rest.T + (1 - 1 / n - left.square().sum(1, keepdim=True))  # 1 − H_ii, (n, penalties)
-    scores = sum(
-        ((left @ (rest * some).T + other[:, None]) / free.clamp(min=1e-300)).square().mean(0)
-        for some, other in zip(seen.T, beyond.T, strict=True)
-    )
-    assert isinstance(scores, Tensor), "there is a target"
-    best = int(scores.argmin())
-    weight = right.T @ ((values / (values.square() + n * _PENALTIES[best]))[:, None] * seen)  # (m, c)
-    last.weight.copy_(weight.T)
-    last.bias.copy_(aim - mean @ weight)
-    return float(scores[best])
+    last.weight.copy_(weight)
+    last.bias.copy_(bias)
+    return score
 
 
 def _scaled(values: Tensor, *, by_range: bool = False) -> tuple[Tensor, Tensor, Tensor]:

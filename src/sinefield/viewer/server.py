@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import Route
     from uvicorn import Server
 
 PORT: Final = 8317
@@ -147,24 +148,32 @@ class Served:
 def application(served: Served, port: int) -> Starlette:
     """Return the application that serves a page on a port."""
     from starlette.applications import Starlette
-    from starlette.concurrency import run_in_threadpool
     from starlette.middleware import Middleware
-    from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse
+    from starlette.responses import FileResponse, PlainTextResponse
     from starlette.routing import Route
 
-    async def page(request: Request) -> Response:  # noqa: ARG001 - the page is the same for every request
-        try:
-            return HTMLResponse(await run_in_threadpool(served.page))
-        except (ValueError, OSError) as error:
-            return PlainTextResponse(str(error), 503)
-
-    async def field(request: Request) -> Response:  # noqa: ARG001 - likewise
+    async def field(request: Request) -> Response:  # noqa: ARG001 - the file is the same for every request
         if not served.field.is_file():
             return PlainTextResponse(f"there is no field file {served.field.name} any more", 503)
         return FileResponse(served.field, media_type="application/octet-stream", filename=served.field.name)
 
-    routes = [Route("/", page, methods=["GET"]), Route("/field.safetensors", field, methods=["GET"])]
+    routes = [page_route(served.page), Route("/field.safetensors", field, methods=["GET"])]
     return Starlette(routes=routes, middleware=[Middleware(Guard, port=port)])
+
+
+def page_route(make: Callable[[], str]) -> Route:
+    """Return where a page is, which is made in a thread of its own; why it cannot be is told in its place."""
+    from starlette.concurrency import run_in_threadpool
+    from starlette.responses import HTMLResponse, PlainTextResponse
+    from starlette.routing import Route
+
+    async def page(request: Request) -> Response:  # noqa: ARG001 - the page is the same for every request
+        try:
+            return HTMLResponse(await run_in_threadpool(make))
+        except (ValueError, OSError) as error:
+            return PlainTextResponse(str(error), 503)
+
+    return Route("/", page, methods=["GET"])
 
 
 @final

@@ -24,7 +24,7 @@ from torch import nn
 
 from sinefield.viewer.described import NotShownError
 from sinefield.viewer.page import Read, field_of, live_page_of
-from sinefield.viewer.server import ADDRESS, PORT, Guard, check_installed, listen, server_of
+from sinefield.viewer.server import ADDRESS, PORT, Guard, check_installed, listen, page_route, server_of
 from sinefield.viewer.views import steepness_of, view_of
 
 if TYPE_CHECKING:
@@ -197,14 +197,8 @@ def application(watching: Watched, port: int) -> Starlette:
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
     from starlette.middleware import Middleware
-    from starlette.responses import HTMLResponse, PlainTextResponse, Response
+    from starlette.responses import PlainTextResponse, Response
     from starlette.routing import Route
-
-    async def page(request: Request) -> Response:  # noqa: ARG001 - the page is the same for every request
-        try:
-            return HTMLResponse(await run_in_threadpool(watching.page))
-        except (ValueError, OSError) as error:
-            return PlainTextResponse(str(error), 503)
 
     async def now(request: Request) -> Response:
         have = request.query_params.get("have", "")
@@ -212,7 +206,7 @@ def application(watching: Watched, port: int) -> Starlette:
             return PlainTextResponse("have is the number of the field that the page has", 400)
         return Response(await run_in_threadpool(watching.now, int(have)), media_type="application/json")
 
-    routes = [Route("/", page, methods=["GET"]), Route("/now.json", now, methods=["GET"])]
+    routes = [page_route(watching.page), Route("/now.json", now, methods=["GET"])]
     return Starlette(routes=routes, middleware=[Middleware(Guard, port=port, live=True)])
 
 
