@@ -98,6 +98,7 @@ REFUSED = [
         "it is the input weights.safetensors",
     ),
     (["import", "weights.safetensors", "-o", "weights.safetensors"], "it is the input weights.safetensors"),
+    ([*FIT, "--warm-start", "older.safetensors", "-o", "older.safetensors"], "it is the input older.safetensors"),
     *(([*FIT, "--figure", each], "it is the input photo.png") for each in ("photo.png", "symbolic.png", "hard.png")),
     ([*FIT, "--animate", "photo.png"], "it is the input photo.png"),
     ([*FIT, "--figure", "photo.png", "--force"], "it is the input photo.png"),

@@ -168,7 +168,11 @@ class Training:
 
     warm_start: Annotated[
         Path | None,
-        typer.Option(metavar="FIELD", help="Begin with the weights of a field of a like signal and the same network."),
+        typer.Option(
+            "--warm-start",
+            metavar="FIELD",
+            help="Begin with the weights of a field of a like signal and the same network.",
+        ),
     ] = None
 
     def checkpointing(self, output: Path) -> Checkpointing | None:
