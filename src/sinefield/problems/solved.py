@@ -4,8 +4,9 @@ The tiles of a :class:`~sinefield.fields.tiled.TiledSiren` without hidden layers
 frequencies lie on a lattice. Which, how smooth a field is expected and how noisy the samples are is chosen by how far
 samples left out are from what the others predict, see :mod:`sinefield.solvers.leave_one_out`; last layers follow in
 closed form. Where samples tell their neighbours this takes a second, is right to rounding at the samples, and between
-them better than any training. Of photographs, whose edges lie between the pixels, a trained network predicts more.
-Recordings hold nothing between their samples that these do not: they are always solved for, and met as they are.
+them better than any training. Photographs have edges, which lie between the pixels: they are given what
+:mod:`sinefield.solvers.kriging` predicts halfway between these too, and take more sines. Recordings hold nothing
+between their samples that these do not: they are always solved for, and met as they are.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from sinefield.domains import Grid
 from sinefield.fields.tiled import TiledSiren
 from sinefield.problem import Problem
 from sinefield.problems.tiles import OVERLAP, TileSamples, counts_for, first_seen
-from sinefield.solvers.leave_one_out import BROAD, ROUGH, Choice, LeaveOneOut, choose, shifted
+from sinefield.solvers.kriging import doubled
+from sinefield.solvers.leave_one_out import BROAD, ROUGH, Band, Choice, LeaveOneOut, choose, shifted
 
 SIDES: Final = {1: 128, 2: 24, 3: 8}
 """Samples along each axis of a tile, by how many axes there are: small tiles take fewer sines at each point."""
@@ -43,6 +45,7 @@ _LOOKED_AT, _PROBED = 48, 256  # tiles that show whether samples tell their neig
 _HOLED = 24  # tiles with unknown samples that are looked at: each takes a dense matrix
 _FIDELITY = 1e4  # of recordings: samples are met 40 dB closer than they are predicted
 _TOGETHER = 256  # tiles that are solved together
+_HALFWAY_NOISE = 1e-7  # of what is predicted between samples: fewer sines than those and the samples have to do
 _LEAST_NOISE = 1e-10  # where unknown samples take the product of axes apart: rounding must not decide
 
 
@@ -59,31 +62,31 @@ class SolvedSamples:
 
     @property
     def is_sure(self) -> bool:
-        """Whether the samples tell what lies between them, so that nothing is gained by training."""
-        if self._is_rough:
-            return False
-        found = self._chosen
-        if found is None or self._numbers(found) > max(SMALL, 2 * self.grid.size * len(found.mean)):
-            return False
-        return self._is_recording or (found.left_out <= WELL_SAMPLED and self._worst(found) <= WORST)
+        """Whether nothing is gained by training: the samples tell what lies between them, or are a picture's."""
+        if self._smooth is not None:
+            return self._is_small(self._smooth.choice.trial.band)
+        return self._is_whole_picture and self._is_small(ROUGH[0][0])
 
-    def _worst(self, chosen: _Chosen) -> float:
-        """Return the error of the tile whose left-out samples are worst predicted, over the deviation of the signal."""
+    def _worst(self, probe: _Probe, choice: Choice) -> float:
+        """Return the error of the tile whose left-out samples are worst predicted."""
         count, worst = math.prod(self._counts), 0.0
         for tiles in torch.linspace(0, count - 1, min(count, _ALL)).round().long().unique().split(_TOGETHER):
             value, known = self._samples(tiles)
             whole = known.flatten(1).all(1)
             if whole.any():
-                errors = chosen.choice.trial.errors(
-                    value[whole] - chosen.mean, torch.ones(self._seen, dtype=torch.bool)
-                )
+                errors = choice.trial.errors(value[whole] - probe.mean, torch.ones(self._seen, dtype=torch.bool))
                 worst = max(worst, float(errors.min(1).values.max()))
-        return math.sqrt(worst) / chosen.deviation if chosen.deviation else 0.0
+        return math.sqrt(worst)
 
     @property
     def _is_recording(self) -> bool:
         """Whether the samples are of a recording, which holds no more than they do, and no edges."""
         return self.grid.dimension == 1
+
+    @property
+    def _is_whole_picture(self) -> bool:
+        """Whether the samples are a picture's without a gap, so that what lies halfway between them is predicted."""
+        return self.grid.dimension == 2 and "known" not in self.grid.targets
 
     def problem(self, of: Problem) -> Problem:
         """Return a problem with the field that solves it.
@@ -94,13 +97,13 @@ class SolvedSamples:
         Raises:
             ValueError: no part of the signal is known everywhere, so that nothing tells how smooth it is.
         """
-        chosen = self._chosen
+        start = time.perf_counter()
+        chosen = self._smooth or self._rough
         if chosen is None:
             raise ValueError(
                 "a field is solved for where samples are known together, and this signal has none of "
                 f"{' x '.join(map(str, self._seen))} without a gap; leave --recipe solved out"
             )
-        start = time.perf_counter()
         field = self._field(chosen)
         return replace(
             of,
@@ -109,7 +112,7 @@ class SolvedSamples:
             tuning={},
             parts=None,
             solved=None,
-            spent=chosen.seconds + time.perf_counter() - start,
+            spent=time.perf_counter() - start,
             measure=partial(_measure, of, chosen.left_out),
         )
 
@@ -123,8 +126,11 @@ class SolvedSamples:
         """How many samples a tile sees along each axis."""
         return TileSamples(self.grid, self._counts, OVERLAP, torch.arange(1)).seen
 
-    def _numbers(self, chosen: _Chosen) -> int:
-        return chosen.choice.trial.band.count(self._seen) * math.prod(self._counts) * len(chosen.mean)
+    def _is_small(self, band: Band) -> bool:
+        """Tell whether a field of these sines is small enough to be made where nobody asked for it."""
+        channels = len(self.grid.at(torch.zeros(1, dtype=torch.long)).targets["value"][0])
+        numbers = band.count(self._seen) * math.prod(self._counts) * channels
+        return numbers <= max(SMALL, 2 * self.grid.size * channels)
 
     def _samples(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
         """Return the samples that tiles see, ``(tiles, n_1, …, n_d, c)``, and which are known."""
@@ -137,29 +143,39 @@ class SolvedSamples:
         return value, known.expand_as(value)
 
     @cached_property
-    def _chosen(self) -> _Chosen | None:
-        """How the field is solved for; None: no tile is known everywhere."""
-        start = time.perf_counter()
+    def _smooth(self) -> _Chosen | None:
+        """How the field of samples that tell their neighbours is solved for; None: they do not, or none is whole."""
+        judged = torch.ones(self._seen, dtype=torch.bool)
+        few = None if self._is_recording else self._probe(_LOOKED_AT)
+        if few is not None:
+            found = choose(few.samples, judged)
+            if max(found.error, few.missed(found)) > 2 * WELL_SAMPLED * few.deviation:
+                return None
         probe = self._probe(_PROBED)
         if probe is None:
             return None
-        value, judged = probe.samples, torch.ones(self._seen, dtype=torch.bool)
-        found = choose(value, judged, fidelity=_FIDELITY if self._is_recording else 0.0)
+        found = choose(probe.samples, judged, fidelity=_FIDELITY if self._is_recording else 0.0)
         error = max(found.error, probe.missed(found))
-        if error > WELL_SAMPLED * probe.deviation:
-            found = choose(value, judged, *(BROAD if self._is_recording else ROUGH))
+        if self._is_recording and error > WELL_SAMPLED * probe.deviation:
+            found = choose(probe.samples, judged, *BROAD)
             error = max(found.error, probe.missed(found))
-        left_out = error / probe.deviation if probe.deviation else 0.0
-        return _Chosen(found, left_out, probe.mean, probe.deviation, time.perf_counter() - start)
+        elif error > WELL_SAMPLED * probe.deviation or self._worst(probe, found) > WORST * probe.deviation:
+            return None
+        return _Chosen(found, error / (probe.deviation or 1.0), probe.mean)
 
     @cached_property
-    def _is_rough(self) -> bool:
-        """Whether few tiles show already that samples do not tell their neighbours."""
-        probe = None if self._is_recording else self._probe(_LOOKED_AT)
+    def _rough(self) -> _Chosen | None:
+        """The same of samples that do not tell their neighbours; None: none of what tiles see is whole."""
+        probe = self._probe(_PROBED)
         if probe is None:
-            return not self._is_recording
-        found = choose(probe.samples, torch.ones(self._seen, dtype=torch.bool))
-        return max(found.error, probe.missed(found)) > 2 * WELL_SAMPLED * probe.deviation
+            return None
+        found = choose(probe.samples, torch.ones(self._seen, dtype=torch.bool), *ROUGH)
+        error, finer = max(found.error, probe.missed(found)), None
+        if self._is_whole_picture:
+            value = self.grid.at(torch.arange(self.grid.size)).targets["value"]
+            fine = doubled(value.reshape(*self.grid.shape, -1))
+            error, finer = fine.left_out, fine.values
+        return _Chosen(found, error / (probe.deviation or 1.0), probe.mean, finer)
 
     def _probe(self, count: int) -> _Probe | None:
         """Return what some tiles see, spread over the signal; None: none of them is known everywhere."""
@@ -213,6 +229,8 @@ class SolvedSamples:
         value = torch.where(known, value - chosen.mean, 0.0)
         choice, judged = chosen.choice, torch.ones(self._seen, dtype=torch.bool)
         whole = known.flatten(1).all(1)
+        if chosen.finer is not None:
+            return self._shifted(choice, self._of_finer(chosen, tiles), tiles, chosen.mean)
         numbers = torch.where(whole, choice.of_tiles(choice.trial.errors(value, judged)), choice.usual)
         found = torch.empty(0)
         for number in numbers.unique().tolist():
@@ -224,6 +242,25 @@ class SolvedSamples:
             each = system.coefficients(solved)
             found = each.new_empty(len(tiles), *each.shape[1:]) if not len(found) else found
             found[some] = each
+        return self._shifted(choice, found, tiles, chosen.mean)
+
+    def _of_finer(self, chosen: _Chosen, tiles: Tensor) -> Tensor:
+        """Return coefficients of fields that are near the finer samples, and meet the samples themselves."""
+        assert chosen.finer is not None
+        axes = []
+        for place, first, seen in zip(
+            _places(tiles, self._counts), _firsts(self.grid.shape, self._counts, self._seen), self._seen, strict=True
+        ):
+            axes.append(2 * first[place][:, None] + torch.arange(2 * seen - 1))
+        finer = chosen.finer[axes[0][:, :, None], axes[1][:, None]].double() - chosen.mean
+        system, noise = chosen.choice.system(chosen.choice.usual)
+        among = LeaveOneOut(chosen.choice.trial.band, ROUGH[1][0], self._seen, refined=2)
+        solved = among.solve(finer, _HALFWAY_NOISE)
+        missed = _HALFWAY_NOISE * solved[:, ::2, ::2]
+        return among.coefficients(solved) + system.coefficients(system.solve(missed, noise))
+
+    def _shifted(self, choice: Choice, found: Tensor, tiles: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+        """Return coefficients of samples that tiles see as weights and biases in coordinates of the tiles."""
         axes = choice.trial.systems[0].axes
         shifts = [
             each[place]
@@ -234,7 +271,7 @@ class SolvedSamples:
         found = shifted(found, axes, shifts).flatten(1, -2)
         middle = found.shape[1] // 2
         upper = 2 * found[:, middle + 1 :].movedim(1, -1)
-        return torch.cat([upper.real, -upper.imag], -1).float(), (found[:, middle].real + chosen.mean).float()
+        return torch.cat([upper.real, -upper.imag], -1).float(), (found[:, middle].real + mean).float()
 
 
 @final
@@ -277,15 +314,13 @@ class _Chosen:
         choice: its sines, and how much of each is expected.
         left_out: the error of samples left out, over the deviation of the signal.
         mean: of the samples, ``(c,)``.
-        deviation: of the samples.
-        seconds: that it took to choose.
+        finer: a picture with what is predicted halfway between its samples; None: the samples are enough.
     """
 
     choice: Choice
     left_out: float
     mean: Tensor
-    deviation: float
-    seconds: float
+    finer: Tensor | None = None
 
 
 def _measure(of: Problem, left_out: float, fields: Mapping[str, nn.Module], count: int | None) -> dict[str, float]:
@@ -303,13 +338,20 @@ def _places(tiles: Tensor, counts: Sequence[int]) -> list[Tensor]:
     return list(torch.unravel_index(tiles, tuple(counts)))
 
 
+def _firsts(shape: Sequence[int], counts: Sequence[int], seen: Sequence[int]) -> list[Tensor]:
+    """Return the first sample that a tile sees along each axis, by its place along it."""
+    return [
+        first_seen(torch.arange(count), size, count, each, OVERLAP)
+        for size, count, each in zip(shape, counts, seen, strict=True)
+    ]
+
+
 def _shifts(shape: Sequence[int], counts: Sequence[int], seen: Sequence[int]) -> list[Tensor]:
     """Return how far the middle of a tile is after that of the samples it sees, by its place along each axis."""
     found = []
-    for size, count, each in zip(shape, counts, seen, strict=True):
-        places, width = torch.arange(count, dtype=torch.float64), size / count
-        first = first_seen(places, size, count, each, OVERLAP)
-        found.append((places + 0.5) * width - 0.5 - first - (each - 1) / 2)
+    for size, count, each, first in zip(shape, counts, seen, _firsts(shape, counts, seen), strict=True):
+        middles = (torch.arange(count, dtype=torch.float64) + 0.5) * (size / count)
+        found.append(middles - 0.5 - first - (each - 1) / 2)
     return found
 
 

@@ -88,7 +88,7 @@ NOISES: Final = tuple(10.0**power for power in range(-13, 0, 2))
 BROAD: Final = (Band(1.0, 1.2),), (Expected(1 / 2),), (1e-9,)
 """Sines, what is expected of them and λ for samples that hold all that there is up to their own limit."""
 
-ROUGH: Final = (Band(1.5, 1.2),), (Expected(0.1, 1.0),), (1e-9,)
+ROUGH: Final = (Band(1.75, 1.05),), (Expected(0.1, 1.0),), (1e-9,)
 """The same for samples of edges, which sines up to just their own limit would ring around."""
 
 _ENOUGH = 2e-6  # of the deviation: what single precision leaves
@@ -106,11 +106,13 @@ class Axis:
         band: which.
         expected: how much of each.
         seen: n, how many samples.
+        refined: how many times as close the samples are that are given, the outermost where they were.
     """
 
     band: Band
     expected: Expected
     seen: int
+    refined: int = 1
 
     @cached_property
     def frequencies(self) -> Tensor:
@@ -122,7 +124,8 @@ class Axis:
     @cached_property
     def analysis(self) -> Tensor:
         """The complex matrix s Eᴴ, ``(m, n)``."""
-        places = torch.arange(self.seen, dtype=torch.float64) - (self.seen - 1) / 2
+        last = self.refined * (self.seen - 1)
+        places = (torch.arange(last + 1, dtype=torch.float64) - last / 2) / self.refined
         return self.variances[:, None] * torch.exp(-1j * self.frequencies[:, None] * places)
 
     @cached_property
@@ -146,6 +149,7 @@ class LeaveOneOut:
         band: which.
         expected: how much of each.
         seen: n_i, the samples along each axis.
+        refined: as for :class:`Axis`.
 
     >>> place = torch.arange(40, dtype=torch.float64)
     >>> wave = torch.cos(0.7 * place + 0.2)[None, :, None]
@@ -154,8 +158,8 @@ class LeaveOneOut:
     True
     """
 
-    def __init__(self, band: Band, expected: Expected, seen: Sequence[int]) -> None:
-        self.axes = [Axis(band, expected, each) for each in seen]
+    def __init__(self, band: Band, expected: Expected, seen: Sequence[int], refined: int = 1) -> None:
+        self.axes = [Axis(band, expected, each, refined) for each in seen]
         self.values = _outer([each.spectrum[0] for each in self.axes])
         self.largest = math.prod(float(each.variances.max()) for each in self.axes)
 
