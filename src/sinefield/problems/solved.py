@@ -127,7 +127,7 @@ class SolvedSamples:
         return TileSamples(self.grid, self._counts, OVERLAP, torch.arange(1)).seen
 
     def _is_small(self, band: Band) -> bool:
-        """Tell whether a field of these sines is small enough to be made where nobody asked for it."""
+        """Return whether a field of these sines is small enough to be made where nobody asked for it."""
         channels = len(self.grid.at(torch.zeros(1, dtype=torch.long)).targets["value"][0])
         numbers = band.count(self._seen) * math.prod(self._counts) * channels
         return numbers <= max(SMALL, 2 * self.grid.size * channels)
