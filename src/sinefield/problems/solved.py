@@ -38,11 +38,12 @@ SMALL: Final = 2**22
 """The numbers of a field that is solved for where nobody asked for it, if it takes more than two for each sample."""
 
 WORST: Final = 0.12
-"""The same of the tile that is predicted worst: letters on a smooth ground are few, and would be blurred."""
+"""The same of the worst tile, and of the worst sample within one: few edges on a smooth ground would be blurred."""
 
 _ALL = 4096  # tiles that are looked at for the worst
 _LOOKED_AT, _PROBED = 48, 256  # tiles that show whether samples tell their neighbours, and by which sines are chosen
 _HOLED = 24  # tiles with unknown samples that are looked at: each takes a dense matrix
+_BORDER = 2  # samples along the edge of a tile: their neighbours are on one side
 _FIDELITY = 1e4  # of recordings: samples are met 40 dB closer than they are predicted
 _TOGETHER = 256  # tiles that are solved together
 _HALFWAY_NOISE = 1e-7  # of what is predicted between samples: fewer sines than those and the samples have to do
@@ -68,15 +69,23 @@ class SolvedSamples:
         return self._is_whole_picture and self._is_small(ROUGH[0][0])
 
     def _worst(self, probe: _Probe, choice: Choice) -> float:
-        """Return the error of the tile whose left-out samples are worst predicted."""
+        """Return the error of the tile, or of the sample within one, that is worst predicted by the others."""
         count, worst = math.prod(self._counts), 0.0
+        judged = torch.ones(self._seen, dtype=torch.bool)
+        within = (slice(None), *(slice(_BORDER, -_BORDER) for _ in self._seen))
         for tiles in torch.linspace(0, count - 1, min(count, _ALL)).round().long().unique().split(_TOGETHER):
             value, known = self._samples(tiles)
-            whole = known.flatten(1).all(1)
-            if whole.any():
-                errors = choice.trial.errors(value[whole] - probe.mean, torch.ones(self._seen, dtype=torch.bool))
-                worst = max(worst, float(errors.min(1).values.max()))
-        return math.sqrt(worst)
+            value = (value - probe.mean)[known.flatten(1).all(1)]
+            if not len(value):
+                continue
+            errors = choice.trial.errors(value, judged)
+            worst = max(worst, math.sqrt(float(errors.min(1).values.max())))
+            numbers = choice.of_tiles(errors)
+            for number in numbers.unique().tolist():
+                system, noise = choice.system(number)
+                off = system.residuals(value[numbers == number], noise)[within]
+                worst = max(worst, float(off.abs().max()) if off.numel() else 0.0)
+        return worst
 
     @property
     def _is_recording(self) -> bool:
@@ -159,7 +168,7 @@ class SolvedSamples:
         if self._is_recording and error > WELL_SAMPLED * probe.deviation:
             found = choose(probe.samples, judged, *BROAD)
             error = max(found.error, probe.missed(found))
-        elif error > WELL_SAMPLED * probe.deviation or self._worst(probe, found) > WORST * probe.deviation:
+        elif not self._is_recording and max(error / WELL_SAMPLED, self._worst(probe, found) / WORST) > probe.deviation:
             return None
         return _Chosen(found, error / (probe.deviation or 1.0), probe.mean)
 
