@@ -20,6 +20,7 @@ from sinefield.fields.tiled import TiledSiren
 from sinefield.io import SignalWarning
 from sinefield.jet import jets_of
 from sinefield.problem import Problem
+from sinefield.problems import solved
 from sinefield.problems.solved import SolvedSamples
 
 Function = Callable[[Tensor], Tensor]
@@ -114,15 +115,48 @@ def test_what_is_left_out_is_told_right() -> None:
     assert solution.metrics["left_out"] == pytest.approx(0.02, rel=0.2)
 
 
-def test_noise_and_edges_are_trained() -> None:
+def disc(size: int) -> NDArray[np.float64]:
+    """Return an edge that is half a pixel of the halved picture wide, ``(size, size)``."""
+    place = np.arange(size) - (size - 1) / 2
+    found: NDArray[np.float64] = np.tanh((np.hypot(*np.meshgrid(place, place)) - size / 3.3) / 0.8)
+    return found
+
+
+def test_edges_of_a_picture_are_predicted_between_its_pixels() -> None:
+    truth = disc(127)
+    problem = posed(truth[::2, ::2])
+    solution = solve(problem)
+    assert solution.recipe.name == "solved"
+    assert solution.metrics["psnr"] > 100
+    assert problem.signal is not None
+    finer = problem.signal.sample(solution.field, (127, 127), region=(0.25, 0.25, 63.75, 63.75))[..., 0]
+    pixels = torch.from_numpy(truth[::2, ::2])[None, None]
+    between = np.ones_like(truth, dtype=bool)
+    between[::2, ::2] = False
+    by_lines, by_cubics = (
+        nn.functional.interpolate(pixels, (127, 127), mode=mode, align_corners=True)[0, 0].numpy()
+        for mode in ("bilinear", "bicubic")
+    )
+    ours, lines, cubics = (np.square(each - truth)[between].mean() for each in (finer, by_lines, by_cubics))
+    assert ours < 0.5 * min(lines, cubics)
+
+
+def test_edges_are_trained_in_volumes_and_where_pixels_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(0)
-    noise = generator.uniform(-1, 1, (48, 48))
-    edge = np.where(np.add.outer(np.arange(48), np.arange(48)) % 17 < 8, 1.0, -1.0)
-    for samples in (noise, edge):
-        solved = posed(samples).solved
-        assert solved is not None
-        assert not solved.is_sure
-    assert solve(posed(noise), passes=0.1).recipe.name == "fast"
+    noise = generator.uniform(-1, 1, (16, 16, 16))
+    holed = disc(48)
+    holed[20:30, 20:30] = math.nan
+    with pytest.warns(SignalWarning, match="100 of its"):
+        unknown = posed(holed)
+    for problem in (posed(noise), unknown):
+        assert problem.solved is not None
+        assert not problem.solved.is_sure
+    assert solve(unknown, passes=0.1).recipe.name == "fast"
+    large = posed(disc(48)).solved
+    assert large is not None
+    assert large.is_sure
+    monkeypatch.setattr(solved, "SMALL", 5 * 48**2)
+    assert not large.is_sure
 
 
 def test_samples_that_do_not_tell_their_neighbours_are_met_where_that_is_asked_for() -> None:
@@ -171,10 +205,10 @@ def lettered() -> NDArray[np.uint8]:
     return picture
 
 
-def test_few_edges_on_a_smooth_ground_are_trained() -> None:
-    problem = problems.image(lettered())
-    assert problem.solved is not None
-    assert not problem.solved.is_sure
+def test_few_edges_on_a_smooth_ground_are_not_blurred() -> None:
+    solution = solve(problems.image(lettered()))
+    assert solution.recipe.name == "solved"
+    assert solution.metrics["psnr"] > 100
 
 
 def test_nothing_runs_wild_between_the_border_and_the_outermost_samples() -> None:

@@ -256,16 +256,21 @@ class SolvedSamples:
     def _of_finer(self, chosen: _Chosen, tiles: Tensor) -> Tensor:
         """Return coefficients of fields that are near the finer samples, and meet the samples themselves."""
         assert chosen.finer is not None
-        axes = []
-        for place, first, seen in zip(
-            _places(tiles, self._counts), _firsts(self.grid.shape, self._counts, self._seen), self._seen, strict=True
-        ):
-            axes.append(2 * first[place][:, None] + torch.arange(2 * seen - 1))
-        finer = chosen.finer[axes[0][:, :, None], axes[1][:, None]].double() - chosen.mean
+        rows, columns = (
+            (2 * first[place][:, None] + torch.arange(-1, 2 * seen)).clamp(0, size - 1)  # the outermost go on beyond
+            for place, first, seen, size in zip(
+                _places(tiles, self._counts),
+                _firsts(self.grid.shape, self._counts, self._seen),
+                self._seen,
+                chosen.finer.shape[:2],
+                strict=True,
+            )
+        )
+        finer = chosen.finer[rows[:, :, None], columns[:, None]].double() - chosen.mean
         system, noise = chosen.choice.system(chosen.choice.usual)
         among = LeaveOneOut(chosen.choice.trial.band, ROUGH[1][0], self._seen, refined=2)
         solved = among.solve(finer, _HALFWAY_NOISE)
-        missed = _HALFWAY_NOISE * solved[:, ::2, ::2]
+        missed = _HALFWAY_NOISE * solved[:, 1::2, 1::2]
         return among.coefficients(solved) + system.coefficients(system.solve(missed, noise))
 
     def _shifted(self, choice: Choice, found: Tensor, tiles: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:

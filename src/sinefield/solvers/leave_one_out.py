@@ -106,7 +106,7 @@ class Axis:
         band: which.
         expected: how much of each.
         seen: n, how many samples.
-        refined: how many times as close the samples are that are given, the outermost where they were.
+        refined: r, how many times as close the samples are that are given, the outermost (r − 1) / r beyond.
     """
 
     band: Band
@@ -124,7 +124,7 @@ class Axis:
     @cached_property
     def analysis(self) -> Tensor:
         """The complex matrix s Eᴴ, ``(m, n)``."""
-        last = self.refined * (self.seen - 1)
+        last = self.refined * (self.seen + 1) - 2
         places = (torch.arange(last + 1, dtype=torch.float64) - last / 2) / self.refined
         return self.variances[:, None] * torch.exp(-1j * self.frequencies[:, None] * places)
 
