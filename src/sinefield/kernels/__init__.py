@@ -18,7 +18,7 @@ from sinefield.fields.chain import Chain
 from sinefield.fields.compose import Composite
 from sinefield.fields.derivatives import Derivative
 from sinefield.fields.field import Field
-from sinefield.kernels import matmul, reference, taylor
+from sinefield.kernels import matmul, reference, separable, taylor
 from sinefield.kernels.siren import compiled, fused
 from sinefield.kernels.siren.fused import executing
 from sinefield.kernels.siren.workspace import PLAIN, Execution
@@ -45,7 +45,8 @@ BLOCK = 16_384
 def evaluate(field: nn.Module | Chain, points: Tensor, needs: Set[Derivative]) -> dict[Derivative, Tensor]:
     """Return the derivatives ``needs`` of a field at ``points`` by the fastest kernel that can.
 
-    SIRENs go through :mod:`.siren.fused`, executed as :func:`executing` says; other chains through :mod:`.taylor`;
+    Sums of sines on a lattice go through :mod:`.separable` where nothing is recorded; other SIRENs through
+    :mod:`.siren.fused`, executed as :func:`executing` says; other chains through :mod:`.taylor`;
     fields that are made of others by the rules of calculus; any other module through :mod:`.reference`.
     """
     if isinstance(field, Composite):
@@ -54,6 +55,9 @@ def evaluate(field: nn.Module | Chain, points: Tensor, needs: Set[Derivative]) -
     if chain is None:
         assert isinstance(field, nn.Module), "a chain is its own chain"
         return reference.evaluate(field, points, needs)
+    waves = separable.sum_of(chain, points, needs)
+    if waves is not None:
+        return waves.evaluate(points, needs)
     kernel = fused.evaluate if fused.supports(chain, needs) else taylor.evaluate
     return kernel(chain, points, needs)
 
