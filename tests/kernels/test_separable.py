@@ -12,7 +12,7 @@ from torch import Tensor
 from sinefield import problems, solve
 from sinefield.fields.activations import Sine
 from sinefield.fields.chain import Affine, Chain
-from sinefield.fields.derivatives import LaplacianAlong, Partial
+from sinefield.fields.derivatives import Derivative, LaplacianAlong, Partial
 from sinefield.kernels import evaluate, separable, taylor
 
 OMEGA = 7.0
@@ -49,7 +49,15 @@ def places(networks: int, dimension: int) -> Tensor:
 @pytest.mark.parametrize("sizes", [(9, 7), (7, 9), (5, 3, 7)], ids=str)
 def test_all_derivatives_are_those_of_the_reference(sizes: tuple[int, ...]) -> None:
     chain, points = sums(sizes), places(3, len(sizes))
-    needs = {"value", "jacobian", "hessian", "laplacian", Partial((1,)), Partial((0, 1)), LaplacianAlong((1,))}
+    needs: set[Derivative] = {
+        "value",
+        "jacobian",
+        "hessian",
+        "laplacian",
+        Partial((1,)),
+        Partial((0, 1)),
+        LaplacianAlong((1,)),
+    }
     found = separable.sum_of(chain, points, needs)
     assert found is not None
     ours, theirs = found.evaluate(points, needs), taylor.evaluate(chain, points, needs)
@@ -88,7 +96,7 @@ def test_a_solved_picture_is_evaluated_alike() -> None:
     generator = np.random.default_rng(0)
     field = solve(problems.image(generator.uniform(0, 1, (40, 33)))).field
     points = 1.6 * places(1, 2)[0] - 0.8
-    needs = {"value", "jacobian", "laplacian"}
+    needs: set[Derivative] = {"value", "jacobian", "laplacian"}
     with torch.no_grad():
         fast = evaluate(field, points, needs)
     recorded = evaluate(field, points, needs)

@@ -23,7 +23,8 @@ def halves(angle: float, size: int) -> Tensor:
     """Return the edge of a half-plane, blurred by half a sample, at samples and halfway, ``(2 size − 1,)²``."""
     place = torch.arange(2 * size - 1, dtype=torch.float64) / 2 - size / 2
     distance = math.cos(angle) * place[:, None] + math.sin(angle) * place
-    return torch.special.ndtr(distance / 0.5)
+    found: Tensor = torch.special.ndtr(distance / 0.5)
+    return found
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.5])

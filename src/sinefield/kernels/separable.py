@@ -84,7 +84,8 @@ class SumOfSines:
     def _summed(self, wave: Tensor) -> Tensor:
         """Return the sum over the last axis, ``(networks, n, c, m_1, …, m_{d − 1})``."""
         rows = self.coefficients.flatten(1, -2)
-        return (wave @ rows.mT).unflatten(-1, self.coefficients.shape[1:-1])
+        found: Tensor = torch.unflatten(wave @ rows.mT, -1, self.coefficients.shape[1:-1])
+        return found
 
 
 def sum_of(chain: Chain, points: Tensor, needs: Set[Derivative]) -> SumOfSines | None:
