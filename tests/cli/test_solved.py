@@ -50,6 +50,18 @@ def test_a_field_is_replaced_by_that_of_the_same_file_alone(picture: Path) -> No
     assert "wave.safetensors" in found.stderr
 
 
+def test_every_pixel_of_a_picture_with_edges_comes_back(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    pixels[:, 35:] //= 4
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    assert "solved in" in run(tmp_path, "fit", "noise.png").stdout
+    assert run(tmp_path, "render", "noise.safetensors", "back.png").returncode == 0
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "back.png")), pixels)
+    assert run(tmp_path, "render", "noise.safetensors", "large.png", "--scale", "2").returncode == 0
+    assert Image.open(tmp_path / "large.png").size == (140, 100)
+
+
 def test_what_only_training_has_is_trained(picture: Path) -> None:
     film = run(picture.parent, "fit", picture.name, "--animate", "film.gif", "--seconds", "1", "--json")
     assert film.returncode == 0, film.stderr

@@ -234,12 +234,12 @@ class SolvedSamples:
 
     def _last_layers(self, chosen: _Chosen, tiles: Tensor) -> tuple[Tensor, Tensor]:
         """Return weights ``(tiles, c, features)`` and biases ``(tiles, c)``."""
+        if chosen.finer is not None:
+            return self._shifted(chosen.choice, self._of_finer(chosen, tiles), tiles, chosen.mean)
         value, known = self._samples(tiles)
         value = torch.where(known, value - chosen.mean, 0.0)
         choice, judged = chosen.choice, torch.ones(self._seen, dtype=torch.bool)
         whole = known.flatten(1).all(1)
-        if chosen.finer is not None:
-            return self._shifted(choice, self._of_finer(chosen, tiles), tiles, chosen.mean)
         numbers = torch.where(whole, choice.of_tiles(choice.trial.errors(value, judged)), choice.usual)
         found = torch.empty(0)
         for number in numbers.unique().tolist():
