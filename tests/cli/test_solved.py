@@ -59,7 +59,8 @@ def test_every_pixel_of_a_picture_with_edges_comes_back(tmp_path: Path) -> None:
     assert run(tmp_path, "render", "noise.safetensors", "back.png").returncode == 0
     assert np.array_equal(np.asarray(Image.open(tmp_path / "back.png")), pixels)
     assert run(tmp_path, "render", "noise.safetensors", "large.png", "--scale", "2").returncode == 0
-    assert Image.open(tmp_path / "large.png").size == (140, 100)
+    with Image.open(tmp_path / "large.png") as large:
+        assert large.size == (140, 100)
 
 
 def test_what_only_training_has_is_trained(picture: Path) -> None:
