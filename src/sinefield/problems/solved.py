@@ -64,8 +64,9 @@ class SolvedSamples:
     @property
     def is_sure(self) -> bool:
         """Whether nothing is gained by training: the samples tell what lies between them, or are a picture's."""
-        if self._smooth is not None:
-            return self._is_small(self._smooth.choice.trial.band)
+        smooth, _ = self._looked_at
+        if smooth is not None:
+            return self._is_small(smooth.choice.trial.band)
         return self._is_whole_picture and self._is_small(ROUGH[0][0])
 
     def _worst(self, probe: _Probe, choice: Choice) -> float:
@@ -106,8 +107,9 @@ class SolvedSamples:
         Raises:
             ValueError: no part of the signal is known everywhere, so that nothing tells how smooth it is.
         """
+        smooth, seconds = self._looked_at
         start = time.perf_counter()
-        chosen = self._smooth or self._rough
+        chosen = smooth or self._rough()
         if chosen is None:
             raise ValueError(
                 "a field is solved for where samples are known together, and this signal has none of "
@@ -121,7 +123,7 @@ class SolvedSamples:
             tuning={},
             parts=None,
             solved=None,
-            spent=time.perf_counter() - start,
+            spent=seconds + time.perf_counter() - start,
             measure=partial(_measure, of, chosen.left_out),
         )
 
@@ -152,8 +154,13 @@ class SolvedSamples:
         return value, known.expand_as(value)
 
     @cached_property
+    def _looked_at(self) -> tuple[_Chosen | None, float]:
+        """What :meth:`_smooth` returns, and the seconds that it takes, wherever that is asked first."""
+        start = time.perf_counter()
+        return self._smooth(), time.perf_counter() - start
+
     def _smooth(self) -> _Chosen | None:
-        """How the field of samples that tell their neighbours is solved for; None: they do not, or none is whole."""
+        """Return how the field of samples that tell their neighbours is solved for; None: they do not tell them."""
         judged = torch.ones(self._seen, dtype=torch.bool)
         few = None if self._is_recording else self._probe(_LOOKED_AT)
         if few is not None:
@@ -172,9 +179,8 @@ class SolvedSamples:
             return None
         return _Chosen(found, error / (probe.deviation or 1.0), probe.mean)
 
-    @cached_property
     def _rough(self) -> _Chosen | None:
-        """The same of samples that do not tell their neighbours; None: none of what tiles see is whole."""
+        """Return the same of samples that do not tell their neighbours; None: none of what tiles see is whole."""
         probe = self._probe(_PROBED)
         if probe is None:
             return None
