@@ -11,7 +11,10 @@ import torch
 from torch import nn
 
 from exported import IMAGE, SIGNALS, derivatives_of, network, points_of, subject_of
+from sinefield import problems, solve
 from sinefield.export import glsl
+from sinefield.fields.tiled import TiledSiren
+from sinefield.jet import jets_of
 
 pytestmark = pytest.mark.browser
 
@@ -90,6 +93,42 @@ def test_values_and_gradients_are_those_of_pytorch(page: Any, inputs: int, outpu
         expression = f"{kind} {','.join(names)};field(p,{','.join(names)});c=vec4({name}{',0' * (4 - outputs)});"
         slope = drawn(page, text, expression, points)[:, :outputs]
         assert np.linalg.norm(slope - exact[:, :, k]) < 1e-5 * np.linalg.norm(exact[:, :, k])
+
+
+def waves(shape: tuple[int, ...], channels: int = 1) -> Any:
+    """Return samples of waves, and an edge in a picture, ``(*shape, channels)``."""
+    places = np.meshgrid(*(np.linspace(-1, 1, size) for size in shape), indexing="ij")
+    value = sum(np.sin(5 * (k + 1) * place + k) for k, place in enumerate(places))
+    value = value + (len(shape) == 2) * (places[0] > 0.3 * places[-1])
+    return np.stack([value * (k + 1) / channels for k in range(channels)], -1)
+
+
+@pytest.mark.parametrize(("shape", "channels"), [((300,), 1), ((40, 34), 1), ((20, 30), 3), ((12, 10, 9), 1)], ids=str)
+def test_solved_fields_are_those_of_pytorch(page: Any, shape: tuple[int, ...], channels: int) -> None:
+    samples, low = waves(shape, channels), (-3.0, 3.0)
+    match len(shape):
+        case 1:
+            problem = problems.audio(samples[:, 0], rate=1000, full_scale=3.0)
+        case 2:
+            problem = problems.image(samples, value_range=low)
+        case _:
+            problem = problems.volume(samples[..., 0], value_range=low)
+    field = solve(problem, recipe="solved").field
+    assert isinstance(field, TiledSiren)
+    longest, d = max(shape), len(shape)
+    points = points_of(COUNT, d).double() * torch.tensor([size / longest for size in shape])
+    text, found = glsl.source_of(subject_of(field), error=1e-4)
+    (jet,) = jets_of(field, points, ["value", "jacobian"])
+    value, slope = (each.detach().numpy() for each in (jet.value, jet.jacobian))
+    assert found.value <= 1e-4
+    names = [f"d{'xyzw'[k]}" for k in range(d)]
+    kind = "float" if channels == 1 else f"vec{channels}"
+    drawn_value = drawn(page, text, f"c=vec4(field(p){',0' * (4 - channels)});", points)[:, :channels]
+    assert np.abs(drawn_value - value).max() < 2e-4 * np.abs(value).max()
+    for k, name in enumerate(names):
+        expression = f"{kind} {','.join(names)};field(p,{','.join(names)});c=vec4({name}{',0' * (4 - channels)});"
+        found_slope = drawn(page, text, expression, points)[:, :channels]
+        assert np.linalg.norm(found_slope - slope[:, :, k]) < 2e-4 * np.linalg.norm(slope[:, :, k])
 
 
 @pytest.mark.parametrize(

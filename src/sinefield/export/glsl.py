@@ -17,13 +17,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sinefield.export import glsl_tiles
 from sinefield.export import shadertoy as shaders
 from sinefield.export.decimals import Decimals, in_decimals
+from sinefield.export.glsl_literals import AXES, SIZES, few, literal, vector
 from sinefield.export.steps import Curve, Dense, Tiles
 from sinefield.export.subject import Subject
 from sinefield.io.files import replacing
 
-AXES: Final = "xyzw"
 ERROR: Final = 1e-3
 """The error of a value that a shader has at most, unless another is asked for; a step of 8 bits is 8e-3."""
 
@@ -36,7 +37,6 @@ vec4 snp(vec4 r){vec4 q=r*r;return r*(.999999977+q*(-.166666476+q*(.00833289982+
 vec4 sn(vec4 a){vec4 k=floor(a*.318309886+.5);return snp(a-k*3.140625-k*.000967653590)*(1.-2.*mod(k,2.));}
 vec4 cs(vec4 a){vec4 k=floor(a*.318309886),h=k+.5;return snp(a-h*3.140625-h*.000967653590)*(2.*mod(k,2.)-1.);}
 """
-_SIZES: Final = ("", "float", "vec2", "vec3", "vec4")
 _OPERATORS: Mapping[type[ast.AST], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
 
 
@@ -73,21 +73,25 @@ def source_of(subject: Subject, *, shadertoy: bool = False, error: float = ERROR
         ValueError: the field is none that can be written so, or the bound cannot be held.
     """
     check(subject)
+    made = subject.made_of
+    box = [max(map(abs, each)) for each in subject.box]
     try:
-        found = in_decimals(subject.steps, error, [max(map(abs, each)) for each in subject.box])
+        found = glsl_tiles.in_decimals_of(made, error) if isinstance(made, Tiles) else in_decimals(made, error, box)
     except ValueError as told:
         raise ValueError(f"{subject.path} cannot be written as GLSL: {told}") from told
-    d, c = found.steps.in_features, found.steps.out_features
+    body = glsl_tiles.function(made, found) if isinstance(made, Tiles) else _function(found)
+    steps = made.steps if isinstance(made, Tiles) else made
+    d, c = steps.in_features, steps.out_features
     title = subject.title.encode("ascii", "replace").decode()
     ranges = [f"{name} in [{low:.4g}, {high:.4g}]" for name, (low, high) in zip(subject.axes, subject.box, strict=True)]
     axes = ", ".join(ranges).encode("ascii", "replace").decode()
     gradient = "" if found.gradient is None else f", of each derivative {found.gradient:.1e}"
     head = [
-        f"// {title}: a function p -> {_SIZES[c]}; p is {axes}.",
+        f"// {title}: a function p -> {SIZES[c]}; p is {axes}.",
         f"// {subject.made_by}. GLSL ES 3.00 with precision highp; in exact arithmetic the error of the value is at",
         f"// most {found.value:.1e}{gradient}.",
     ]
-    parts = ["\n".join(head) + "\n", *_definitions(found), "\n".join(_function(found)) + "\n"]
+    parts = ["\n".join(head) + "\n", *_definitions(found), "\n".join(body) + "\n"]
     if shadertoy:
         parts.append(shaders.image_of(subject, d, c))
     return "".join(parts), found
@@ -97,16 +101,18 @@ def check(subject: Subject) -> None:
     """Refuse a field that has no GLSL.
 
     Raises:
-        ValueError: it takes or gives more than four numbers, or is of steps that are not written, or of tiles.
+        ValueError: it takes or gives more than four numbers, or is of steps that are not written, or of large tiles.
     """
-    if isinstance(made := subject.made_of, Tiles):
+    made = subject.made_of
+    if isinstance(made, Tiles) and not glsl_tiles.can_be_written(made):
         size = sum(each.weight.size + each.bias.size for each in made.steps.steps if isinstance(each, Dense))
         raise ValueError(
             f"{subject.path} cannot be written as GLSL: it is of {math.prod(made.counts)} tiles with {size:,} weights, "
-            "which each pixel of a pasted shader would have to look up; export a page (.html), which draws tiles, or "
-            "fit one network with --tiles 1 for each axis"
+            f"and at most {glsl_tiles.MOST:,} of tiles that share their only layer of sines can be; export a page "
+            f"(.html), which draws tiles, or fit one network with --recipe fast --tiles "
+            + "x".join("1" for _ in made.counts)
         )
-    steps = subject.steps
+    steps = made.steps if isinstance(made, Tiles) else made
     d, c = steps.in_features, steps.out_features
     if max(d, c) > 4 or "gelu" in steps.curves:
         raise ValueError(
@@ -159,7 +165,7 @@ def _of_four(node: ast.expr) -> str:
 def _function(found: Decimals) -> Iterator[str]:
     """Yield the lines of the functions: of the value with the gradient, and of the value alone."""
     d, c = found.steps.in_features, found.steps.out_features
-    point, value = _SIZES[d], _SIZES[c]
+    point, value = SIZES[d], SIZES[c]
     yield f"{value} field({point} p,{''.join(f'out {value} d{AXES[k]},' for k in range(d))[:-1]}){{"
     yield "vec4 a,s;mat4 m;"
     inputs = [f"p.{AXES[k]}" if d > 1 else "p" for k in range(d)]
@@ -190,17 +196,17 @@ def _layer(step: Dense, digits: int, number: int, d: int, inputs: list[str]) -> 
     for k in range(len(weight) // 4):
         rows = slice(4 * k, 4 * k + 4)
         if number == 0:
-            columns = [_vector(weight[rows, axis], digits) for axis in range(d)]
-            terms = "+".join([*(f"{x}*{here}{k}{AXES[i]}" for i, x in enumerate(inputs)), _vector(bias[rows], digits)])
+            columns = [vector(weight[rows, axis], digits) for axis in range(d)]
+            terms = "+".join([*(f"{x}*{here}{k}{AXES[i]}" for i, x in enumerate(inputs)), vector(bias[rows], digits)])
             slopes = ",".join(f"{here}{k}{AXES[i]}={column}" for i, column in enumerate(columns))
             yield f"vec4 {slopes},{here}{k}={terms};"
             continue
         zeros = "".join(f",{here}{k}{AXES[i]}=vec4(0)" for i in range(d))
-        yield f"vec4 {here}{k}={_vector(bias[rows], digits)}{zeros};"
+        yield f"vec4 {here}{k}={vector(bias[rows], digits)}{zeros};"
         for j in range(weight.shape[1] // 4):
             block = weight[rows, 4 * j : 4 * j + 4]
             sums = "".join(f"{here}{k}{x}+=m*{before}{j}{x};" for x in ("", *AXES[:d]))
-            yield f"m=mat4({','.join(_number(each, digits) for each in block.T.ravel())});{sums}"
+            yield f"m=mat4({','.join(literal(each, digits) for each in block.T.ravel())});{sums}"
 
 
 def _curve(step: Any, number: int, k: int, d: int) -> str:
@@ -217,16 +223,16 @@ def _last(step: Dense, digits: int, number: int, d: int) -> Iterator[str]:
     """Yield the lines of the last affine map, which has few outputs, as sums r of vectors of four."""
     weight, bias = _padded(step, rows=False)
     c, before = len(weight), _letter(number - 1)
-    starts = ",".join([f"r={_few(bias, digits)}", *(f"r{AXES[i]}={_SIZES[c]}(0)" for i in range(d))])
-    yield f"{_SIZES[c]} {starts};"
+    starts = ",".join([f"r={few(bias, digits)}", *(f"r{AXES[i]}={SIZES[c]}(0)" for i in range(d))])
+    yield f"{SIZES[c]} {starts};"
     if number == 0:
         for i in range(d):
-            column = _few(weight[:, i], digits)
+            column = few(weight[:, i], digits)
             yield f"r+={'p' if d == 1 else f'p.{AXES[i]}'}*{column};r{AXES[i]}={column};"
         return
     for j in range(weight.shape[1] // 4):
         block = weight[:, 4 * j : 4 * j + 4]
-        numbers = ",".join(_number(each, digits) for each in block.T.ravel())
+        numbers = ",".join(literal(each, digits) for each in block.T.ravel())
         for x in ("", *AXES[:d]):
             product = f"dot(a,{before}{j}{x})" if c == 1 else f"n{j}*{before}{j}{x}"
             declared = (f"a=vec4({numbers});" if c == 1 else f"mat4x{c} n{j}=mat4x{c}({numbers});") if x == "" else ""
@@ -248,7 +254,7 @@ def _ending(found: Decimals, value: str, d: int) -> Iterator[str]:
         yield f"a={wide};{call}r=a.{parts};" + "".join(f"r{AXES[i]}*=s.{parts};" for i in range(d))
     yield "".join(f"d{AXES[i]}=r{AXES[i]};" for i in range(d)) + "return r;}"
     names = ",".join(f"d{AXES[i]}" for i in range(d))
-    yield f"{value} field({_SIZES[d]} p){{{value} {names};return field(p,{names});}}"
+    yield f"{value} field({SIZES[d]} p){{{value} {names};return field(p,{names});}}"
 
 
 def _padded(step: Dense, *, rows: bool = True) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -262,28 +268,3 @@ def _padded(step: Dense, *, rows: bool = True) -> tuple[NDArray[Any], NDArray[An
 def _letter(number: int) -> str:
     """Return the letter of the features of a layer, none of those of other variables."""
     return f"h{number}_"
-
-
-def _vector(numbers: NDArray[Any], digits: int) -> str:
-    return f"vec4({','.join(_number(each, digits) for each in numbers)})"
-
-
-def _few(numbers: NDArray[Any], digits: int) -> str:
-    """Return one to four numbers as a float or a vector."""
-    return f"{_SIZES[len(numbers)]}({','.join(_number(each, digits) for each in numbers)})"
-
-
-def _number(number: float, digits: int) -> str:
-    """Return a number as a literal, in as few characters as there are.
-
-    >>> [_number(each, 3) for each in (0.5, -0.0625, 12.0, 0.0, -0.00001)]
-    ['.5', '-.062', '12.', '0.', '0.']
-    """
-    text = f"{number:.{digits}f}"
-    if "." not in text:
-        text += "."
-    text = text.rstrip("0")
-    text = text.removeprefix("-") if float(text) == 0 else text
-    sign, size = ("-", text[1:]) if text.startswith("-") else ("", text)
-    size = size.removeprefix("0") if size.startswith("0.") and size != "0." else size
-    return sign + size
