@@ -225,6 +225,8 @@ def prepare(
         ValueError: as for ``solve``.
     """
     unknown, recipe = _settled(unknown, recipe, changes)
+    if recipe is SOLVED:  # which is done before any budget of time ends
+        changes = {name: each for name, each in changes.items() if name != "seconds"}
     if not isinstance(unknown, Problem):
         fields = {"u": unknown} if isinstance(unknown, nn.Module) else dict(unknown)
         objective = Objective(_on(fields, device), constraints)

@@ -315,3 +315,24 @@ def test_seconds_count_what_solving_takes(monkeypatch: pytest.MonkeyPatch) -> No
     ticks = iter(range(10**6))
     monkeypatch.setattr("sinefield.problems.solved.time.perf_counter", lambda: float(next(ticks)))
     assert solve(problem).seconds >= 2
+
+
+def test_a_budget_of_time_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter(range(10**6))
+    monkeypatch.setattr("sinefield.problems.solved.time.perf_counter", lambda: float(next(ticks)))
+    solution = solve(posed(disc(40)), seconds=1.0)
+    assert solution.recipe.name == "solved"
+    assert solution.seconds >= 2
+
+
+def test_the_bits_do_not_depend_on_the_threads() -> None:
+    usual = torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            found.append(solve(posed(disc(60)), recipe="solved").field.state_dict())
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(usual)
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])

@@ -86,7 +86,8 @@ def test_a_slanted_edge_goes_on_between_the_samples(angle: float) -> None:
 def test_how_many_rows_are_taken_together_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = drawn(23, 17, 1)
     whole = doubled(samples)
-    monkeypatch.setattr(kriging, "_TOGETHER", 17 * 4)
+    monkeypatch.setattr(kriging, "_TOGETHER", 1)
+    monkeypatch.setattr(kriging, "_FEWEST", 4)
     parts = doubled(samples)
     torch.testing.assert_close(parts.values, whole.values, rtol=0, atol=1e-5)
     assert parts.left_out == pytest.approx(whole.left_out, rel=1e-5)
@@ -107,3 +108,11 @@ def test_noise_and_single_pixels_are_not_predicted() -> None:
     spot = torch.zeros(32, 32, 1, dtype=torch.float64)
     spot[16, 16] = 1
     assert doubled(spot).left_out > 0.95 / 32
+
+
+def test_one_pixel_far_off_leaves_the_error_a_number() -> None:
+    samples = 1e-4 * drawn(60, 60, 1)
+    samples[30, 30] = 1e4
+    fine = doubled(samples)
+    assert fine.left_out == pytest.approx(1e4 / 60, rel=0.2)
+    assert fine.values.isfinite().all()

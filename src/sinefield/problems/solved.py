@@ -25,6 +25,7 @@ from sinefield.domains import Grid
 from sinefield.fields.tiled import TiledSiren
 from sinefield.problem import Problem
 from sinefield.problems.tiles import OVERLAP, TileSamples, counts_for, first_seen
+from sinefield.solvers.alone import one_thread
 from sinefield.solvers.kriging import doubled
 from sinefield.solvers.leave_one_out import BROAD, ROUGH, Band, Choice, LeaveOneOut, choose, shifted
 
@@ -109,13 +110,14 @@ class SolvedSamples:
         """
         smooth, seconds = self._looked_at
         start = time.perf_counter()
-        chosen = smooth or self._rough()
-        if chosen is None:
-            raise ValueError(
-                "a field is solved for where samples are known together, and this signal has none of "
-                f"{' x '.join(map(str, self._seen))} without a gap; leave --recipe solved out"
-            )
-        field = self._field(chosen)
+        with one_thread():
+            chosen = smooth or self._rough()
+            if chosen is None:
+                raise ValueError(
+                    "a field is solved for where samples are known together, and this signal has none of "
+                    f"{' x '.join(map(str, self._seen))} without a gap; leave --recipe solved out"
+                )
+            field = self._field(chosen)
         return replace(
             of,
             unknowns={"u": lambda _omega: field},
@@ -157,7 +159,8 @@ class SolvedSamples:
     def _looked_at(self) -> tuple[_Chosen | None, float]:
         """What :meth:`_smooth` returns, and the seconds that it takes, wherever that is asked first."""
         start = time.perf_counter()
-        return self._smooth(), time.perf_counter() - start
+        with one_thread():
+            return self._smooth(), time.perf_counter() - start
 
     def _smooth(self) -> _Chosen | None:
         """Return how the field of samples that tell their neighbours is solved for; None: they do not tell them."""

@@ -42,6 +42,7 @@ _ISOTROPIC = 2.0  # b of processes without a direction, as these are few; else 0
 _LEAST = 1e-3  # ε, of the variance of the samples
 _HALO = 2 * (_REACH + 1)  # how far the samples that tell of a point are from it
 _TOGETHER = 2**14  # samples whose neighbours are predicted together
+_FEWEST = 2 * _HALO  # rows of those, as many again lie beside them
 
 
 @final
@@ -78,7 +79,7 @@ def doubled(samples: Tensor) -> Doubled:
     values = samples.new_empty(2 * height - 1, 2 * width - 1, channels)
     values[::2, ::2] = samples
     missed = 0.0
-    for rows in torch.arange(height).split(max(1, _TOGETHER // width)):
+    for rows in torch.arange(height).split(max(_FEWEST, _TOGETHER // width)):
         first, last = int(rows[0]), int(rows[-1]) + 1
         halfway, squares = _predict(padded[:, first : last + 2 * _HALO])
         missed += squares
@@ -116,7 +117,7 @@ def _predict(padded: Tensor) -> tuple[list[Tensor], float]:
     at = squares[:, own[0], own[1]]
     centre = float(_falling(0.0).max()) ** 2
     others = (_mean_around(squares, (0.0, 0.0)) - centre * at) / (1 - centre)  # a sample does not judge itself
-    weights = processes.weighted(others)
+    weights = processes.weighted(others.clamp(min=0))  # what rounding leaves of one that is far off
     return found, float(sum((weights * each).sum(0).double().square().sum() for each in errors))
 
 
