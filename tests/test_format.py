@@ -12,23 +12,24 @@ import pytest
 import torch
 
 from exported import IMAGE, derivatives_of, difference, network
-from sinefield import checkpoint
+from sinefield import checkpoint, problems, solve
 from sinefield.fields import NETWORKS, Siren, activation
+from sinefield.fields.tiled import TiledSiren
 from sinefield.signals.image import ImageSignal
 
 PAGE = (Path(__file__).parent.parent / "docs" / "format.md").read_text(encoding="utf-8")
 
 
-def block(language: str) -> str:
-    """Return the one block of code of a language."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return str(found)
+def block(language: str, number: int = 0) -> str:
+    """Return a block of code of a language, by its place among them."""
+    return str(re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)[number])
 
 
 @pytest.fixture
 def reader() -> dict[str, Any]:
     names: dict[str, Any] = {}
-    exec(compile(block("python"), "format.md", "exec"), names)
+    for number in (0, 1):
+        exec(compile(block("python", number), "format.md", "exec"), names)
     return names
 
 
@@ -91,3 +92,26 @@ def test_every_key_of_the_header_is_specified(vector: Path) -> None:
     specified = set(re.findall(r"`([\w-]+)`", PAGE))
     assert set(NETWORKS) <= specified
     assert set(checkpoint.read_header(vector)) <= specified
+
+
+@pytest.mark.parametrize("kind", ["picture", "edges", "recording", "trained"])
+def test_the_reader_reads_tiles(reader: dict[str, Any], tmp_path: Path, kind: str) -> None:
+    generator = np.random.default_rng(0)
+    y, x = np.mgrid[:60, :33] / 8
+    match kind:
+        case "picture":
+            field = solve(problems.image(np.sin(x) * np.cos(y), value_range=(-1.0, 1.0))).field
+        case "edges":
+            field = solve(problems.image(generator.integers(0, 256, (20, 33, 3), dtype=np.uint8))).field
+        case "recording":
+            field = solve(problems.audio(generator.uniform(-1, 1, 700), rate=100)).field
+        case _:
+            field = TiledSiren(3, 2, hidden_features=5, hidden_layers=1, tiles="2x1x3", extent="1x0.4x0.8")
+    checkpoint.save(tmp_path / "field.safetensors", {"u": field})
+    header, tensors = reader["read"](tmp_path / "field.safetensors")
+    extent = np.array(header["fields"]["u"]["settings"]["extent"].split("x"), float)
+    points = generator.uniform(-1, 1, (200, len(extent))) * extent
+    expected = field(torch.from_numpy(points)).detach().numpy()
+    found = reader["tiled"](header, tensors)(points)
+    assert np.abs(expected).max() > 0.1
+    assert np.abs(found - expected).max() < 2e-5 * np.abs(expected).max()
