@@ -59,39 +59,33 @@ def test_what_cannot_be_served_is_told_in_a_line(tmp_path: Path) -> None:
     assert "is not a field file" in found.stderr
 
 
-def test_a_fit_is_watched_until_ctrl_c_which_saves_it(tmp_path: Path) -> None:
-    write_picture(tmp_path / "photo.png")
-    command = [sys.executable, "-m", "sinefield", "fit", "photo.png", "--width", "16", "--seconds", "60"]
-    command += ["--watch", "--no-browser", "--port", "0"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+def watched(folder: Path, *command: str, kind: bytes, patience: int) -> int | None:
+    """Look at the page and the field of a running command, end it by Ctrl-C and return its exit status."""
+    whole = [sys.executable, "-m", "sinefield", *command, "--watch", "--no-browser", "--port", "0"]
+    with subprocess.Popen(whole, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         told = re.fullmatch(r"watch it at http://127.0.0.1:(\d+)/\n", running.stderr.readline())
         assert told
         connection = http.client.HTTPConnection("127.0.0.1", int(told[1]), timeout=60)
-        for path, held in (("/", b"<!DOCTYPE html>"), ("/now.json?have=0", b'"field": {"type": "chain"')):
+        for path, held in (("/", b"<!DOCTYPE html>"), ("/now.json?have=0", b'"field": {"type": "%s"' % kind)):
             connection.request("GET", path)
             assert held in connection.getresponse().read()
         connection.close()
         running.send_signal(signal.SIGINT)
-        running.wait(20)
-        assert running.returncode == 0
+        running.wait(patience)
+        return running.returncode
+
+
+def test_a_fit_is_watched_until_ctrl_c_which_saves_it(tmp_path: Path) -> None:
+    write_picture(tmp_path / "photo.png")
+    command = ("fit", "photo.png", "--width", "16", "--seconds", "60")
+    assert watched(tmp_path, *command, kind=b"chain", patience=20) == 0
     assert (tmp_path / "photo.safetensors").exists()
 
 
 def test_an_equation_is_watched_as_it_is_solved(tmp_path: Path) -> None:
     """Page and server are those of fits: asked, the server tells what the first step of Gauss-Newton found."""
-    command = [sys.executable, "-m", "sinefield", "solve", "burgers", "--watch", "--no-browser", "--port", "0"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr is not None
-        told = re.fullmatch(r"watch it at http://127.0.0.1:(\d+)/\n", running.stderr.readline())
-        assert told
-        connection = http.client.HTTPConnection("127.0.0.1", int(told[1]), timeout=60)
-        for path, held in (("/", b"<!DOCTYPE html>"), ("/now.json?have=0", b'"field": {"type": "slabs"')):
-            connection.request("GET", path)
-            assert held in connection.getresponse().read()
-        connection.close()
-        running.send_signal(signal.SIGINT)
-        running.wait(30)
+    watched(tmp_path, "solve", "burgers", kind=b"slabs", patience=30)
     assert (tmp_path / "burgers.safetensors").exists()
     found = run_here(tmp_path, "solve", "heat", "--no-browser")
     assert (found.returncode, found.stderr.count("\n")) == (2, 1)
