@@ -49,7 +49,7 @@ from sinefield import plots, priors
 from sinefield.constraint import Constraint
 from sinefield.domains import PointCloud
 from sinefield.fields import Siren
-from sinefield.io import image_sets
+from sinefield.io import sets
 from sinefield.priors import files
 from sinefield.priors.mixture import NOISE, cluster
 from sinefield.priors.prior import Prior, points_of
@@ -86,7 +86,7 @@ class Task:
     name: str
 
     @classmethod
-    def of(cls, trained: image_sets.PictureSet, held: image_sets.PictureSet) -> Task:
+    def of(cls, trained: sets.SignalSet, held: sets.SignalSet) -> Task:
         """Return the task of two sets."""
         rows = [torch.from_numpy(each.scaled()).flatten(1, 2) for each in (trained, held)]
         pixels = rows[0].shape[1]
@@ -129,17 +129,17 @@ class Course:
         self.took += time.perf_counter() - start
 
 
-def made_up(count: int, side: int = 10) -> image_sets.PictureSet:
+def made_up(count: int, side: int = 10) -> sets.SignalSet:
     """Return pictures of one blob each."""
     generator = np.random.default_rng(count)
     grid = np.linspace(-1, 1, side)
     centres = generator.uniform(-0.6, 0.6, (count, 2))
     squares = [(grid - centres[:, axis : axis + 1]) ** 2 for axis in (0, 1)]
     blobs = np.exp(-(squares[0][:, :, None] + squares[1][:, None, :]) / 0.15)
-    return image_sets.read((255 * blobs).astype(np.uint8))
+    return sets.read((255 * blobs).astype(np.uint8))
 
 
-def glyphs(fonts: tuple[str, ...], letters: str, count: int, side: int = 16) -> image_sets.PictureSet:
+def glyphs(fonts: tuple[str, ...], letters: str, count: int, side: int = 16) -> sets.SignalSet:
     """Return pictures of letters of fonts that Matplotlib brings, of any size and place."""
     numbers = np.random.default_rng(count)
     paths = [font_manager.findfont(name, fallback_to_default=False) for name in fonts]
@@ -151,7 +151,7 @@ def glyphs(fonts: tuple[str, ...], letters: str, count: int, side: int = 16) -> 
         letter = letters[numbers.integers(len(letters))]
         ImageDraw.Draw(picture).text((place[0], place[1]), letter, 255, font, anchor="mm")
         found.append(np.asarray(picture.resize((side, side), Image.Resampling.BOX)))
-    return image_sets.read(np.stack(found))
+    return sets.read(np.stack(found))
 
 
 # ---- what is known without a prior
@@ -311,9 +311,7 @@ def published(task: Task, seconds: float, batch: int, seed: int, rate: float = 5
 # ---- ours
 
 
-def ours(
-    task: Task, pictures: image_sets.PictureSet, name: str, seconds: float, *, seed: int, keep: Path | None
-) -> Row:
+def ours(task: Task, pictures: sets.SignalSet, name: str, seconds: float, *, seed: int, keep: Path | None) -> Row:
     """Return the errors of a prior of :data:`METHODS` trained for so many seconds, and what its spread holds."""
     method, settings = METHODS[name]
     course = Course(task, seconds)
@@ -395,8 +393,8 @@ def main() -> None:
     if chosen.smoke:
         pictures, held = made_up(300), made_up(20)
     else:
-        pictures = image_sets.read(chosen.data / "train-images-idx3-ubyte.gz")
-        held = image_sets.read(chosen.data / "t10k-images-idx3-ubyte.gz", limit=chosen.count)
+        pictures = sets.read(chosen.data / "train-images-idx3-ubyte.gz")
+        held = sets.read(chosen.data / "t10k-images-idx3-ubyte.gz", limit=chosen.count)
     task = Task.of(pictures, held)
     seeds = range(1 if chosen.smoke else chosen.seeds)
     if chosen.figure is not None:

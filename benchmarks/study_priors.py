@@ -17,7 +17,7 @@ from pathlib import Path
 import machine
 from priors import DATA, Row, Task, made_up, measured, published
 from sinefield import priors
-from sinefield.io import image_sets
+from sinefield.io import sets
 from sinefield.priors.prior import Prior
 from sinefield.priors.training import RECIPE
 from sinefield.solvers import Adam, Solver
@@ -31,7 +31,7 @@ RATES = (5e-5, 2e-4, 1e-3)
 HELD = 500  # pictures
 
 
-def ours(task: Task, pictures: image_sets.PictureSet, method: str, solver: Solver, seconds: float) -> Row:
+def ours(task: Task, pictures: sets.SignalSet, method: str, solver: Solver, seconds: float) -> Row:
     """Return the errors of a prior of a method after so many seconds of a solver."""
     solution = priors.train(pictures, method, recipe=RECIPE.changed(solver=solver), seconds=seconds)
     assert isinstance(solution.field, Prior)
@@ -50,8 +50,8 @@ def main() -> None:
     if chosen.smoke:
         pictures, held = made_up(100), made_up(20)
     else:
-        pictures = image_sets.read(chosen.data / "train-images-idx3-ubyte.gz")
-        held = image_sets.read(chosen.data / "t10k-images-idx3-ubyte.gz", limit=HELD)
+        pictures = sets.read(chosen.data / "train-images-idx3-ubyte.gz")
+        held = sets.read(chosen.data / "t10k-images-idx3-ubyte.gz", limit=HELD)
     task = Task.of(pictures, held)
 
     def of(method: str, solver: Solver) -> Callable[[], Row]:

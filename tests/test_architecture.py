@@ -156,6 +156,7 @@ ARROWS: dict[str, set[str]] = {
         "problem",
         "recipe",
         "sampler",
+        "short_sounds",
         "signals",
         "solution",
         "solve",

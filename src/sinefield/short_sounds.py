@@ -30,6 +30,17 @@ LONGEST: Final = 1 << 14
 PERIOD: Final = 1.125
 """How many times the recording the period is, at least."""
 
+
+def period_of(count: int) -> int:
+    """Return M, the samples of the period of so many.
+
+    >>> period_of(4), period_of(800)
+    (5, 901)
+    """
+    period = count + max(1, math.ceil((PERIOD - 1) * count))
+    return period + 1 - period % 2
+
+
 _MEASURED = 1024  # samples, spread evenly, that tell the error: all would take far longer than the fit
 
 
@@ -53,8 +64,7 @@ class HarmonicStart:
     @classmethod
     def of(cls, count: int, channels: int, seed: int = 0) -> HarmonicStart:
         """Return the start of recordings of so many samples and channels."""
-        period = count + max(1, math.ceil((PERIOD - 1) * count))
-        period += 1 - period % 2
+        period = period_of(count)
         half = period // 2
         omega = math.pi * count  # 2π/h
         field = Siren(1, channels, 2 * half, 0, first_omega=omega)

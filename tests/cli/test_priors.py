@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib import font_manager
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
+from scipy.io import wavfile
 
 from command import run_here
 from sinefield import checkpoint
 from sinefield.fields import Siren
+from sinefield.jet import jet
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +188,99 @@ def test_a_learnt_start_is_a_prior_like_any_other(folder: Path) -> None:
     assert json.loads(done.stdout)["metrics"]["mse"] < 0.1
     told = answered(folder, "train", "data", "-o", "no.safetensors", "--steps", "2")
     assert "the encoder guess takes no steps" in told
+
+
+# ---- sounds and shapes
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with short sounds, and a prior of them."""
+    place = tmp_path_factory.mktemp("sounds")
+    (place / "data").mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(40):
+        write_tone(place / "data" / f"{number:02}.wav", 64, generator.uniform(200, 700))
+    done = run_here(place, "prior", "train", "data", "-o", "prior.safetensors", "--passes", "0.01", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert "forward prior of 40 sounds of 64 samples of 1 channel" in done.stdout
+    return place
+
+
+def write_tone(path: Path, samples: int, hertz: float, rate: int = 8000, channels: int = 1) -> None:
+    """Write a tone that fades."""
+    time = np.arange(samples) / rate
+    tone = 0.5 * np.exp(-100 * time) * np.sin(2 * np.pi * hertz * time)
+    wavfile.write(path, rate, np.repeat((32767 * tone).astype(np.int16)[:, None], channels, axis=1))
+
+
+def test_a_sound_is_found_from_some_samples_and_rendered(sounds: Path) -> None:
+    write_tone(sounds / "new.wav", 64, 444.0)
+    found = ["prior", "fit", "prior.safetensors", "new.wav", "-o", "found.safetensors", "--pixels", "16"]
+    done = run_here(sounds, *found, "--spread", "spread.safetensors", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["known"] == 16
+    assert told["metrics"]["mse"] < 2e-3  # of the peak's square; of silence it is 0.1
+    assert run_here(sounds, "render", "found.safetensors", "found.wav").returncode == 0
+    (rate, values), (_, original) = (wavfile.read(sounds / each) for each in ("found.wav", "new.wav"))
+    assert (rate, len(values)) == (8000, 64)
+    assert np.abs(values / 32768 - original / 32768).max() < 0.1
+    assert run_here(sounds, "render", "found.safetensors", "finer.wav", "--rate", "32000").returncode == 0
+    assert "sounds of 64 samples" in run_here(sounds, "prior", "info", "prior.safetensors").stdout
+    for arguments in (["sample", "prior.safetensors"], ["interpolate", "prior.safetensors", "new.wav", "data/01.wav"]):
+        assert run_here(sounds, "prior", *arguments, "-o", "made.safetensors").returncode == 0
+        assert checkpoint.read(sounds / "made.safetensors")[1]["signal"]["kind"] == "audio"
+
+
+def test_sounds_of_other_lengths_and_rates_are_taken_and_told(sounds: Path) -> None:
+    write_tone(sounds / "short.wav", 50, 444.0)
+    write_tone(sounds / "fine.wav", 300, 444.0, rate=16_000)
+    for name, known, words in (
+        ("short.wav", 50, "known for its 50 samples, of 64"),
+        ("fine.wav", 64, "resampled from 16000 to 8000 samples a second and cut to its first 64 samples"),
+    ):
+        done = run_here(sounds, "prior", "fit", "prior.safetensors", name, "-o", f"{name}.safetensors", "--json")
+        assert json.loads(done.stdout)["known"] == known
+        assert words in done.stderr
+
+
+def test_what_is_no_sound_of_the_prior_is_told_in_a_line(sounds: Path) -> None:
+    write_tone(sounds / "two.wav", 64, 300.0, channels=2)
+    for arguments, told in (
+        (["two.wav"], "two.wav has 2 channels, and the prior is of sounds of 1"),
+        (["data/01.wav", "--mask", "mask.png"], "a mask is a picture, which no sound has"),
+        (["data/01.wav", "--figure", "a.png"], "a figure is of pictures and shapes"),
+        (["data/01.wav", "--pixels", "65"], "has 64 samples, and --pixels asks for 65"),
+        (["prior.safetensors"], "prior.safetensors"),
+    ):
+        assert told in answered(sounds, "fit", "prior.safetensors", *arguments, "-o", "no.safetensors")
+    assert "and these are sounds of 4000 samples of 1 channel; take fewer with --samples or --rate" in run_here(
+        sounds, "prior", "train", "data", "-o", "no.safetensors", "--samples", "4000"
+    ).stderr.replace("\n", " ")
+
+
+def test_a_shape_is_found_and_drawn(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    (tmp_path / "icons").mkdir()
+    for number, (x, y, radius) in enumerate(generator.uniform((9, 9, 3), (15, 15, 7), (40, 3))):
+        disc = f'<circle cx="{x}" cy="{y}" r="{radius}"/>'
+        view = 'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"'
+        (tmp_path / "icons" / f"{number:02}.svg").write_text(f"<svg {view}>{disc}</svg>")
+    asked = ["icons", "-o", "prior.safetensors", "--resize", "12", "--passes", "0.01", "--quiet"]
+    done = run_here(tmp_path, "prior", "train", *asked)
+    assert "prior of 40 shapes of 12 x 12 samples" in done.stdout, done.stderr
+    found = ["fit", "prior.safetensors", "icons/03.svg", "-o", "found.safetensors", "--pixels", "20"]
+    done = run_here(tmp_path, "prior", *found, "--figure", "a.pdf", "--spread", "spread.safetensors", "--json")
+    assert json.loads(done.stdout)["metrics"]["mse"] < 1e-3, done.stderr
+    field, header = checkpoint.read(tmp_path / "found.safetensors")
+    assert header["signal"]["kind"] == "shape"
+    slope = jet(field, torch.rand(50, 2) - 0.5).gradient.norm(dim=1)
+    assert float(slope.detach().median()) == pytest.approx(1, abs=0.15)  # it is a distance
+    for name in ("found", "spread"):
+        assert run_here(tmp_path, "render", f"{name}.safetensors", f"{name}.png").returncode == 0
+    font = font_manager.findfont("DejaVu Sans", fallback_to_default=False)
+    assert "is a font, of many shapes" in answered(tmp_path, "fit", "prior.safetensors", font, "-o", "no.safetensors")
+    made = ["prior", "train", font, "-o", "glyphs.safetensors", "--characters", "ABCDEF", "--resize", "8"]
+    done = run_here(tmp_path, *made, "--passes", "0.001", "--quiet")
+    assert "prior of 6 shapes of 8 x 8 samples" in done.stdout, done.stderr

@@ -18,7 +18,7 @@ from torch import Tensor
 import sinefield
 from sinefield import priors
 from sinefield.fields import Siren
-from sinefield.io import image_sets
+from sinefield.io import sets
 from sinefield.priors import files
 from sinefield.priors.encoders import GuessEncoder
 from sinefield.priors.prior import Prior
@@ -31,13 +31,13 @@ TABLE: dict[str, Any] = {"encoder": "table", "latent": 16, "hidden_features": 16
 DEEP = {**SMALL, "latent": 16, "hidden_features": 16, "hidden_layers": 1}
 
 
-def blobs(count: int = 240, side: int = 7) -> image_sets.PictureSet:
+def blobs(count: int = 240, side: int = 7) -> sets.SignalSet:
     """Return pictures of a blob each, wherever it is."""
     generator = np.random.default_rng(0)
     grid = np.linspace(-1, 1, side)
     centres = generator.uniform(-0.6, 0.6, (count, 2))
     squares = [(grid - centres[:, axis : axis + 1]) ** 2 for axis in (0, 1)]
-    return image_sets.read(np.exp(-(squares[0][:, :, None] + squares[1][:, None, :]) / 0.2).astype(np.float32))
+    return sets.read(np.exp(-(squares[0][:, :, None] + squares[1][:, None, :]) / 0.2).astype(np.float32))
 
 
 def trained(method: str = "forward", **arguments: Any) -> Solution:
@@ -115,7 +115,7 @@ def test_nine_in_ten_errors_at_unknown_pixels_are_within_the_spread_however_many
 def test_spreads_are_no_wider_than_errors_ask_for_where_a_network_says_one_size_for_all() -> None:
     shapes = blobs(300, side=8)
     noise = np.random.default_rng(1).normal(0, 0.02, shapes.values.shape)
-    pictures = image_sets.read((shapes.values + noise).astype(np.float32))
+    pictures = sets.read((shapes.values + noise).astype(np.float32))
     prior = prior_of(priors.train(pictures, settings=SMALL, passes=0.001, batch=32))
     assert isinstance(prior.encoder, GuessEncoder)
     prior.encoder.sizes.weight.data.zero_()
@@ -186,7 +186,7 @@ def test_a_training_that_is_stopped_goes_on_as_if_it_had_not_been(method: str, t
 
 def test_colours_and_any_aspect_are_learnt_too() -> None:
     pictures = np.random.default_rng(0).random((60, 4, 6, 3)).astype(np.float32)
-    prior = prior_of(priors.train(image_sets.read(pictures), settings=SMALL, passes=0.005, batch=32))
+    prior = prior_of(priors.train(sets.read(pictures), settings=SMALL, passes=0.005, batch=32))
     context = priors.context_of(torch.zeros(1, 24, 3), torch.eye(24)[:1])
     assert prior.found(context[0]).field(prior.points).shape == (24, 3)
 
@@ -201,7 +201,7 @@ def test_what_is_known_is_kept_and_the_rest_is_better_than_the_guess_allows() ->
     torch.testing.assert_close(whole, held, rtol=0, atol=1e-4)
 
 
-def letters(text: str, font: str, count: int) -> image_sets.PictureSet:
+def letters(text: str, font: str, count: int) -> sets.SignalSet:
     """Return pictures of letters of a font, of any size and place."""
     numbers = np.random.default_rng(count)
     path = font_manager.findfont(font, fallback_to_default=False)
@@ -212,7 +212,7 @@ def letters(text: str, font: str, count: int) -> image_sets.PictureSet:
         shape = ImageFont.truetype(path, int(numbers.integers(30, 44)))
         ImageDraw.Draw(picture).text((place[0], place[1]), text[numbers.integers(len(text))], 255, shape, anchor="mm")
         found.append(np.asarray(picture.resize((12, 12), Image.Resampling.BOX)))
-    return image_sets.read(np.stack(found))
+    return sets.read(np.stack(found))
 
 
 def test_a_prior_of_letters_completes_digits_of_another_font_better_than_each_alone() -> None:
@@ -270,7 +270,11 @@ def test_a_sample_and_a_walk_are_fields_of_the_prior() -> None:
     [
         (np.zeros((1, 4, 4), np.uint8), {}, "a prior is learnt from many pictures"),
         (np.zeros((9, 1, 2), np.uint8), {}, "at least 4 pixels"),
-        (np.zeros((9, 64, 64), np.uint8), {}, "at most 2048 values, and these have 64 x 64 x 1; scale them down"),
+        (
+            np.zeros((9, 64, 64), np.uint8),
+            {},
+            "at most 2048 values a signal, and these are pictures of 64 x 64 x 1; scale",
+        ),
         (np.zeros((9, 4, 4), np.uint8), {}, "all of one value; there is nothing to learn"),
         (
             np.eye(16, dtype=np.uint8).reshape(16, 4, 4),
@@ -281,7 +285,7 @@ def test_a_sample_and_a_walk_are_fields_of_the_prior() -> None:
 )
 def test_what_cannot_be_learnt_is_told(values: NDArray[Any], settings: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        priors.problem_of(image_sets.read(values), **settings)
+        priors.problem_of(sets.read(values), **settings)
 
 
 def test_a_prior_is_a_public_name() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sinefield import priors
-from sinefield.io import image_sets
+from sinefield.io import sets
 from sinefield.priors import context_of, random_masks
 from sinefield.priors.steps import FACTS, StepsEncoder
 from sinefield.priors.training import problem_of
@@ -80,7 +80,7 @@ def test_training_through_the_steps_makes_them_better(method: str) -> None:
     grid = np.linspace(-1, 1, 7)
     centres = np.random.default_rng(0).uniform(-0.6, 0.6, (240, 2))
     squares = [(grid - centres[:, axis : axis + 1]) ** 2 for axis in (0, 1)]
-    pictures = image_sets.read(np.exp(-(squares[0][:, :, None] + squares[1][:, None, :]) / 0.2).astype(np.float32))
+    pictures = sets.read(np.exp(-(squares[0][:, :, None] + squares[1][:, None, :]) / 0.2).astype(np.float32))
     settings = {"encoder": "steps", "latent": 20}
     settings |= {} if method == "meta" else {"hidden_features": 16, "hidden_layers": 1, "latent_weight": 1e-3}
     first, last = (
@@ -91,7 +91,7 @@ def test_training_through_the_steps_makes_them_better(method: str) -> None:
 
 
 def test_what_steps_cannot_be_is_told() -> None:
-    pictures = image_sets.read(np.random.default_rng(0).random((20, 4, 4)).astype(np.float32))
+    pictures = sets.read(np.random.default_rng(0).random((20, 4, 4)).astype(np.float32))
     with pytest.raises(ValueError, match="more than 4 numbers, got 4"):
         priors.train(pictures, "meta", settings={"latent": 4}, passes=0.001)
     with pytest.raises(ValueError, match="the encoder guess takes no steps; choose --method meta or --encoder steps"):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sinefield import priors
-from sinefield.io import image_sets
+from sinefield.io import sets
 from sinefield.priors import context_of, random_masks
 from sinefield.priors.contexts import Contexts
 from sinefield.priors.prior import Prior, main_axes
@@ -18,12 +18,12 @@ from sinefield.priors.table import SIZE, TableEncoder
 from sinefield.priors.training import problem_of, split
 
 
-def waves(count: int = 200, side: int = 6) -> image_sets.PictureSet:
+def waves(count: int = 200, side: int = 6) -> sets.SignalSet:
     """Return pictures of a wave each, of any phase and direction."""
     numbers = np.random.default_rng(0)
     rows, columns = np.mgrid[0:side, 0:side] / side
     turn, phase = numbers.uniform(0, 2 * np.pi, (2, count, 1, 1))
-    return image_sets.read(np.sin(3 * (np.cos(turn) * rows + np.sin(turn) * columns) + phase))
+    return sets.read(np.sin(3 * (np.cos(turn) * rows + np.sin(turn) * columns) + phase))
 
 
 def test_the_latent_of_a_new_picture_is_the_most_probable_one() -> None:

@@ -1,4 +1,4 @@
-"""``sinefield prior``: a prior over pictures of one size, and the fields that it finds from a few pixels."""
+"""``sinefield prior``: a prior over pictures, shapes or short sounds, and fields that it finds from a few samples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ FieldFile = Annotated[Path, typer.Option("-o", "--output", help="The field file 
 
 def train(
     data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="A folder of pictures of one size, an .npy or .npz, or an idx file.")
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="A folder of pictures of one size, short sounds or SVG icons; a font; an .npy, .npz or idx file.",
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The prior to write (.safetensors).")],
     method: Annotated[
@@ -50,8 +54,24 @@ def train(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Contexts a step. (default: 256 of forward and meta, else 32)")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many pictures.")] = None,
-    resize: options.Resize = None,
+    kind: Annotated[
+        str | None, typer.Option(help="image, audio, or shape: outlines, of pictures too. (default: by the files)")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many.")] = None,
+    resize: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Pixels along the longest side; of shapes samples along each. (default: theirs, or 32)"
+        ),
+    ] = None,
+    rate: Annotated[int | None, typer.Option(min=1, help="Resample sounds to so many samples a second.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=4, help="Samples of a sound, cut or continued by silence. (default: the median)")
+    ] = None,
+    characters: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="The characters of a font whose glyphs are learnt. (default: all)"),
+    ] = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     checkpoint_every: Annotated[
@@ -64,18 +84,20 @@ def train(
     quiet: options.Quiet = False,
     force: options.Force = False,
 ) -> None:
-    """Learn what pictures of a set have in common. Ctrl-C stops and saves; --resume goes on from there."""
+    """Learn what the signals of a set have in common. Ctrl-C stops and saves; --resume goes on from there."""
     outputs.check_outputs(output, inputs=[data, resume] if resume != output else [data])
     _check_kept(output, "prior", str(data) if data.is_file() else None, force=force)
     with pause_garbage_collection():
         from sinefield import callbacks, priors
-        from sinefield.io import image_sets
+        from sinefield.io import sets
         from sinefield.io.source import Source
         from sinefield.search import Checkpointing
         from sinefield.solution import Divergence
 
     with report.warnings_told() as told:
-        pictures = image_sets.read(data, longest=resize, limit=limit)
+        pictures = sets.read(
+            data, kind=kind, longest=resize, limit=limit, rate=rate, samples=samples, characters=characters
+        )
     settings = options.given(
         encoder=encoder,
         steps=steps,
@@ -103,10 +125,11 @@ def train(
     result = report.result_of(solution) | {"files": {"prior": str(output)}, "notes": told}
     errors = ", ".join(f"{value:.4f} {name.removeprefix('error ')}" for name, value in solution.metrics.items())
     ended = "" if solution.stopped == "budget" else f", {solution.stopped}"
-    count, height, width_, _ = pictures.values.shape
+    prior = solution.field
+    assert isinstance(prior, priors.Prior)
     text = (
-        f"{output}: {method} prior of {count:,} pictures of {width_} x {height}, mean square error {errors} known "
-        f"pixels, {solution.seconds:.0f} s{ended}"
+        f"{output}: {method} prior of {len(pictures.values):,} {prior.told}, mean square error {errors} known "
+        f"{prior.sampled}, {solution.seconds:.0f} s{ended}"
     )
     report.show(result, text, as_json=as_json)
     _check_converged(solution)
@@ -162,15 +185,26 @@ def _check_converged(solution: Solution) -> None:
         raise ValueError(solution.advice)
 
 
+def _check_figure(figure: Path | None, kind: str) -> None:
+    """Refuse a figure of a sound.
+
+    Raises:
+        ValueError: one is asked for.
+    """
+    if figure is not None and kind == "audio":
+        raise ValueError("a figure is of pictures and shapes; render the field of a sound, and its spread, instead")
+
+
 def fit(
     prior: PriorArgument,
-    picture: options.ImageArgument,
+    signal: Annotated[str, typer.Argument(metavar="SIGNAL", help="A picture, a sound or a shape, as the prior's.")],
     output: FieldFile,
     mask: Annotated[
-        Path | None, typer.Option("--mask", metavar="PICTURE", help="White where the picture is known.")
+        Path | None, typer.Option("--mask", metavar="PICTURE", help="White where the picture or the shape is known.")
     ] = None,
     pixels: Annotated[
-        float | None, typer.Option(metavar="N", help="Know only N pixels drawn at random, or a fraction below 1.")
+        float | None,
+        typer.Option(metavar="N", help="Know only N pixels or samples drawn at random, or a fraction below 1."),
     ] = None,
     spread: Annotated[
         Path | None, typer.Option(metavar="FIELD", help="Write a field too of what 9 in 10 errors are within.")
@@ -180,67 +214,69 @@ def fit(
     as_json: options.Json = False,
     force: options.Force = False,
 ) -> None:
-    """Find the field of a picture from some of its pixels; all are known without --mask and --pixels."""
-    outputs.check_outputs(output, spread, inputs=[prior, picture, mask], figure=figure)
+    """Find the field of a signal from some of its samples; all are known without --mask and --pixels."""
+    outputs.check_outputs(output, spread, inputs=[prior, signal, mask], figure=figure)
     for path in (output, spread):
         if path is not None:
-            _check_kept(path, "field", picture, force=force)
+            _check_kept(path, "field", signal, force=force)
     with pause_garbage_collection():
         from sinefield.io.source import Source
         from sinefield.priors import files
 
     loaded, _ = files.read(prior)
+    _check_figure(figure, loaded.kind)
     with report.warnings_told() as told:
-        read = files.read_picture(picture, loaded)
+        read = files.read_signal(signal, loaded)
         context = files.read_context(read, loaded, mask=mask, pixels=pixels, seed=seed)
     found = loaded.found(context[0])
     known = int(context[0, -loaded.pixels :].sum())
-    truth = files.read_context(read, loaded)[:, : -loaded.pixels].reshape(loaded.pixels, -1)
     values = found.field(loaded.points).detach()
     metrics = {
-        "mse": float((values - truth).square().mean()),
+        "mse": float((values - read.values)[read.has > 0].square().mean()),
         "spread": float(found.spread(loaded.points).detach().abs().mean()),
     }
     recipe = {"known": known}
-    source = Source.of(picture)
+    source = Source.of(signal)
     files.save_field(output, found.field, loaded, recipe, source=source, metrics=metrics, seed=seed)
     written = {"field": str(output)}
     if spread is not None:
-        files.save_field(spread, found.spread, loaded, recipe | {"of": "spread"}, source=source, seed=seed)
+        files.save_field(spread, found.spread, loaded, recipe | {"of": "spread"}, source=source, seed=seed, spread=True)
         written["spread"] = str(spread)
     if figure is not None:
         from sinefield import plots
 
         shape = (*loaded.shape, loaded.channels)
         mask_shown = context[0, -loaded.pixels :].reshape(loaded.shape).numpy() > 0
-        shown = [((each + 1) / 2).reshape(shape).numpy() for each in (truth, values)]
+        shown = [((each + 1) / 2).reshape(shape).numpy() for each in (read.values, values)]
         size = found.spread(loaded.points).detach().reshape(shape).numpy() / 2
         plots.save_figure(plots.completions_figure([plots.Completed(shown[0], mask_shown, shown[1], size)]), figure)
         written["figure"] = str(figure)
     text = (
-        f"{output}: {picture} from {known} of {loaded.pixels} pixels, mean square error {metrics['mse']:.4f} in "
-        f"[−1, 1], 9 in 10 errors within {metrics['spread']:.3f} on average"
+        f"{output}: {signal} from {known} of {loaded.pixels} {loaded.sampled}, mean square error "
+        f"{metrics['mse']:.4f} in [−1, 1], 9 in 10 errors within {metrics['spread']:.3f} on average"
     )
     report.show({"known": known, "metrics": metrics, "files": written, "notes": told}, text, as_json=as_json)
 
 
 def interpolate(
     prior: PriorArgument,
-    first: Annotated[str, typer.Argument(metavar="A", help="A picture.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another picture.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="A signal as the prior's.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another.")],
     output: FieldFile,
     at: Annotated[float, typer.Option(min=0, max=1, help="How far from A to B, from 0 to 1.")] = 0.5,
     as_json: options.Json = False,
     force: options.Force = False,
 ) -> None:
-    """Write the field between two pictures, on the straight line between their latents."""
+    """Write the field between two signals, on the straight line between their latents."""
     outputs.check_outputs(output, inputs=[prior, first, second])
     _check_kept(output, "field", force=force)
     with pause_garbage_collection():
         from sinefield.priors import files
 
     loaded, _ = files.read(prior)
-    ends = [loaded.encode(files.read_context(files.read_picture(each, loaded), loaded))[0] for each in (first, second)]
+    with report.warnings_told():
+        signals = [files.read_signal(each, loaded) for each in (first, second)]
+    ends = [loaded.encode(files.read_context(each, loaded))[0] for each in signals]
     found = loaded.at(ends[0].lerp(ends[1], at))
     files.save_field(output, found.field, loaded, {"at": at})
     text = f"{output}: {at:g} of the way from {first} to {second}"
@@ -254,7 +290,7 @@ def sample(
     as_json: options.Json = False,
     force: options.Force = False,
 ) -> None:
-    """Write the field of a latent drawn from the Gaussian of those of the training pictures."""
+    """Write the field of a latent drawn from the Gaussian of those that were learnt from."""
     outputs.check_outputs(output, inputs=[prior])
     _check_kept(output, "field", force=force)
     with pause_garbage_collection():
@@ -287,10 +323,8 @@ def info(prior: PriorArgument, as_json: options.Json = False) -> None:
         "seed": header.get("seed"),
         "version": header.get("version"),
     }
-    height, width = loaded.shape
-    size = f"{width} x {height} x {loaded.channels}"
     told = f"{counts['parameters']:,} parameters, {prior.stat().st_size / 1024:.0f} KiB"
-    lines = [f"{prior}: {loaded.settings['method']} prior of pictures of {size}, {told}"]
+    lines = [f"{prior}: {loaded.settings['method']} prior of {loaded.told}, {told}"]
     for name, each in found.items():
         if each is not None:
             text = ", ".join(f"{key} {value}" for key, value in each.items()) if isinstance(each, dict) else str(each)
@@ -300,7 +334,10 @@ def info(prior: PriorArgument, as_json: options.Json = False) -> None:
 
 def application() -> typer.Typer:
     """Return the commands."""
-    app = typer.Typer(help="Learn what pictures have in common, and find one from a few pixels.", no_args_is_help=True)
+    app = typer.Typer(
+        help="Learn what pictures, shapes or short sounds have in common, and find one from a few samples.",
+        no_args_is_help=True,
+    )
     for command in (train, fit, interpolate, sample, info):
         app.command()(command)
     return app

@@ -30,20 +30,55 @@ def trace_outline(picture: Picture, samples: int = 20_000) -> Cloud:
     Raises:
         ValueError: the picture has no outline.
     """
-    from scipy import ndimage  # these take long to import
-    from skimage.measure import find_contours
+    from scipy import ndimage  # it takes long to import
 
-    inside = _height(picture)
-    height = np.pad(inside, 1, constant_values=min(-np.abs(inside).max(), -1e-9))
-    curves = [curve for curve in find_contours(height, 0.0) if len(curve) > 3]
-    if not curves:
-        raise ValueError(f"{picture.name} has no outline between dark and light; give a glyph or a silhouette")
-    places, across = _walk([curve[:-1] for curve in curves], samples)
+    height = _padded(picture)
+    places, across = _walk(_curves(height, picture.name), samples)
     ahead, behind = (
         ndimage.map_coordinates(height, (places + side * across).T, order=1, mode="nearest") for side in (0.75, -0.75)
     )
     normals = np.where(ahead < behind, 1.0, -1.0)[:, None] * across
     return clean_points(places - 0.5, normals, picture.name)  # the padding moved pixel centres from ½ to 1
+
+
+def measure_distances(picture: Picture, places: Doubles, samples: int = 4000) -> Doubles:
+    """Return signed distances ``(n,)`` in pixels from the outline of :func:`trace_outline`, negative inside.
+
+    Args:
+        picture: see there.
+        places: ``(n, 2)``, row and column in pixels, within the picture or beside it.
+        samples: approximate number of points of the outline that distances are measured to.
+
+    Raises:
+        ValueError: the picture has no outline.
+    """
+    from scipy import ndimage, spatial
+
+    height = _padded(picture)
+    outline, _ = _walk(_curves(height, picture.name), samples)
+    found, _ = spatial.KDTree(outline - 0.5).query(places)
+    inside = ndimage.map_coordinates(height, (places + 0.5).T, order=1, mode="nearest") > 0
+    return np.asarray(np.where(inside, -found, found))
+
+
+def _padded(picture: Picture) -> Doubles:
+    """Return :func:`_height` with a pixel of the outside around it."""
+    inside = _height(picture)
+    return np.pad(inside, 1, constant_values=min(-np.abs(inside).max(), -1e-9))
+
+
+def _curves(height: Doubles, name: str) -> list[Doubles]:
+    """Return where what is positive inside is zero.
+
+    Raises:
+        ValueError: it is nowhere.
+    """
+    from skimage.measure import find_contours  # it takes long to import
+
+    curves = [curve[:-1] for curve in find_contours(height, 0.0) if len(curve) > 3]
+    if not curves:
+        raise ValueError(f"{name} has no outline between dark and light; give a glyph or a silhouette")
+    return curves
 
 
 def _height(picture: Picture) -> Doubles:

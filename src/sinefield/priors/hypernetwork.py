@@ -15,7 +15,6 @@ from typing import Final, cast, final
 import torch
 from torch import Tensor, nn
 
-from sinefield.collection import SharedStart
 from sinefield.fields import Network, Siren
 from sinefield.fields.activations import Sine
 from sinefield.fields.chain import Affine, Chain
@@ -156,12 +155,11 @@ class LastLayer(Generator):
         nn.init.constant_(self.sizes.weight[:, 0], 0.2)
 
     @torch.no_grad()
-    def place(self, start: SharedStart) -> None:
-        """Take the features of a start, and R."""
-        ours, theirs = (each.chain().affines[0] for each in (self.member, start.field))
-        for own, its in zip(ours.tensors(), theirs.tensors(), strict=True):
+    def place(self, weight: Tensor, bias: Tensor, inverse: Tensor) -> None:
+        """Take a first layer, and R ``(features, points)``."""
+        for own, its in zip(self.member.chain().affines[0].tensors(), (weight, bias), strict=True):
             own.copy_(its)
-        self.inverse.copy_(start.solver.mT)
+        self.inverse.copy_(inverse)
 
     def values(self, latents: Tensor) -> Tensor:
         """Return the values at the points, ``(n, points, 2c)``, that the fields of latents have up to rounding."""

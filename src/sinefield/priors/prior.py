@@ -2,6 +2,9 @@
 
     z = E(context)        θ = H(z)        Φ_z(x) = Φ(x; θ)
 
+Signals are pictures, shapes in the plane as signed distances, or short sounds; the samples of all are called pixels,
+and sounds are pictures of one row.
+
 A prior is itself a field, of contexts in place of points: that is how it is trained, by the same solver, loop and files
 as any other. Its value at a context is, in this order, Φ_z at all pixels, the size of the errors to expect there, the
 latent z, and the root mean square of the generated weights, each of which constraints may be on.
@@ -18,9 +21,10 @@ from typing import Final, final
 import torch
 from torch import Tensor, nn
 
-from sinefield.collection import SharedStart
 from sinefield.fields import Siren
 from sinefield.fields.field import register
+from sinefield.io.sets.signal_set import told_of
+from sinefield.priors import first_layers
 from sinefield.priors.encoders import GuessEncoder, encoder_named, spreads_of
 from sinefield.priors.hypernetwork import Generator, Hypernetwork, LastLayer
 from sinefield.priors.mixture import DENSE
@@ -28,7 +32,6 @@ from sinefield.priors.modulation import Amplitudes, Shifts
 from sinefield.priors.settings import GENERATORS, VALUES
 from sinefield.priors.steps import FACTS, StepsEncoder
 from sinefield.priors.table import TableEncoder
-from sinefield.signals.image import ImageSignal
 from sinefield.signals.lattice import Lattice
 
 TOGETHER: Final = 256
@@ -54,13 +57,13 @@ class Completion:
 @final
 @register("prior", part=True)
 class Prior(nn.Module):
-    """A prior over pictures of one size.
+    """A prior over signals of one kind and one size.
 
     Args:
         in_features: pixels times c + 1; with the encoder ``"table"`` 1 more, the number of a training picture.
         out_features: 2 · pixels · c + k + 1.
-        height: of the pictures.
-        width: of the pictures.
+        height: of the pictures; 1 of sounds.
+        width: of the pictures, or the samples of sounds.
         low: the value of the pictures that is −1 in the field.
         high: the value that is 1.
         method: a key of :data:`GENERATORS`.
@@ -74,6 +77,8 @@ class Prior(nn.Module):
         first_omega: of the fields.
         components: of the mixture of the encoder ``"guess"``.
         pictures: how many latents the encoder ``"table"`` has.
+        kind: ``"image"``, ``"audio"`` or ``"shape"``.
+        rate: samples a second of sounds.
 
     Raises:
         ValueError: sizes that do not agree, or an unknown name.
@@ -104,6 +109,8 @@ class Prior(nn.Module):
         first_omega: float,
         components: int = 1,
         pictures: int = 1,
+        kind: str = "image",
+        rate: int = 0,
     ) -> None:
         super().__init__()
         pixels = height * width
@@ -122,6 +129,8 @@ class Prior(nn.Module):
             raise ValueError(f"a prior of pictures of {size} values has no mixture of {components} components")
         if method not in GENERATORS:
             raise ValueError(f"unknown method {method!r}; choose one of {', '.join(GENERATORS)}")
+        if kind not in ("image", "audio", "shape") or (kind == "audio") != (rate > 0) or (rate > 0 and height > 1):
+            raise ValueError(f"a prior is of pictures, shapes or sounds, got {kind!r} of {rate} samples a second")
         self.in_features, self.out_features, self.channels, self.latent = in_features, out_features, channels, latent
         self.settings: dict[str, int | float | str] = {
             "height": height,
@@ -138,10 +147,12 @@ class Prior(nn.Module):
             "first_omega": float(first_omega),
             "components": components,
             "pictures": pictures,
+            "kind": kind,
+            "rate": rate,
         }
         self.shape = (height, width)
-        self.register_buffer("points", points_of(height, width))
-        member = Siren(2, 2 * channels, hidden_features, hidden_layers, first_omega)
+        self.register_buffer("points", points_of(height, width, kind))
+        member = Siren(self.points.shape[1], 2 * channels, hidden_features, hidden_layers, first_omega)
         spreads = FACTS if encoder == "steps" else spreads_of(latent)
         self.generator = _generator_of(method, member, latent, pixels, spreads)
         self.encoder = self._encoder_of(encoder)
@@ -168,7 +179,22 @@ class Prior(nn.Module):
     def lattice(self) -> Lattice:
         """The mapping between pixels and the field."""
         low, high = float(self.settings["low"]), float(self.settings["high"])
-        return Lattice.of_cubes(self.shape, self.channels, low, high)
+        return Lattice.of_cubes(self.shape[-self.points.shape[1] :], self.channels, low, high)
+
+    @property
+    def kind(self) -> str:
+        """What its fields are read back as."""
+        return str(self.settings["kind"])
+
+    @property
+    def told(self) -> str:
+        """What it is a prior of, such as ``"pictures of 28 x 28 x 1"``."""
+        return told_of(self.kind, *self.shape, self.channels)
+
+    @property
+    def sampled(self) -> str:
+        """What its samples are called."""
+        return "pixels" if self.kind == "image" else "samples"
 
     @property
     def pixels(self) -> int:
@@ -294,7 +320,7 @@ class Prior(nn.Module):
         rows = pictures.flatten(1)
         generator, encoder = self.generator, self.encoder
         if isinstance(generator, LastLayer):
-            generator.place(SharedStart.of(ImageSignal(self.lattice, 32)))
+            generator.place(*first_layers.layer_of(self.lattice))
         if isinstance(generator, LastLayer) or isinstance(encoder, GuessEncoder | TableEncoder):
             centre, axes = main_axes(rows)
             squares = axes.square().sum(1, keepdim=True)
@@ -346,8 +372,12 @@ def calibrated_counts(pixels: int) -> list[int]:
     return [2**k for k in range(math.ceil(math.log2(pixels)))]
 
 
-def points_of(height: int, width: int) -> Tensor:
-    """Return the centres of the pixels of a picture, ``(height · width, 2)``, in the order of its array."""
-    lattice = Lattice.of_cubes((height, width), 1, -1.0, 1.0)
-    rows, columns = (lattice.centres(axis, size).float() for axis, size in enumerate((height, width)))
-    return torch.cartesian_prod(rows, columns)
+def points_of(height: int, width: int, kind: str = "image") -> Tensor:
+    """Return the centres of the pixels of a picture, ``(height · width, 2)``, in the order of its array.
+
+    Those of the samples of a sound are ``(width, 1)``.
+    """
+    shape = (width,) if kind == "audio" else (height, width)
+    lattice = Lattice.of_cubes(shape, 1, -1.0, 1.0)
+    centres = [lattice.centres(axis, size).float() for axis, size in enumerate(shape)]
+    return torch.cartesian_prod(*centres).reshape(-1, len(shape))

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sinefield.collection import FEATURES
+from sinefield.io.sets.signal_set import told_of
 from sinefield.priors import table
 from sinefield.priors.encoders import SPREADS
 from sinefield.priors.mixture import DENSE
 from sinefield.priors.steps import FACTS
+from sinefield.short_sounds import period_of
 
 GENERATORS: Final[Mapping[str, str]] = {
     "forward": "last layer",
@@ -22,7 +24,7 @@ GENERATORS: Final[Mapping[str, str]] = {
 """What is generated, by the name of the method."""
 
 VALUES: Final = 2048
-"""The most values that pictures of a prior may have: pixels times channels."""
+"""The most values that pictures of a prior may have: pixels times channels; and the most samples of sounds."""
 
 STEPS: Final = 3
 """How many steps find a latent."""
@@ -37,8 +39,10 @@ COMPONENTS: Final = 60
 """The most components of the mixture of the encoder ``"guess"``."""
 
 
-def settings_of(height: int, width: int, channels: int, method: str, **changes: Any) -> dict[str, Any]:
-    """Return the settings of a prior of pictures of a size, as its method has them unless they are given.
+def settings_of(
+    height: int, width: int, channels: int, method: str, kind: str = "image", **changes: Any
+) -> dict[str, Any]:
+    """Return the settings of a prior of signals of a kind and a size, as its method has them unless they are given.
 
     ``steps`` among them are those of the encoders ``"steps"`` and ``"table"``.
 
@@ -47,14 +51,16 @@ def settings_of(height: int, width: int, channels: int, method: str, **changes: 
     """
     pixels = height * width
     if pixels * channels > VALUES:
+        smaller = "take fewer with --samples or --rate" if kind == "audio" else "scale them down with --resize"
         raise ValueError(
-            f"a prior is of pictures of at most {VALUES} values, and these have {width} x {height} x {channels}; "
-            "scale them down with --resize"
+            f"a prior is of at most {VALUES} values a signal, and these are {told_of(kind, height, width, channels)}; "
+            f"{smaller}"
         )
     if method not in GENERATORS:
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(GENERATORS)}")
     small = {"encoder": "set", "latent": 256, "encoder_features": 256, "encoder_layers": 2}
-    deep = {"hidden_features": 64, "hidden_layers": 2, "first_omega": 30.0}
+    omega = max(30.0, width * math.pi / 4) if kind == "audio" else 30.0
+    deep = {"hidden_features": 64, "hidden_layers": 2, "first_omega": omega}
     if method in ("forward", "meta"):
         size = pixels * channels
         small = {"encoder": "guess", "latent": size + min(SPREADS, max(1, size // 3))}
@@ -62,7 +68,7 @@ def settings_of(height: int, width: int, channels: int, method: str, **changes: 
         if method == "meta":
             small = {"encoder": "steps", "latent": max(5, min(NUMBERS, size) + FACTS)}
         deep = {
-            "hidden_features": 2 * math.ceil(FEATURES * pixels / 2),
+            "hidden_features": period_of(width) if kind == "audio" else 2 * math.ceil(FEATURES * pixels / 2),
             "hidden_layers": 0,
             "first_omega": math.pi * max(height, width),
         }
@@ -72,7 +78,8 @@ def settings_of(height: int, width: int, channels: int, method: str, **changes: 
             small["latent"] = TABLE_LATENT
         case "attention":  # wider ones take far longer than what they gain
             small["encoder_features"] = 128
-    chosen: dict[str, Any] = {"height": height, "width": width, "method": method, "components": components}
+    chosen: dict[str, Any] = {"height": height, "width": width, "method": method, "kind": kind}
+    chosen["components"] = components
     chosen |= {**small, **deep}
     chosen |= {name: each for name, each in changes.items() if each is not None}
     steps = chosen.pop("steps", None)

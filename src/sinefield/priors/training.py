@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from sinefield.constraint import Constraint
 from sinefield.fields import build
-from sinefield.io.image_sets import PictureSet
+from sinefield.io.sets import SignalSet
 from sinefield.io.source import Source
 from sinefield.jet_views import Derivatives
 from sinefield.priors.contexts import Contexts, context_of, known_counts, random_masks
@@ -105,7 +105,7 @@ class Residual:
 
 
 def problem_of(
-    pictures: PictureSet,
+    pictures: SignalSet,
     method: str = "forward",
     *,
     latent_weight: float | None = None,
@@ -116,7 +116,7 @@ def problem_of(
     """Return the problem of training a prior on a set of pictures.
 
     Args:
-        pictures: at least two, of one size.
+        pictures: at least two, of one size; or shapes, or sounds.
         method: ``"forward"``, ``"hypernetwork"``, ``"modulated"``, ``"shifted"`` or ``"meta"``.
         latent_weight: of the mean square of the latent. None: 1e-1, the published one, or 0 for ``"forward"`` and
             ``"meta"``, whose latents are the pictures' own coordinates, or 10 for the smaller ones of a table.
@@ -133,7 +133,8 @@ def problem_of(
     if height * width < 4:
         raise ValueError(f"a prior is of pictures of at least 4 pixels, and those of {pictures.name} have fewer")
     held, trained = split(pictures)
-    chosen = settings_of(height, width, channels, method, low=pictures.low, high=pictures.high, **settings)
+    of_set = {"low": pictures.low, "high": pictures.high, "rate": pictures.rate}
+    chosen = settings_of(height, width, channels, method, pictures.kind, **of_set, **settings)
     if pictures.values.min() == pictures.values.max():
         raise ValueError(f"the pictures of {pictures.name} are all of one value; there is nothing to learn")
     chosen["components"] = min(int(chosen["components"]), max(1, len(trained) // 10))
@@ -171,7 +172,7 @@ def problem_of(
     return Problem.of_one("prior", constraints, make, partial(_measure, held), source=source)
 
 
-def split(pictures: PictureSet) -> tuple[Tensor, Tensor]:
+def split(pictures: SignalSet) -> tuple[Tensor, Tensor]:
     """Return pictures kept from training and those trained on, ``(n, pixels, c)`` in [−1, 1]."""
     count, height, width, channels = pictures.values.shape
     rows = torch.from_numpy(pictures.scaled()).reshape(count, height * width, channels)
@@ -181,7 +182,7 @@ def split(pictures: PictureSet) -> tuple[Tensor, Tensor]:
 
 
 def train(
-    pictures: PictureSet,
+    pictures: SignalSet,
     method: str = "forward",
     *,
     source: Source | None = None,

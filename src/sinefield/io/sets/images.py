@@ -5,48 +5,24 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sinefield.io import image
 from sinefield.io.allocation import check_memory
+from sinefield.io.sets.signal_set import SignalSet, files_in
+
+SUFFIXES: Final = image.SUFFIXES
+"""The endings of pictures in a folder."""
 
 _IDX_TYPES: Final = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _LONGEST: Final = 1 << 31
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class PictureSet:
-    """Pictures of one size in memory.
-
-    Args:
-        values: ``(count, height, width, channels)``, as they are stored.
-        low: the value of black.
-        high: the value of white.
-        name: of the set, in messages.
-    """
-
-    values: NDArray[Any]
-    low: float
-    high: float
-    name: str
-
-    def scaled(self) -> NDArray[np.float32]:
-        """Return the values with black at −1 and white at 1."""
-        scale = 2 / (self.high - self.low)
-        found = self.values.astype(np.float32)
-        found -= np.float32(self.low)
-        found *= np.float32(scale)
-        found -= np.float32(1)
-        return found
-
-
-def read(source: str | Path | NDArray[Any], *, longest: int | None = None, limit: int | None = None) -> PictureSet:
+def read(source: str | Path | NDArray[Any], *, longest: int | None = None, limit: int | None = None) -> SignalSet:
     """Return the pictures in a folder, an array file or an idx file.
 
     Args:
@@ -74,10 +50,8 @@ def read(source: str | Path | NDArray[Any], *, longest: int | None = None, limit
     return _checked(_read_idx(path), str(path), limit)
 
 
-def _read_folder(folder: Path, longest: int | None, limit: int | None) -> PictureSet:
-    files = [
-        each for each in sorted(folder.rglob("*")) if each.suffix.lower() in image.SUFFIXES and not _is_hidden(each)
-    ]
+def _read_folder(folder: Path, longest: int | None, limit: int | None) -> SignalSet:
+    files = files_in(folder, SUFFIXES)
     if not files:
         raise ValueError(f"the folder {folder} holds no picture; give one of .png, .jpg, … files")
     found: list[NDArray[Any]] = []
@@ -94,11 +68,7 @@ def _read_folder(folder: Path, longest: int | None, limit: int | None) -> Pictur
             )
         found.append(picture.values)
         low, high = min(low, picture.low), max(high, picture.high)
-    return PictureSet(np.stack(found), low, high, str(folder))
-
-
-def _is_hidden(path: Path) -> bool:
-    return path.name.startswith(".")
+    return SignalSet(np.stack(found), low, high, str(folder))
 
 
 def _told(shape: tuple[int, ...]) -> str:
@@ -155,7 +125,7 @@ def _read_idx(path: Path) -> NDArray[Any]:
     return np.frombuffer(content, kind).reshape(shape).astype(kind.newbyteorder("="))
 
 
-def _checked(array: NDArray[Any], name: str, limit: int | None) -> PictureSet:
+def _checked(array: NDArray[Any], name: str, limit: int | None) -> SignalSet:
     if array.ndim not in (3, 4) or array.dtype.kind not in "buif" or 0 in array.shape:
         raise ValueError(
             f"{name} holds no pictures: an array of shape {array.shape} of {array.dtype}, in place of (count, height, "
@@ -172,4 +142,4 @@ def _checked(array: NDArray[Any], name: str, limit: int | None) -> PictureSet:
         low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
     if not low < high:
         raise ValueError(f"{name} holds pictures of one value, {low:g}; there is nothing to learn")
-    return PictureSet(values, low, high, name)
+    return SignalSet(values, low, high, name)
