@@ -41,6 +41,7 @@ OURS, BARE, DIGS, OFFICIAL = (
     "points alone, terms digs",
     "official loss, plain PyTorch",
 )
+OFF_THE_SURFACE = (0.0, 0.005, 0.01)  # where slopes are looked at, along the normal, to one side or the other
 _ON_SURFACE = 8000  # points of a step of the official loss, and as many anywhere
 
 
@@ -112,7 +113,18 @@ def scored(field: nn.Module, signal: ShapeSignal, truth: trimesh.Trimesh, resolu
         "normals alike": metrics.normal_consistency(found, normals, truly, normals_there),
         "error near": float(np.abs(signal.distances(field, near) - exact[0])[close].mean()),
         "sign right": float(((signal.distances(field, anywhere) < 0) == (exact[1] < 0)).mean()),
+        "slope off 1 near": {
+            f"{off:g}": slope_error(field, signal, reference + off * random.choice([-1, 1], (SAMPLES, 1)) * across)
+            for off in OFF_THE_SURFACE
+        },
     }
+
+
+def slope_error(field: nn.Module, signal: ShapeSignal, places: NDArray[np.float64]) -> float:
+    """Return the mean of |‖∇Φ‖ − 1| at points ``(n, 3)`` of the signal."""
+    points = torch.from_numpy(signal.to_field(places)).float()
+    slopes = [sinefield.jet(field, each).jacobian.detach().flatten(1).norm(dim=1) for each in points.split(4096)]
+    return float((torch.cat(slopes) - 1).abs().mean())
 
 
 def cut(points: NDArray[np.float64], normals: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -300,7 +300,7 @@ def others() -> list[Sequence[str]]:
             _scan(scan["points with normals"]),
         ),
         (
-            f"cameraman from its gradients alone, begun from that solution, {number(gradient['seconds'], 2)} s",
+            f"cameraman from its gradients alone, {number(gradient['seconds'], 2)} s",
             f"{decibels(gradient['exact_psnr'])} (exact solution of the discrete problem)",
             decibels(gradient["psnr"]),
         ),

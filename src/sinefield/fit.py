@@ -257,8 +257,8 @@ def _settled(unknown: _Unknown, recipe: str | Recipe, changes: Mapping[str, Any]
             return solved.problem(unknown), SOLVED
     if recipe == "solved":
         raise ValueError(
-            "a field is solved for where samples on a lattice are fitted on their values, by a network and tiles that "
-            f"are not chosen; choose one of {', '.join(recipes.RECIPES)} here"
+            "a field is solved for where samples on a lattice are fitted on their values, or pixels on their gradients "
+            f"alone, by a network and tiles that are not chosen; choose one of {', '.join(recipes.RECIPES)} here"
         )
     return unknown, recipe
 

@@ -41,6 +41,20 @@ def test_a_smooth_picture_is_solved_for_and_told_so(picture: Path) -> None:
     assert 0 < told["metrics"]["left_out"] < 0.03
 
 
+def test_a_picture_is_solved_for_from_its_gradients(picture: Path) -> None:
+    found = run(picture.parent, "fit", picture.name, "--on", "gradient", "--figure", "figure.png")
+    assert found.returncode == 0, found.stderr
+    assert ", solved in " in found.stdout
+    assert "relative gradient error" in found.stdout
+    assert (picture.parent / "figure.png").stat().st_size > 10_000
+    assert run(picture.parent, "render", "wave.safetensors", "back.png").returncode == 0
+    back = np.asarray(Image.open(picture.parent / "back.png")).astype(float) - wave()
+    assert np.std(back) < 3  # of 255: all but the level, which slopes do not tell
+    trained = run(picture.parent, "fit", picture.name, "--on", "gradient", "--start", "nothing", "--passes", "1")
+    assert trained.returncode == 0, trained.stderr
+    assert "solved in" not in trained.stdout
+
+
 def test_a_field_is_replaced_by_that_of_the_same_file_alone(picture: Path) -> None:
     assert run(picture.parent, "fit", picture.name).returncode == 0
     assert run(picture.parent, "fit", picture.name).returncode == 0
@@ -72,7 +86,7 @@ def test_what_only_training_has_is_trained(picture: Path) -> None:
 
 
 def test_what_has_no_closed_form_is_refused_in_a_line(picture: Path) -> None:
-    found = run(picture.parent, "fit", picture.name, "--on", "gradient", "--recipe", "solved")
+    found = run(picture.parent, "fit", picture.name, "--on", "laplacian", "--recipe", "solved")
     assert found.returncode != 0
     assert "choose one of fast, best, samples, published here" in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1

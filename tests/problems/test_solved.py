@@ -20,7 +20,7 @@ from sinefield.fields.tiled import TiledSiren
 from sinefield.io import SignalWarning
 from sinefield.jet import jets_of
 from sinefield.problem import Problem
-from sinefield.problems import solved
+from sinefield.problems import tiles_of_sines
 from sinefield.problems.solved import SolvedSamples
 
 Function = Callable[[Tensor], Tensor]
@@ -155,7 +155,7 @@ def test_edges_are_trained_in_volumes_and_where_pixels_are_unknown(monkeypatch: 
     large = posed(disc(48)).solved
     assert large is not None
     assert large.is_sure
-    monkeypatch.setattr(solved, "SMALL", 5 * 48**2)
+    monkeypatch.setattr(tiles_of_sines, "SMALL", 5 * 48**2)
     assert not large.is_sure
 
 
@@ -252,8 +252,8 @@ def test_settings_of_a_search_are_of_a_search(changes: dict[str, Any]) -> None:
     assert solution.recipe.name == "fast"
 
 
-def test_gradients_are_trained() -> None:
-    problem = problems.image(sampled(plane, (40, 40)), on=["gradient"])
+def test_laplacians_are_trained() -> None:
+    problem = problems.image(sampled(plane, (40, 40)), on=["laplacian"])
     assert problem.solved is None
     with pytest.raises(ValueError, match="choose one of fast, best, samples, published here"):
         solve(problem, recipe="solved")

@@ -37,10 +37,11 @@ from sinefield.io.known import fill_unknown
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import jets_of
 from sinefield.problem import Problem
-from sinefield.problems.integral import FROM_INTEGRAL, integrate, start_constraint
+from sinefield.problems.integral import FROM_INTEGRAL, INTEGRAL, integrate, start_constraint
 from sinefield.problems.lattice import choose_tiles, make_grid, pose_on_lattice, psnr
 from sinefield.problems.networks import encoding_of, tuning_of
 from sinefield.problems.solved import SolvedSamples
+from sinefield.problems.solved_gradient import SolvedGradient
 from sinefield.problems.supervision import SUPERVISED
 from sinefield.problems.tiles import batch_of
 from sinefield.quantities import QUANTITIES
@@ -194,7 +195,11 @@ def image(
         if len(constraints) > len(on) and network == "siren"
         else tuning_of(network, max(QUANTITIES[each].order for each in on)),
     )
-    return problem if chosen or on != ("value",) else replace(problem, solved=SolvedSamples(grid))
+    if chosen:
+        return problem
+    if on == ("value",):
+        return replace(problem, solved=SolvedSamples(grid))
+    return replace(problem, solved=SolvedGradient(grid)) if INTEGRAL in grid.targets else problem
 
 
 def _constraints_on(
@@ -213,7 +218,7 @@ def _constraints_on(
     begins = start == "integral" and tuple(on) == ("gradient",) and not masks
     if begins:
         gradient = targets["gradient"].unflatten(0, signal.lattice.shape)
-        targets["integral"] = integrate(gradient, signal.spacing).flatten(0, 1).float()
+        targets[INTEGRAL] = integrate(gradient, signal.spacing).flatten(0, 1).float()
     grid = Grid(signal.lattice.shape, targets | masks)
     constraints = []
     for quantity in on:

@@ -10,6 +10,8 @@ alone count, which are those of the function and not of differences:
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,6 +21,9 @@ from sinefield.domains import Grid
 from sinefield.problems.guidance import Guidance
 from sinefield.recipe import Changes
 from sinefield.solvers import Adam, Muon
+
+INTEGRAL: Final = "integral"
+"""The name of the target of a grid that a fit begins with."""
 
 # Larger weights, or for longer, leave the gradients less well fitted; smaller ones the low frequencies.
 _WEIGHT, _FADES = 10.0, (0.3, 1.0)
@@ -63,7 +68,7 @@ def integrate(gradient: Tensor, spacing: float) -> Tensor:
 
 def start_constraint(grid: Grid) -> Constraint:
     """Return the constraint by which a fit begins with the target ``integral`` of a grid, ``(n, c)`` of mean 0."""
-    found = grid.targets["integral"]
+    found = grid.targets[INTEGRAL]
     assert isinstance(found, Tensor), "the integral is in memory, as :func:`integrate` returns it"
     weight = _WEIGHT / float(found.square().mean())
     return Constraint(grid, lambda u, integral: u.value - integral, name="start", weight=Fading(weight, *_FADES))

@@ -13,30 +13,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Final, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sinefield.domains import Grid
-from sinefield.fields.tiled import TiledSiren
 from sinefield.problem import Problem
-from sinefield.problems.tiles import OVERLAP, TileSamples, counts_for, first_seen
+from sinefield.problems.tiles_of_sines import TOGETHER, TilesOfSines, solved_by
 from sinefield.solvers.alone import one_thread
 from sinefield.solvers.kriging import doubled
-from sinefield.solvers.leave_one_out import BROAD, ROUGH, Band, Choice, LeaveOneOut, choose, shifted
-
-SIDES: Final = {1: 128, 2: 24, 3: 8}
-"""Samples along each axis of a tile, by how many axes there are: small tiles take fewer sines at each point."""
+from sinefield.solvers.leave_one_out import BROAD, ROUGH, Choice, LeaveOneOut, choose
 
 WELL_SAMPLED: Final = 0.03
 """The error of samples left out, over the deviation of the signal, up to which samples tell what lies between them."""
-
-SMALL: Final = 2**22
-"""The numbers of a field that is solved for where nobody asked for it, if it takes more than two for each sample."""
 
 WORST: Final = 0.12
 """The same of the worst tile, and of the worst sample within one: few edges on a smooth ground would be blurred."""
@@ -46,7 +38,6 @@ _LOOKED_AT, _PROBED = 48, 256  # tiles that show whether samples tell their neig
 _HOLED = 24  # tiles with unknown samples that are looked at: each takes a dense matrix
 _BORDER = 2  # samples along the edge of a tile: their neighbours are on one side
 _FIDELITY = 1e4  # of recordings: samples are met 40 dB closer than they are predicted
-_TOGETHER = 256  # tiles that are solved together
 _HALFWAY_NOISE = 1e-7  # of what is predicted between samples: fewer sines than those and the samples have to do
 _LEAST_NOISE = 1e-10  # where unknown samples take the product of axes apart: rounding must not decide
 
@@ -67,15 +58,15 @@ class SolvedSamples:
         """Whether nothing is gained by training: the samples tell what lies between them, or are a picture's."""
         smooth, _ = self._looked_at
         if smooth is not None:
-            return self._is_small(smooth.choice.trial.band)
-        return self._is_whole_picture and self._is_small(ROUGH[0][0])
+            return self._tiles.is_small(smooth.choice.trial.band)
+        return self._is_whole_picture and self._tiles.is_small(ROUGH[0][0])
 
     def _worst(self, probe: _Probe, choice: Choice) -> float:
         """Return the error of the tile, or of the sample within one, that is worst predicted by the others."""
-        count, worst = math.prod(self._counts), 0.0
-        judged = torch.ones(self._seen, dtype=torch.bool)
-        within = (slice(None), *(slice(_BORDER, -_BORDER) for _ in self._seen))
-        for tiles in torch.linspace(0, count - 1, min(count, _ALL)).round().long().unique().split(_TOGETHER):
+        worst = 0.0
+        judged = torch.ones(self._tiles.seen, dtype=torch.bool)
+        within = (slice(None), *(slice(_BORDER, -_BORDER) for _ in self._tiles.seen))
+        for tiles in self._tiles.spread(_ALL).split(TOGETHER):
             value, known = self._samples(tiles)
             value = (value - probe.mean)[known.flatten(1).all(1)]
             if not len(value):
@@ -115,45 +106,22 @@ class SolvedSamples:
             if chosen is None:
                 raise ValueError(
                     "a field is solved for where samples are known together, and this signal has none of "
-                    f"{' x '.join(map(str, self._seen))} without a gap; leave --recipe solved out"
+                    f"{' x '.join(map(str, self._tiles.seen))} without a gap; leave --recipe solved out"
                 )
-            field = self._field(chosen)
-        return replace(
-            of,
-            unknowns={"u": lambda _omega: field},
-            omega=None,
-            tuning={},
-            parts=None,
-            solved=None,
-            spent=seconds + time.perf_counter() - start,
-            measure=partial(_measure, of, chosen.left_out),
-        )
+            axes = chosen.choice.trial.systems[0].axes
+            field = self._tiles.field(axes, partial(self._coefficients, chosen), chosen.mean)
+        return solved_by(of, field, left_out=chosen.left_out, seconds=seconds + time.perf_counter() - start)
 
-    @property
-    def _counts(self) -> tuple[int, ...]:
-        """How many tiles there are along each axis."""
-        return counts_for(self.grid.shape, (SIDES[self.grid.dimension],) * self.grid.dimension)
-
-    @property
-    def _seen(self) -> tuple[int, ...]:
-        """How many samples a tile sees along each axis."""
-        return TileSamples(self.grid, self._counts, OVERLAP, torch.arange(1)).seen
-
-    def _is_small(self, band: Band) -> bool:
-        """Return whether a field of these sines is small enough to be made where nobody asked for it."""
-        channels = len(self.grid.at(torch.zeros(1, dtype=torch.long)).targets["value"][0])
-        numbers = band.count(self._seen) * math.prod(self._counts) * channels
-        return numbers <= max(SMALL, 2 * self.grid.size * channels)
+    @cached_property
+    def _tiles(self) -> TilesOfSines:
+        return TilesOfSines(self.grid, self.grid.at(torch.zeros(1, dtype=torch.long)).targets["value"].shape[1])
 
     def _samples(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
         """Return the samples that tiles see, ``(tiles, n_1, …, n_d, c)``, and which are known."""
-        domain = TileSamples(self.grid, self._counts, OVERLAP, tiles)
-        targets = domain.at(torch.arange(domain.size)).targets
-        value = targets["value"].reshape(*domain.seen, len(tiles), -1).movedim(-2, 0).double()
-        if "known" not in targets:
+        value = self._tiles.samples("value", tiles)
+        if "known" not in self.grid.targets:
             return value, torch.ones_like(value, dtype=torch.bool)
-        known = targets["known"].reshape(*domain.seen, len(tiles), -1).movedim(-2, 0) > 0
-        return value, known.expand_as(value)
+        return value, (self._tiles.samples("known", tiles) > 0).expand_as(value)
 
     @cached_property
     def _looked_at(self) -> tuple[_Chosen | None, float]:
@@ -164,7 +132,7 @@ class SolvedSamples:
 
     def _smooth(self) -> _Chosen | None:
         """Return how the field of samples that tell their neighbours is solved for; None: they do not tell them."""
-        judged = torch.ones(self._seen, dtype=torch.bool)
+        judged = torch.ones(self._tiles.seen, dtype=torch.bool)
         few = None if self._is_recording else self._probe(_LOOKED_AT)
         if few is not None:
             found = choose(few.samples, judged)
@@ -187,7 +155,7 @@ class SolvedSamples:
         probe = self._probe(_PROBED)
         if probe is None:
             return None
-        found = choose(probe.samples, torch.ones(self._seen, dtype=torch.bool), *ROUGH)
+        found = choose(probe.samples, torch.ones(self._tiles.seen, dtype=torch.bool), *ROUGH)
         error, finer = max(found.error, probe.missed(found)), None
         if self._is_whole_picture:
             value = self.grid.at(torch.arange(self.grid.size)).targets["value"]
@@ -197,8 +165,7 @@ class SolvedSamples:
 
     def _probe(self, count: int) -> _Probe | None:
         """Return what some tiles see, spread over the signal; None: none of them is known everywhere."""
-        tiles = math.prod(self._counts)
-        value, known = self._samples(torch.linspace(0, tiles - 1, min(tiles, count)).round().long().unique())
+        value, known = self._samples(self._tiles.spread(count))
         whole = known.flatten(1).all(1)
         if not whole.any():
             return None
@@ -208,46 +175,13 @@ class SolvedSamples:
         holed = (~whole & known.flatten(1).any(1)).nonzero()[:, 0][:_HOLED]
         return _Probe(value[whole], value[holed], known[holed], mean, deviation)
 
-    def _field(self, chosen: _Chosen) -> TiledSiren:
-        """Return the field."""
-        axes = chosen.choice.trial.systems[0].axes
-        counts, count = self._counts, math.prod(self._counts)
-        halves = [(1 + OVERLAP) * size / each / 2 for size, each in zip(self.grid.shape, counts, strict=True)]
-        waves = _half(torch.stack(torch.meshgrid(*[each.frequencies for each in axes], indexing="ij"), -1))
-        waves = waves * torch.tensor(halves, dtype=torch.float64)  # in coordinates of a tile, [−1, 1]
-        omega = max(1.0, float(waves.abs().max())) if len(waves) else 1.0
-        extent = [size * each / 2 for size, each in zip(self.grid.shape, self.grid.spacings, strict=True)]
-        field = TiledSiren(
-            self.grid.dimension,
-            len(chosen.mean),
-            hidden_features=max(1, 2 * len(waves)),
-            hidden_layers=0,
-            first_omega=omega,
-            tiles="x".join(map(str, counts)),
-            extent="x".join(f"{each:.15g}" for each in extent),
-            overlap=OVERLAP,
-            first_layer="shared",
-        )
-        names = list(field.tiles.weights())
-        first_weight, first_bias, last_weight, last_bias = (field.tiles.stored(each) for each in names)
-        with torch.no_grad():
-            first_weight.zero_()
-            first_bias.zero_()
-            first_weight[0, : 2 * len(waves)] = waves.repeat(2, 1).float() / omega
-            first_bias[0, : len(waves)] = math.pi / (2 * omega)  # cosines first, then sines
-            last_weight.zero_()
-            for tiles in torch.arange(count).split(_TOGETHER):
-                weight, bias = self._last_layers(chosen, tiles)
-                last_weight[tiles, :, : weight.shape[-1]], last_bias[tiles] = weight, bias
-        return field
-
-    def _last_layers(self, chosen: _Chosen, tiles: Tensor) -> tuple[Tensor, Tensor]:
-        """Return weights ``(tiles, c, features)`` and biases ``(tiles, c)``."""
+    def _coefficients(self, chosen: _Chosen, tiles: Tensor) -> Tensor:
+        """Return the coefficients of tiles, ``(tiles, m_1, …, m_d, c)``."""
         if chosen.finer is not None:
-            return self._shifted(chosen.choice, self._of_finer(chosen, tiles), tiles, chosen.mean)
+            return self._of_finer(chosen, tiles)
         value, known = self._samples(tiles)
         value = torch.where(known, value - chosen.mean, 0.0)
-        choice, judged = chosen.choice, torch.ones(self._seen, dtype=torch.bool)
+        choice, judged = chosen.choice, torch.ones(self._tiles.seen, dtype=torch.bool)
         whole = known.flatten(1).all(1)
         numbers = torch.where(whole, choice.of_tiles(choice.trial.errors(value, judged)), choice.usual)
         found = torch.empty(0)
@@ -260,7 +194,7 @@ class SolvedSamples:
             each = system.coefficients(solved)
             found = each.new_empty(len(tiles), *each.shape[1:]) if not len(found) else found
             found[some] = each
-        return self._shifted(choice, found, tiles, chosen.mean)
+        return found
 
     def _of_finer(self, chosen: _Chosen, tiles: Tensor) -> Tensor:
         """Return coefficients of fields that are near the finer samples, and meet the samples themselves."""
@@ -268,33 +202,19 @@ class SolvedSamples:
         rows, columns = (
             (2 * first[place][:, None] + torch.arange(-1, 2 * seen)).clamp(0, size - 1)  # the outermost go on beyond
             for place, first, seen, size in zip(
-                _places(tiles, self._counts),
-                _firsts(self.grid.shape, self._counts, self._seen),
-                self._seen,
+                self._tiles.places(tiles),
+                self._tiles.firsts,
+                self._tiles.seen,
                 chosen.finer.shape[:2],
                 strict=True,
             )
         )
         finer = chosen.finer[rows[:, :, None], columns[:, None]].double() - chosen.mean
         system, noise = chosen.choice.system(chosen.choice.usual)
-        among = LeaveOneOut(chosen.choice.trial.band, ROUGH[1][0], self._seen, refined=2)
+        among = LeaveOneOut(chosen.choice.trial.band, ROUGH[1][0], self._tiles.seen, refined=2)
         solved = among.solve(finer, _HALFWAY_NOISE)
         missed = _HALFWAY_NOISE * solved[:, 1::2, 1::2]
         return among.coefficients(solved) + system.coefficients(system.solve(missed, noise))
-
-    def _shifted(self, choice: Choice, found: Tensor, tiles: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-        """Return coefficients of samples that tiles see as weights and biases in coordinates of the tiles."""
-        axes = choice.trial.systems[0].axes
-        shifts = [
-            each[place]
-            for each, place in zip(
-                _shifts(self.grid.shape, self._counts, self._seen), _places(tiles, self._counts), strict=True
-            )
-        ]
-        found = shifted(found, axes, shifts).flatten(1, -2)
-        middle = found.shape[1] // 2
-        upper = 2 * found[:, middle + 1 :].movedim(1, -1)
-        return torch.cat([upper.real, -upper.imag], -1).float(), (found[:, middle].real + mean).float()
 
 
 @final
@@ -344,38 +264,6 @@ class _Chosen:
     left_out: float
     mean: Tensor
     finer: Tensor | None = None
-
-
-def _measure(of: Problem, left_out: float, fields: Mapping[str, nn.Module], count: int | None) -> dict[str, float]:
-    return of.measure(fields, count) | {"left_out": left_out}
-
-
-def _half(waves: Tensor) -> Tensor:
-    """Return of frequencies ``(m_1, …, m_d, d)`` those after 0, in the middle: the others are their opposites."""
-    flat = waves.flatten(0, -2)
-    return flat[len(flat) // 2 + 1 :]
-
-
-def _places(tiles: Tensor, counts: Sequence[int]) -> list[Tensor]:
-    """Return the place of tiles along each axis."""
-    return list(torch.unravel_index(tiles, tuple(counts)))
-
-
-def _firsts(shape: Sequence[int], counts: Sequence[int], seen: Sequence[int]) -> list[Tensor]:
-    """Return the first sample that a tile sees along each axis, by its place along it."""
-    return [
-        first_seen(torch.arange(count), size, count, each, OVERLAP)
-        for size, count, each in zip(shape, counts, seen, strict=True)
-    ]
-
-
-def _shifts(shape: Sequence[int], counts: Sequence[int], seen: Sequence[int]) -> list[Tensor]:
-    """Return how far the middle of a tile is after that of the samples it sees, by its place along each axis."""
-    found = []
-    for size, count, each, first in zip(shape, counts, seen, _firsts(shape, counts, seen), strict=True):
-        middles = (torch.arange(count, dtype=torch.float64) + 0.5) * (size / count)
-        found.append(middles - 0.5 - first - (each - 1) / 2)
-    return found
 
 
 def _solve_where_known(system: LeaveOneOut, noise: float, value: Tensor, known: Tensor) -> Tensor:

@@ -206,17 +206,17 @@ class LeaveOneOut:
         """Return c as ``(tiles, m_1, …, m_d, c)``, of (K + λ)⁻¹ y, ``(tiles, n_1, …, n_d, c)``."""
         found = solved.to(torch.complex128)
         for number, axis in enumerate(self.axes):
-            found = _along(axis.analysis, found, number + 1)
+            found = along(axis.analysis, found, number + 1)
         return found
 
     def _rotated(self, samples: Tensor) -> Tensor:
         for number, axis in enumerate(self.axes):
-            samples = _along(axis.spectrum[1].mT, samples, number + 1)
+            samples = along(axis.spectrum[1].mT, samples, number + 1)
         return samples
 
     def _back(self, rotated: Tensor) -> Tensor:
         for number, axis in enumerate(self.axes):
-            rotated = _along(axis.spectrum[1], rotated, number + 1)
+            rotated = along(axis.spectrum[1], rotated, number + 1)
         return rotated
 
     def _solved(self, rotated: Tensor, noise: float) -> tuple[Tensor, Tensor]:
@@ -224,7 +224,7 @@ class LeaveOneOut:
         inverse = 1 / (self.values + noise)
         diagonal = inverse
         for number, axis in enumerate(self.axes):
-            diagonal = _along(axis.spectrum[1].square(), diagonal, number)
+            diagonal = along(axis.spectrum[1].square(), diagonal, number)
         return self._back(rotated * inverse[..., None]), diagonal[..., None]
 
 
@@ -329,7 +329,7 @@ def shifted(coefficients: Tensor, axes: Sequence[Axis], shifts: Sequence[Tensor]
     return coefficients
 
 
-def _along(matrix: Tensor, values: Tensor, axis: int) -> Tensor:
+def along(matrix: Tensor, values: Tensor, axis: int) -> Tensor:
     """Return a matrix applied along an axis."""
     found: Tensor = torch.tensordot(matrix, values, ([1], [axis]))
     return found.movedim(0, axis)
