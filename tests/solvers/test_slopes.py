@@ -24,7 +24,8 @@ def slopes_of_wave(rows: Tensor, columns: Tensor) -> Tensor:
 
 def places(shift: float = 0.0) -> tuple[Tensor, Tensor]:
     rows, columns = (torch.arange(n, dtype=torch.float64) - (n - 1) / 2 + shift for n in SEEN)
-    return torch.meshgrid(rows, columns, indexing="ij")
+    rows, columns = torch.meshgrid(rows, columns, indexing="ij")
+    return rows, columns
 
 
 def evaluated(slopes: Slopes, coefficients: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
