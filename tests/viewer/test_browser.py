@@ -34,7 +34,7 @@ def test_pictures_agree_with_what_is_rendered(opened: Any, name: str, zoom: int)
     page = opened(name)
     field, signal = field_of(name)
     assert isinstance(signal, ImageSignal)
-    page.run(f"viewer.plane.magnify({zoom}, 140, 100)")
+    page.run(f"viewer.shown.magnify({zoom}, 140, 100)")
     for quantity in ("value", "gradient", "laplacian"):
         page.run(f"viewer.chooseQuantity('{quantity}')")
         numbers, found = page.numbers()

@@ -187,7 +187,7 @@ def test_the_original_is_beside_it(browser: Any, opened: Any, tmp_path: Path) ->
     write_page(tmp_path / "f.safetensors", tmp_path / "f.html", tmp_path / "truth.png")
     page = Opened(browser, (tmp_path / "f.html").as_uri())
     page.page.locator("input[type=range]").fill("0.5")
-    page.until("viewer.plane.original !== null")
+    page.until("viewer.shown.original !== null")
     places = [round(page.run(f"return viewer.shown.pixelAt({x}, 12)[0]")) for x in (4.5, 28.5)]
     pixels = page.run(
         "return [...viewer.canvas.getContext('2d').getImageData(0, viewer.canvas.height / 2, 320, 1).data]"

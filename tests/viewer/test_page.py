@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from fields_of_kinds import field_of, write_field
-from sinefield import checkpoint
 from sinefield.fields import Field
 from sinefield.viewer import page as pages
 from sinefield.viewer.described import Weights, describe
@@ -174,39 +172,6 @@ def test_what_the_page_cannot_evaluate_is_told(tmp_path: Path) -> None:
     assert described["reason"] == "The page cannot evaluate a layer of the type SquaredDistances."
     assert described["picture"]
     assert weights.size == 0
-
-
-def test_originals_are_found_and_given(tmp_path: Path) -> None:
-    field, signal = field_of("grey")
-    picture = tmp_path / "photo.png"
-    Image.fromarray(np.tile(np.arange(32, dtype=np.uint8) * 8, (24, 1))).save(picture)
-    path = tmp_path / "photo.safetensors"
-    checkpoint.save(path, field, signal=signal.to_json(), source={"name": "photo.png", "place": "", "content": ""})
-    assert parts_of(page_of(path))[0]["original"].startswith("data:image/webp")
-    picture.rename(tmp_path / "other.png")
-    assert parts_of(page_of(path))[0]["original"] is None
-    assert parts_of(page_of(path, tmp_path / "other.png"))[0]["original"].startswith("data:image/webp")
-    with pytest.raises(FileNotFoundError):
-        page_of(path, tmp_path / "none.png")
-    Image.fromarray(np.tile(np.arange(9, dtype=np.uint8), (9, 1))).save(tmp_path / "square.png")
-    with pytest.raises(ValueError, match="expected the proportions 32 x 24"):
-        page_of(path, tmp_path / "square.png")
-
-
-def test_a_field_file_cannot_name_a_picture_elsewhere(tmp_path: Path) -> None:
-    """Whoever exports somebody's field to a page must not give a picture of their own away with it."""
-    field, signal = field_of("grey")
-    (tmp_path / "below").mkdir()
-    Image.fromarray(np.zeros((24, 32), np.uint8)).save(tmp_path / "private.png")
-    path = tmp_path / "below" / "photo.safetensors"
-    for name in ("../private.png", str(tmp_path / "private.png")):
-        checkpoint.save(path, field, signal=signal.to_json(), source={"name": name, "place": "", "content": ""})
-        assert parts_of(page_of(path))[0]["original"] is None
-
-
-def test_only_pictures_have_an_original(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="cannot be shown beside a field of kind 'audio'"):
-        page_of(write_field("audio", tmp_path), "sample:camera")
 
 
 def test_what_is_no_field_is_told(tmp_path: Path) -> None:

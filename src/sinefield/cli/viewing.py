@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Original = Annotated[
     str | None,
-    typer.Option(help="Pages: the picture that the field was fitted to, shown beside it. (default: looked for)"),
+    typer.Option(help="Pages: the file that the field was fitted to, shown beside it. (default: looked for)"),
 ]
 
 

@@ -16,7 +16,7 @@ from sinefield.integrations.sampled import lines_of, sampled
 from sinefield.signals.equation import EquationSignal
 from sinefield.signals.signal import Signal
 from sinefield.solution import Solution, describe
-from sinefield.viewer.original import picture_of
+from sinefield.viewer.picture import picture_of
 
 _WIDTH: Final = 288  # pixels of a curve
 _HEIGHT: Final = 96

@@ -49,7 +49,7 @@ class FieldWidget(AnyWidget):  # type: ignore[misc]  # a base without types
 
     Args:
         source: a field file, or a solution, of an equation too.
-        original: the picture that the field was fitted to, which is shown beside it; None: that of the field's own
+        original: the file that the field was fitted to, which is shown beside it; None: that of the field's own
             source, where it lies beside the field file.
         height: of the widget, in pixels of the screen.
 

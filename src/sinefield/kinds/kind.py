@@ -6,6 +6,7 @@ What is solved for and not read from a file, as the solution of an equation, has
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -127,7 +128,9 @@ class Kind(View):
             if other := other_kind(Path(source), self.name):
                 raise ValueError(f"{error}; {other}") from error
             raise
-        return replace(found, source=imported("sinefield.io.source:Source").of(source))
+        taken = inspect.signature(imported(self.reader)).parameters
+        part = {name: each for name, each in options.items() if name in taken}
+        return replace(found, source=imported("sinefield.io.source:Source").of(source, part))
 
     def is_of(self, path: Path) -> bool:
         """Return whether a file holds a signal of this kind, by its ending, or its header where that is not enough."""

@@ -29,7 +29,8 @@ from sinefield.fields import Network
 from sinefield.io.files import replacing
 from sinefield.signals.signal import Signal
 from sinefield.viewer.described import NotShownError, Weights, describe, needs_double
-from sinefield.viewer.original import original_of, picture_of
+from sinefield.viewer.original import original_of
+from sinefield.viewer.picture import picture_of
 from sinefield.viewer.views import view_of
 
 MODULES: Final = (
@@ -40,6 +41,7 @@ MODULES: Final = (
     "evaluation",
     "quantities",
     "elements",
+    "original",
     "gestures",
     "plane",
     "graph",
@@ -95,8 +97,8 @@ def write_page(field: str | Path, path: str | Path, original: str | Path | None 
     Args:
         field: a field file.
         path: where the page goes, whole or not at all.
-        original: the picture that the field was fitted to, which is shown beside it; None: that of the field's own
-            source, where it lies beside the field file.
+        original: the file that the field was fitted to, which is shown beside it; None: that of the field's own source,
+            where it lies beside the field file.
 
     Raises:
         ValueError: the file is no field, or the original is none of its size.
@@ -112,11 +114,12 @@ def export(subject: Subject, path: Path, *, original: str | Path | None = None) 
         ValueError: the original is none of the field's size.
         OSError: a file cannot be read or written.
     """
-    page, count = _page_of(subject, original)
+    page, count, beside = _page_of(subject, original)
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     size = len(page.encode())
-    return f"a page of {size / 1024:.0f} KiB, {(size - 16 * count // 3) / 1024:.0f} KiB of it beside {count:,} weights"
+    told = f"a page of {size / 1024:.0f} KiB, {(size - 16 * count // 3) / 1024:.0f} KiB of it beside {count:,} weights"
+    return told if beside is None else f"{told}; {_size_of(beside) / 1024:.0f} KiB are the original{_part_of(beside)}"
 
 
 def page_of(field: str | Path, original: str | Path | None = None) -> str:
@@ -146,8 +149,8 @@ def field_of(field: nn.Module, signal: Signal) -> tuple[dict[str, Any], NDArray[
     return node, weights.stored(double=double), double
 
 
-def _page_of(subject: Subject, original: str | Path | None, live: int | None = None) -> tuple[str, int]:
-    """Return the page of a field, and how many weights are in it."""
+def _page_of(subject: Subject, original: str | Path | None, live: int | None = None) -> tuple[str, int, Any | None]:
+    """Return the page of a field, how many weights are in it, and the original that is; None: it is not."""
     module, header = subject.field, subject.header
     signal = kinds.signal_from_json(header.get("signal") or {})
     found: dict[str, Any] = {
@@ -165,7 +168,15 @@ def _page_of(subject: Subject, original: str | Path | None, live: int | None = N
         found |= {"field": None, "reason": f"{error}."[:1].upper() + f"{error}."[1:]}
     found["picture"] = picture_of(module, signal)
     found["original"] = original_of(signal, subject.path, header, original)
-    return _html(found, base64.b64encode(stored.tobytes()).decode()), stored.nbytes // 4
+    return _html(found, base64.b64encode(stored.tobytes()).decode()), stored.nbytes // 4, found["original"]
+
+
+def _size_of(original: Mapping[str, Any]) -> int:
+    return len(original.get("source", original.get("samples", "")))
+
+
+def _part_of(original: Mapping[str, Any]) -> str:
+    return f", of which there are {original['told']}" if original["told"] else ""
 
 
 def _looked_at(view: Mapping[str, Any]) -> torch.Tensor:

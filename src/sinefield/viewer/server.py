@@ -44,7 +44,7 @@ def serve(
     Args:
         field: a field file; when it changes, the page does at the next request.
         port: 1 to 65535; 0: any that is free.
-        original: the picture that the field was fitted to; see :func:`sinefield.viewer.page.write_page`.
+        original: the file that the field was fitted to; see :func:`sinefield.viewer.page.write_page`.
         browser: open the page in the browser.
         tell: called with the address once it is served.
 
@@ -124,7 +124,7 @@ class Served:
 
     Args:
         field: the file.
-        original: the picture that it was fitted to, or None.
+        original: the file that it was fitted to, or None.
     """
 
     def __init__(self, field: Path, original: str | Path | None = None) -> None:

@@ -1,6 +1,7 @@
 // A field of one coordinate as a graph; of a recording its waveform, its spectrogram below, and its sound.
 
 import { pause } from "./graphics.js";
+import { DIVIDER } from "./plane.js";
 import { colour, numbersOf, paletteOf, quantityOf, shown } from "./quantities.js";
 
 const WINDOW = 1024; // samples of a spectrum
@@ -23,6 +24,8 @@ export class Graph {
     this.plane = { sliders: [] };
     this.samples = null; // of a recording at its own rate, as they become known
     this.known = 0;
+    this.original = null;
+    this.divider = null; // where the original ends, as part of the width; null: it is not shown
     this.fit(false);
   }
 
@@ -37,6 +40,16 @@ export class Graph {
 
   coordinateAt(x) {
     return this.centre + (x - this.canvas.width / 2) * this.pixel;
+  }
+
+  // How many columns show the original, and when it ends.
+  get cut() {
+    return this.original === null || this.divider === null ? 0 : Math.round(this.divider * this.canvas.width);
+  }
+
+  // A sample of what is to be seen at its time, the original or the field; undefined: it is not known.
+  sample(n, channel, original) {
+    return (original ? this.original : this).samples[n * this.view.read.channels + channel];
   }
 
   pointOf(at) {
@@ -132,6 +145,10 @@ export class Graph {
     return this.view.sound && this.known === this.view.sound.count;
   }
 
+  paintAll() {
+    this.paint();
+  }
+
   paint() {
     const context = this.canvas.getContext("2d"), { width, height } = this.canvas;
     const high = this.view.sound ? Math.round(height / 2) : height;
@@ -157,12 +174,15 @@ export class Graph {
     context.stroke();
     context.strokeStyle = style.getPropertyValue("--strong");
     context.lineWidth = Math.max(1, window.devicePixelRatio || 1);
-    const crowded = this.samples && this.quantity === "value" && this.pixel * this.view.sound.rate > 2;
+    const { cut } = this, crowded = this.samples && this.quantity === "value" && this.pixel * this.view.sound.rate > 2;
     for (let channel = 0; channel < channels; channel++) {
       context.beginPath();
       for (let x = 0; x < width; x++) {
-        const [least, most] = crowded ? this.extremes(x, channel) : [this.numbers[x * channels + channel], null];
-        if (x === 0) context.moveTo(0.5, yOf(least));
+        const original = x < cut && this.quantity === "value";
+        const [least, most] = crowded || original ? this.extremes(x, channel, original)
+          : [this.numbers[x * channels + channel], null];
+        if (least === undefined) continue;
+        if (x === 0 || x === cut) context.moveTo(x + 0.5, yOf(least));
         else context.lineTo(x + 0.5, yOf(least));
         if (most !== null) context.lineTo(x + 0.5, yOf(most));
       }
@@ -175,30 +195,35 @@ export class Graph {
     context.textBaseline = "bottom";
     context.fillText(shown(this.bounds.low, 3), 4, high - 4);
     if (this.complete) this.paintSpectrogram(high);
+    if (cut > 0) {
+      context.fillStyle = DIVIDER;
+      context.fillRect(cut - 1, 0, 2, height);
+    }
     if (this.playing) {
       const x = (this.playedTo() - this.coordinateAt(0)) / this.pixel;
       context.fillRect(x, 0, 2, height);
     }
   }
 
-  // The least and the greatest sample of a column that are known.
-  extremes(x, channel) {
-    const { rate } = this.view.sound, { channels } = this.quantityShown;
+  // The least and the greatest sample of a column that are known: of the original, between samples the nearest.
+  extremes(x, channel, original) {
+    const { rate, count } = this.view.sound, { channels } = this.quantityShown;
     const first = Math.max(0, Math.floor(this.coordinateAt(x) * rate));
-    const last = Math.min(this.known, Math.ceil(this.coordinateAt(x + 1) * rate));
+    const last = Math.min(original ? count : this.known, Math.ceil(this.coordinateAt(x + 1) * rate));
     let least = Infinity, most = -Infinity;
     for (let n = first; n < last; n++) {
-      const value = this.samples[n * channels + channel];
+      const value = this.sample(n, channel, original);
       least = Math.min(least, value);
       most = Math.max(most, value);
     }
-    return most >= least ? [least, most] : [this.numbers[x * channels + channel], null];
+    if (most >= least) return [least, most];
+    return [original ? undefined : this.numbers[x * channels + channel], null];
   }
 
   // Power by frequency, upwards from 0 to half of the rate, in decibels below the loudest.
   paintSpectrogram(top) {
     const { width, height } = this.canvas, { rate, count } = this.view.sound, rows = height - top;
-    const { channels } = this.quantityShown, step = Math.max(1, Math.floor(width / 400));
+    const { cut } = this, step = Math.max(1, Math.floor(width / 400));
     const columns = Math.ceil(width / step), powers = new Float32Array(columns * WINDOW / 2);
     let loudest = 1e-12;
     for (let column = 0; column < columns; column++) {
@@ -206,7 +231,7 @@ export class Graph {
       for (let n = 0; n < WINDOW; n++) {
         const at = middle - WINDOW / 2 + n;
         if (at < 0 || at >= count) continue;
-        some[n] = this.samples[at * channels] * (0.5 - 0.5 * Math.cos((2 * Math.PI * n) / WINDOW));
+        some[n] = (this.sample(at, 0, (column + 0.5) * step < cut) ?? 0) * (0.5 - 0.5 * Math.cos((2 * Math.PI * n) / WINDOW));
       }
       const [re, im] = transform(some);
       for (let k = 0; k < WINDOW / 2; k++) {
@@ -234,18 +259,20 @@ export class Graph {
     context.fillText(`${shown(rate / 2000, 3)} kHz`, 4, top + 4);
   }
 
-  // Plays from the left end of what is seen, or stops.
+  // Plays from the left end of what is seen, the original as far as it is seen, or stops.
   async play() {
     if (this.playing) {
       this.playing.source.stop();
       return;
     }
     while (!this.complete) await pause();
-    const { rate, count } = this.view.sound, { channels } = this.view.read;
+    const { rate, count } = this.view.sound, { channels } = this.view.read, ends = this.coordinateAt(this.cut) * rate;
     const context = new AudioContext(), buffer = context.createBuffer(channels, count, rate);
     for (let channel = 0; channel < channels; channel++) {
       const into = buffer.getChannelData(channel);
-      for (let n = 0; n < count; n++) into[n] = Math.min(1, Math.max(-1, this.samples[n * channels + channel]));
+      for (let n = 0; n < count; n++) {
+        into[n] = Math.min(1, Math.max(-1, this.sample(n, channel, this.cut > 0 && n < ends) ?? 0));
+      }
     }
     const source = context.createBufferSource(), from = Math.max(0, this.coordinateAt(0));
     source.buffer = buffer;

@@ -5,6 +5,7 @@ import { colour, numbersOf, paletteOf, quantityOf, rangeOf } from "./quantities.
 
 const STEPS = [16, 4, 1]; // screen pixels between points, from the first picture to the last
 const WORK = 25; // milliseconds of work that may wait at once
+export const DIVIDER = "#e8a33d"; // between the original and the field
 
 export class Plane {
   constructor(evaluation, view, palettes, canvas, changed) {
@@ -105,6 +106,7 @@ export class Plane {
     this.quantityShown = quantity;
     this.outside = this.plane.outline ? this.findOutside() : null;
     if (old) this.moveOld(old);
+    this.drawOriginal();
     this.changed();
     for (const step of again && this.range ? STEPS.slice(-1) : STEPS) {
       await this.drawLevel(quantity, step, generation);
@@ -211,21 +213,26 @@ export class Plane {
     this.changed();
   }
 
-  // The picture that the field was fitted to, left of the divider.
+  // What the field was fitted to, left of the divider: of a clip the frame at the time shown, of a volume that slice.
   drawOriginal() {
     if (this.original === null || this.divider === null) return;
-    const context = this.canvas.getContext("2d"), cut = Math.round(this.divider * this.canvas.width);
-    const [x, y] = this.pixelAt(0, 0), [right, bottom] = this.pixelAt(this.plane.width, this.plane.height);
+    const { plane, canvas } = this, context = canvas.getContext("2d"), cut = Math.round(this.divider * canvas.width);
+    const [left, top, right, bottom] = this.original.place ?? [0, 0, plane.width, plane.height];
+    const [slider] = plane.sliders.map((each) => ({ ...this.view.sliders[each], value: this.values[each] }));
+    const part = slider ? (slider.value - slider.low) / (slider.high - slider.low) : 0;
+    const upturned = plane.down.some((each) => each < 0);
     context.save();
     context.beginPath();
-    context.rect(0, 0, cut, this.canvas.height);
+    context.rect(0, 0, cut, canvas.height);
     context.clip();
-    context.clearRect(0, 0, cut, this.canvas.height);
+    context.clearRect(0, 0, cut, canvas.height);
     context.imageSmoothingEnabled = false;
-    context.drawImage(this.original, x, y, right - x, bottom - y);
+    context.translate(...this.pixelAt(left, upturned ? bottom : top));
+    context.scale((right - left) * this.scale, (bottom - top) * this.scale * (upturned ? -1 : 1));
+    context.drawImage(...this.original.cut(plane, part), 0, 0, 1, 1);
     context.restore();
-    context.fillStyle = "#e8a33d";
-    context.fillRect(cut - 1, 0, 2, this.canvas.height);
+    context.fillStyle = DIVIDER;
+    context.fillRect(cut - 1, 0, 2, canvas.height);
   }
 
   // The numbers under a pixel, in double precision: null beside the plane.

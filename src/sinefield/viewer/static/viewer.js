@@ -7,12 +7,12 @@ import { Surface } from "./surface.js";
 import { paletteOf, shown } from "./quantities.js";
 import { button, choice, element, save, slider } from "./elements.js";
 import { KEYS_TOLD, listen } from "./gestures.js";
+import { bytesOf, Original } from "./original.js";
 
 // Numbers from base64 of little-endian floats.
 export function floatsOf(text, double) {
-  const read = atob(text.trim()), bytes = new Uint8Array(read.length);
-  for (let k = 0; k < read.length; k++) bytes[k] = read.charCodeAt(k);
-  return double ? new Float64Array(bytes.buffer) : new Float32Array(bytes.buffer);
+  const { buffer } = bytesOf(text);
+  return double ? new Float64Array(buffer) : new Float32Array(buffer);
 }
 
 export class Viewer {
@@ -116,8 +116,7 @@ export class Viewer {
       this.made.set(kind, new kind(this.evaluation, this.view, this.page.palettes, this.canvas, () => this.changed()));
     }
     this.shown = this.made.get(kind);
-    this.plane = this.made.get(Plane);
-    if (kind === Plane) this.plane.choose(plane);
+    if (kind === Plane) this.shown.choose(plane);
     else this.shown.draw();
     this.legend.hidden = kind !== Plane;
     this.fillControls();
@@ -187,16 +186,15 @@ export class Viewer {
     return made;
   }
 
+  // Shows what the field was fitted to left of a part of the width.
   async divide(part) {
-    if (!this.plane.original) {
-      const image = new Image();
-      image.src = this.page.original;
-      await image.decode();
-      this.plane.original = image;
-    }
-    this.plane.divider = part > 0 ? part : null;
+    this.original ??= new Original(this.page.original);
+    await this.original.load();
+    this.tell(this.original.told);
+    this.shown.original = this.original;
+    this.shown.divider = part > 0 ? part : null;
     this.dividing.move(part);
-    this.plane.paintAll();
+    this.shown.paintAll();
   }
 
   chooseQuantity(name) {
@@ -263,7 +261,7 @@ export class Viewer {
         const next = names[(names.indexOf(this.shown.quantity) + 1) % names.length];
         this.chooseQuantity(next);
       },
-      o: () => this.page.original && this.divide(this.plane.divider ? 0 : 0.5),
+      o: () => this.page.original && this.divide(this.shown.divider ? 0 : 0.5),
       " ": () => event.target === this.canvas && this.play(),
       s: () => this.savePicture(),
       c: () => this.saveNumbers(),
