@@ -22,13 +22,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from sinefield.constraint import Constraint
-from sinefield.domains import PointCloud
 from sinefield.fields import Siren
 from sinefield.integrations.ridge import ridge
 from sinefield.jet import jets_of
-from sinefield.solve import solve
-from sinefield.solvers import GaussNewton
 
 try:
     from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
@@ -57,8 +53,6 @@ class SirenRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         hidden_layers: how many sine layers follow the first one.
         first_omega: ω₀ of the first layer, in radians per half of the range of a feature, along all of them; None: it
             is chosen, and how much of it there is along each feature.
-        newton_steps: steps of Gauss-Newton for all weights after the last layer is found. They help networks of few
-            features on data without noise; nothing keeps them from fitting noise.
         random_state: of the initial weights.
 
     Attributes:
@@ -80,13 +74,11 @@ class SirenRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         hidden_features: int = 512,
         hidden_layers: int = 1,
         first_omega: float | None = None,
-        newton_steps: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.hidden_features = hidden_features
         self.hidden_layers = hidden_layers
         self.first_omega = first_omega
-        self.newton_steps = newton_steps
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:  # noqa: N803 - scikit-learn's name
@@ -110,11 +102,6 @@ class SirenRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         field = self._drawn(points, targets, self.hidden_features, self.first_omega_, seed)
         _first(field).weight.data.mul_(shares)
         _solve_last_layer(field, field.layers[:-1](points), targets)
-        if self.newton_steps:
-            cloud = PointCloud(points, {"target": targets})
-            near = Constraint(cloud, lambda u, target: u.value - target, name="points")
-            field.requires_grad_(True)
-            solve(field, [near], solver=GaussNewton(), batch=None, passes=self.newton_steps, seed=seed)
         self.field_ = _unscaled(field, m_x, s_x, m_y, s_y)
         return self
 
