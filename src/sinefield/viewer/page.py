@@ -11,6 +11,7 @@ import base64
 import hashlib
 import html
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ def export(subject: Subject, path: Path, *, original: str | Path | None = None) 
         temporary.write_text(page, encoding="utf-8")
     size = len(page.encode())
     told = f"a page of {size / 1024:.0f} KiB, {(size - 16 * count // 3) / 1024:.0f} KiB of it beside {count:,} weights"
-    return told if beside is None else f"{told}; {_size_of(beside) / 1024:.0f} KiB are the original{_part_of(beside)}"
+    return told if beside is None else f"{told}; {_told_of(beside)}"
 
 
 def page_of(field: str | Path, original: str | Path | None = None) -> str:
@@ -171,12 +172,9 @@ def _page_of(subject: Subject, original: str | Path | None, live: int | None = N
     return _html(found, base64.b64encode(stored.tobytes()).decode()), stored.nbytes // 4, found["original"]
 
 
-def _size_of(original: Mapping[str, Any]) -> int:
-    return len(original.get("source", original.get("samples", "")))
-
-
-def _part_of(original: Mapping[str, Any]) -> str:
-    return f", of which there are {original['told']}" if original["told"] else ""
+def _told_of(original: Mapping[str, Any]) -> str:
+    size = math.ceil(len(original.get("source", original.get("samples", ""))) / 1024)
+    return f"{size} KiB are the original" + (f", of which there are {original['told']}" if original["told"] else "")
 
 
 def _looked_at(view: Mapping[str, Any]) -> torch.Tensor:

@@ -216,7 +216,11 @@ def _(signal: EquationSignal) -> dict[str, Any]:
         slider = {"name": name, "unit": "", "low": low, "high": high, "value": value, "direction": direction}
         sliders.append(slider | {"step": (high - low) / 200, "plays": name == "t"})
     quantities = [_quantity(name, "", 0) for name in signal.quantities if name not in QUANTITIES]
-    quantities += [_quantity(name, "", order) for order, name in enumerate(QUANTITIES)]
+    for order, name in enumerate(QUANTITIES):
+        if not signal.complex:
+            quantities.append(_quantity(name, "", order))
+        elif order > 0:
+            quantities.append(_quantity(name, "", order) | {"title": f"{QUANTITIES[name].title} of the real part"})
     read = {
         "shift": 0.0,
         "scale": 1.0,

@@ -59,15 +59,15 @@ export class Plane {
     return s >= 0 && t >= 0 && s <= this.plane.width && t <= this.plane.height;
   }
 
-  fit() {
+  fit(draw = true) {
     this.zoom = 1;
     this.centre = [this.plane.width / 2, this.plane.height / 2];
-    this.draw();
+    if (draw) this.draw();
   }
 
   choose(number) {
     this.number = number;
-    this.fit();
+    this.fit(false);
   }
 
   pan(dx, dy) {

@@ -11,7 +11,7 @@ export function quantityOf(read, name, output) {
     write(jet, n, c, to, at) { to[at] = of(jet.value[n * c + 2 * output], jet.value[n * c + 2 * output + 1]); },
   });
   const single = output !== null && ![1, 3, 4].includes(read.channels);
-  const channels = single ? 1 : read.channels, first = single ? output : 0;
+  const channels = single ? 1 : read.channels, first = single ? (read.complex ? 2 * output : output) : 0;
   const each = (order, of) => ({
     order,
     channels,

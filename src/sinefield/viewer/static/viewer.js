@@ -36,7 +36,6 @@ export class Viewer {
     window.addEventListener("hashchange", () => this.readLink());
     root.addEventListener("keydown", (event) => this.press(event));
     new ResizeObserver(() => this.resize()).observe(this.stage);
-    this.resize();
   }
 
   makeHeader() {
@@ -117,9 +116,10 @@ export class Viewer {
     }
     this.shown = this.made.get(kind);
     if (kind === Plane) this.shown.choose(plane);
-    else this.shown.draw();
     this.legend.hidden = kind !== Plane;
     this.fillControls();
+    this.measure();
+    this.shown.draw();
   }
 
   // Shows the same of a field with other weights, where it is looked at.
@@ -311,14 +311,19 @@ export class Viewer {
     this.message.textContent = text;
   }
 
-  resize() {
+  // Gives the picture as many pixels as there is room for; whether it had another number of them.
+  measure() {
     const ratio = window.devicePixelRatio || 1;
     const width = Math.max(1, Math.round(this.stage.clientWidth * ratio));
     const height = Math.max(1, Math.round(this.stage.clientHeight * ratio));
-    if (width === this.canvas.width && height === this.canvas.height) return;
+    if (width === this.canvas.width && height === this.canvas.height) return false;
     this.canvas.width = width;
     this.canvas.height = height;
     this.shown.drawn = null;
-    this.shown.draw();
+    return true;
+  }
+
+  resize() {
+    if (this.measure()) this.shown.draw();
   }
 }
