@@ -42,12 +42,12 @@ export class Graph {
     return this.centre + (x - this.canvas.width / 2) * this.pixel;
   }
 
-  // How many columns show the original, and when it ends.
+  // How many columns of pixels show the original.
   get cut() {
     return this.original === null || this.divider === null ? 0 : Math.round(this.divider * this.canvas.width);
   }
 
-  // A sample of what is to be seen at its time, the original or the field; undefined: it is not known.
+  // A sample of the original or of the field; undefined: it is not known.
   sample(n, channel, original) {
     return (original ? this.original : this).samples[n * this.view.read.channels + channel];
   }

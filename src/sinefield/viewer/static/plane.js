@@ -3,7 +3,7 @@
 import { pause } from "./graphics.js";
 import { colour, numbersOf, paletteOf, quantityOf, rangeOf } from "./quantities.js";
 
-const STEPS = [16, 4, 1]; // screen pixels between points, from the first picture to the last
+const STEPS = [32, 8, 1]; // screen pixels between points, from the first picture to the last
 const WORK = 25; // milliseconds of work that may wait at once
 export const DIVIDER = "#e8a33d"; // between the original and the field
 
