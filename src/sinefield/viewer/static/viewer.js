@@ -317,8 +317,9 @@ export class Viewer {
     const width = Math.max(1, Math.round(this.stage.clientWidth * ratio));
     const height = Math.max(1, Math.round(this.stage.clientHeight * ratio));
     if (width === this.canvas.width && height === this.canvas.height) return false;
-    this.canvas.width = width;
-    this.canvas.height = height;
+    Object.assign(this.canvas, { width, height });
+    // Of the stage there may be parts of a pixel more: a pixel of the picture is one of the screen.
+    Object.assign(this.canvas.style, { width: `${width / ratio}px`, height: `${height / ratio}px` });
     this.shown.drawn = null;
     return true;
   }
