@@ -2,7 +2,8 @@
 
 A 256 x 3 field is evaluated at the pixels of a large picture: in plain PyTorch, in chunks of 65,536 points as
 published; in plain PyTorch by the fair rival, in chunks of 4,096 with oneDNN's products; and by sinefield's
-``render``. Each is in a process of its own whose largest resident size is noted, before and after.
+``render``, which a field of a photograph of 512² that was solved for is given to as well. Each is in a process of its
+own whose largest resident size is noted, before and after.
 
     python benchmarks/rendering.py                   # three minutes
     python benchmarks/rendering.py --size 4096       # ten
@@ -16,6 +17,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from sinefield.signals.image import ImageSignal
 from sinefield.signals.lattice import Lattice
 
 PLAIN, RIVAL, OURS = "plain PyTorch in chunks", "plain PyTorch, oneDNN, small chunks", "sinefield"
+SOLVED = "sinefield, solved for"
 Picture = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -53,6 +56,17 @@ def ours(size: int) -> Picture:
     return ImageSignal(Lattice.of_cubes((256, 256), 1, 0.0, 1.0), 8).sample(sinefield.Siren(2, 1), (size, size))
 
 
+@cache
+def photograph() -> sinefield.Solution:
+    """Return what is solved for."""
+    return sinefield.solve(sinefield.problems.image("sample:camera"))
+
+
+def solved(size: int) -> Picture:
+    """Return the picture of the field of a photograph."""
+    return photograph().render((size, size))
+
+
 def measured(method: str, size: int) -> dict[str, float]:
     """Return seconds, and MiB before and at the peak, of a process of its own."""
     command = [sys.executable, __file__, "--measure", method, str(size)]
@@ -62,7 +76,7 @@ def measured(method: str, size: int) -> dict[str, float]:
 
 def measure(method: str, size: int) -> None:
     """Print what :func:`measured` returns."""
-    evaluate = {PLAIN: plain, RIVAL: rival, OURS: ours}[method]
+    evaluate = {PLAIN: plain, RIVAL: rival, OURS: ours, SOLVED: solved}[method]
     evaluate(64)  # starting threads and libraries
     before = machine.peak_mib()
     start = time.perf_counter()
@@ -84,7 +98,7 @@ def main() -> None:
         measure(options.measure[0], int(options.measure[1]))
         return
     size, repeats = (128, 1) if options.smoke else (options.size, options.repeats)
-    runs: dict[str, list[dict[str, float]]] = {PLAIN: [], RIVAL: [], OURS: []}
+    runs: dict[str, list[dict[str, float]]] = {PLAIN: [], RIVAL: [], OURS: [], SOLVED: []}
     for _ in range(repeats):
         for method, found in runs.items():
             found.append(measured(method, size))
