@@ -258,7 +258,8 @@ def _settled(unknown: _Unknown, recipe: str | Recipe, changes: Mapping[str, Any]
     if recipe == "solved":
         raise ValueError(
             "a field is solved for where samples on a lattice are fitted on their values, or pixels on their gradients "
-            f"alone, by a network and tiles that are not chosen; choose one of {', '.join(recipes.RECIPES)} here"
+            "or their Laplacian alone, by a network and tiles that are not chosen; choose one of "
+            f"{', '.join(recipes.RECIPES)} here"
         )
     return unknown, recipe
 

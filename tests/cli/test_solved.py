@@ -41,7 +41,7 @@ def test_a_smooth_picture_is_solved_for_and_told_so(picture: Path) -> None:
     assert 0 < told["metrics"]["left_out"] < 0.03
 
 
-def test_a_picture_is_solved_for_from_its_gradients(picture: Path) -> None:
+def test_a_picture_is_solved_for_from_its_derivatives(picture: Path) -> None:
     found = run(picture.parent, "fit", picture.name, "--on", "gradient", "--figure", "figure.png")
     assert found.returncode == 0, found.stderr
     assert ", solved in " in found.stdout
@@ -50,6 +50,8 @@ def test_a_picture_is_solved_for_from_its_gradients(picture: Path) -> None:
     assert run(picture.parent, "render", "wave.safetensors", "back.png").returncode == 0
     back = np.asarray(Image.open(picture.parent / "back.png")).astype(float) - wave()
     assert np.std(back) < 3  # of 255: all but the level, which slopes do not tell
+    found = run(picture.parent, "fit", picture.name, "--on", "laplacian")
+    assert "laplacian correlation 1.000" in found.stdout, found.stderr
     trained = run(picture.parent, "fit", picture.name, "--on", "gradient", "--start", "nothing", "--passes", "1")
     assert trained.returncode == 0, trained.stderr
     assert "solved in" not in trained.stdout
@@ -86,7 +88,7 @@ def test_what_only_training_has_is_trained(picture: Path) -> None:
 
 
 def test_what_has_no_closed_form_is_refused_in_a_line(picture: Path) -> None:
-    found = run(picture.parent, "fit", picture.name, "--on", "laplacian", "--recipe", "solved")
+    found = run(picture.parent, "fit", picture.name, "--on", "value", "--on", "laplacian", "--recipe", "solved")
     assert found.returncode != 0
     assert "choose one of fast, best, samples, published here" in found.stderr
     assert len(found.stderr.strip().splitlines()) == 1

@@ -252,8 +252,8 @@ def test_settings_of_a_search_are_of_a_search(changes: dict[str, Any]) -> None:
     assert solution.recipe.name == "fast"
 
 
-def test_laplacians_are_trained() -> None:
-    problem = problems.image(sampled(plane, (40, 40)), on=["laplacian"])
+def test_mixtures_are_trained() -> None:
+    problem = problems.image(sampled(plane, (40, 40)), on=["value", "laplacian"])
     assert problem.solved is None
     with pytest.raises(ValueError, match="choose one of fast, best, samples, published here"):
         solve(problem, recipe="solved")

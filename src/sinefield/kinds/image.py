@@ -28,7 +28,7 @@ class ImageFit(options.Options):
     start: str | None = options.option(
         "--start",
         str,
-        "Begin a fit on gradients alone with their integral, or with nothing. (default: integral)",
+        "Begin a fit on gradients or Laplacians alone with their integral, or train from nothing. (default: integral)",
         metavar="integral|nothing",
         parse=options.one_of("--start", "integral", "nothing"),
     )

@@ -37,11 +37,11 @@ from sinefield.io.known import fill_unknown
 from sinefield.io.scaled_array import ScaledArray
 from sinefield.jet import jets_of
 from sinefield.problem import Problem
-from sinefield.problems.integral import FROM_INTEGRAL, INTEGRAL, integrate, start_constraint
+from sinefield.problems.integral import FROM_INTEGRAL, INTEGRAL, INTEGRATED, start_constraint
 from sinefield.problems.lattice import choose_tiles, make_grid, pose_on_lattice, psnr
 from sinefield.problems.networks import encoding_of, tuning_of
 from sinefield.problems.solved import SolvedSamples
-from sinefield.problems.solved_gradient import SolvedGradient
+from sinefield.problems.solved_derivative import SolvedDerivative
 from sinefield.problems.supervision import SUPERVISED
 from sinefield.problems.tiles import batch_of
 from sinefield.quantities import QUANTITIES
@@ -131,8 +131,8 @@ def image(
         nodata: the value that marks pixels without a sample.
         value_range: the values of black and white.
         channels: which axis of an array holds them.
-        start: what a fit on gradients alone begins with, where all are known: their integral, see :mod:`.integral`, or
-            nothing, as published.
+        start: what is known to begin with of a picture fitted on gradients or Laplacians alone, where all are known:
+            their integral, see :mod:`.integral`, or nothing, as published.
         **settings: of the network, such as ``hidden_features=128``; ``first_omega`` overrides the recipe's.
 
     Raises:
@@ -199,7 +199,7 @@ def image(
         return problem
     if on == ("value",):
         return replace(problem, solved=SolvedSamples(grid))
-    return replace(problem, solved=SolvedGradient(grid)) if INTEGRAL in grid.targets else problem
+    return replace(problem, solved=SolvedDerivative(grid, on[0])) if INTEGRAL in grid.targets else problem
 
 
 def _constraints_on(
@@ -215,10 +215,9 @@ def _constraints_on(
     if start not in {"integral", "nothing"}:
         raise ValueError(f"a fit starts from integral or nothing, got {start!r}")
     targets, masks = targets_of(picture, on), masks_of(picture)
-    begins = start == "integral" and tuple(on) == ("gradient",) and not masks
-    if begins:
-        gradient = targets["gradient"].unflatten(0, signal.lattice.shape)
-        targets[INTEGRAL] = integrate(gradient, signal.spacing).flatten(0, 1).float()
+    if start == "integral" and len(on) == 1 and on[0] in INTEGRATED and not masks:
+        known = targets[on[0]].unflatten(0, signal.lattice.shape)
+        targets[INTEGRAL] = INTEGRATED[on[0]](known, signal.spacing).flatten(0, 1).float()
     grid = Grid(signal.lattice.shape, targets | masks)
     constraints = []
     for quantity in on:
@@ -233,6 +232,7 @@ def _constraints_on(
             raise ValueError(f"the {quantity} of {picture.name} is the same everywhere; fit it on value instead")
         residual = supervision.masked if masks else supervision.residual
         constraints.append(Constraint(grid, residual, name=quantity, weight=1 / spread))
+    begins = "gradient" in targets and INTEGRAL in targets
     return grid, [*constraints, start_constraint(grid)] if begins else constraints
 
 

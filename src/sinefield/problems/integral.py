@@ -1,4 +1,4 @@
-"""The start of a fit on gradients alone: the picture whose differences are nearest to them.
+"""The start of a fit on derivatives alone: the picture that the discrete problem finds.
 
 The low frequencies of a picture are next to nothing of its gradient: an error a cos(k·x) costs a² k², so that a fit
 finds them last and slowest. The discrete problem, a Poisson equation with Neumann's condition, has them at once. Its
@@ -10,6 +10,7 @@ alone count, which are those of the function and not of differences:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -64,6 +65,41 @@ def integrate(gradient: Tensor, spacing: float) -> Tensor:
     pairs[0, -1] = pairs[1, :, -1] = False
     everywhere = np.ones(known.shape[:2], bool)
     return torch.from_numpy(Guidance(np.zeros(known.shape[:3]), everywhere, differences, pairs).solve())
+
+
+def integrate_laplacian(laplacian: Tensor, spacing: float) -> Tensor:
+    """Return the samples whose five-point Laplacian is known, and that are 0 beyond the border.
+
+        f_left + f_right + f_above + f_below − 4 f = h² l
+
+    Other such samples differ from them by a discrete harmonic function.
+
+    Args:
+        laplacian: l, ``(height, width, c)``.
+        spacing: h, of samples.
+
+    Returns:
+        f, ``(height, width, c)``.
+
+    >>> found = integrate_laplacian(torch.ones(5, 4, 1), 0.5)
+    >>> round(float(found[1, 2, 0] + found[3, 2, 0] + found[2, 1, 0] + found[2, 3, 0] - 4 * found[2, 2, 0]), 6)
+    0.25
+    """
+    import scipy.fft
+
+    known = laplacian.double().cpu().numpy() * spacing**2
+    rows, columns = (2 * np.cos(np.pi * np.arange(1, n + 1) / (n + 1)) - 2 for n in known.shape[:2])
+    waves = (
+        scipy.fft.dstn(known, type=1, axes=(0, 1)) / (rows[:, None] + columns)[..., None]
+    )  # the transform diagonalises it
+    return torch.from_numpy(scipy.fft.idstn(waves, type=1, axes=(0, 1)))
+
+
+INTEGRATED: Final[Mapping[str, Callable[[Tensor, float], Tensor]]] = {
+    "gradient": integrate,
+    "laplacian": integrate_laplacian,
+}
+"""How the samples are found of which one quantity is known everywhere."""
 
 
 def start_constraint(grid: Grid) -> Constraint:

@@ -1,4 +1,4 @@
-"""Tests of pictures that are solved for from their gradients, against the pictures themselves."""
+"""Tests of pictures that are solved for from their derivatives, against the pictures themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sinefield.io import SignalWarning
 from sinefield.io import image as pictures
 from sinefield.problem import Problem
 from sinefield.problems import tiles_of_sines
-from sinefield.problems.supervision import sobel
+from sinefield.problems.supervision import five_point_laplacian, sobel
 from sinefield.signals.image import ImageSignal
 
 
@@ -27,8 +27,8 @@ def waves(size: tuple[int, int], channels: int = 1) -> NDArray[np.float64]:
     return np.stack(found, -1)
 
 
-def posed(picture: NDArray[np.float64], start: str = "integral") -> Problem:
-    return problems.image(picture, on=["gradient"], value_range=(0.0, 1.0), start=start)  # type: ignore[arg-type]  # tried
+def posed(picture: NDArray[np.float64], start: str = "integral", on: str = "gradient") -> Problem:
+    return problems.image(picture, on=[on], value_range=(0.0, 1.0), start=start)  # type: ignore[arg-type]  # tried
 
 
 @pytest.mark.parametrize(("size", "channels", "part"), [((40, 56), 1, 0.01), ((64, 64), 3, 0.01), ((7, 30), 1, 0.04)])
@@ -53,8 +53,26 @@ def test_the_gradients_of_the_field_are_those_of_the_pixels() -> None:
     assert float((found.detach() - wanted).norm() / wanted.norm()) < 5e-3
 
 
-def test_neighbouring_tiles_agree() -> None:
-    field = solve(posed(waves((96, 96)))).field
+@pytest.mark.parametrize(("size", "channels"), [((60, 41), 1), ((48, 48), 3), ((5, 26), 1)])
+def test_the_laplacian_of_the_field_is_that_of_the_pixels(size: tuple[int, int], channels: int) -> None:
+    picture = waves(size, channels)
+    solution = solve(posed(picture, on="laplacian"))
+    signal = ImageSignal.of(pictures.read(picture, value_range=(0.0, 1.0)))
+    values = signal.lattice.to_field(picture).unflatten(0, signal.lattice.shape)
+    grid = sinefield.Grid(size)
+    found = sinefield.jet(solution.field, grid.at(torch.arange(grid.size)).points).laplacian
+    wanted = five_point_laplacian(values, signal.spacing).flatten(0, 1)
+    assert float((found.detach() - wanted).norm() / wanted.norm()) < 0.05
+    assert solution.metrics["laplacian_correlation"] > 0.999
+
+
+def test_a_smooth_picture_follows_from_its_laplacian_but_for_what_is_harmonic() -> None:
+    assert solve(posed(waves((60, 60)), on="laplacian")).metrics["psnr"] > 40
+
+
+@pytest.mark.parametrize("on", ["gradient", "laplacian"])
+def test_neighbouring_tiles_agree(on: str) -> None:
+    field = solve(posed(waves((96, 96)), on=on)).field
     assert isinstance(field, TiledSiren)
     assert math.prod(field.counts) == 16
     rows = torch.linspace(-0.9, 0.9, 4001, dtype=torch.float64)
