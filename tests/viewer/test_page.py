@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ import pytest
 import torch
 
 from fields_of_kinds import field_of, write_field
-from sinefield.fields import Field
+from sinefield import checkpoint
+from sinefield.fields import Field, Siren
+from sinefield.signals.image import ImageSignal
+from sinefield.signals.lattice import Lattice
 from sinefield.viewer import page as pages
 from sinefield.viewer.described import Weights, describe
 from sinefield.viewer.page import MODULES, page_of, policy, script, style, write_page
+from sinefield.viewer.picture import picture_of
 from sinefield.viewer.views import view_of
 
 KINDS = [
@@ -63,6 +68,18 @@ def test_pages_are_small_and_whole(name: str, tmp_path: Path) -> None:
     assert described["picture"] is None or described["picture"].startswith("data:image/webp;base64,")
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert not re.search(r"https?://(?!www\.w3\.org)", page)
+
+
+def test_pictures_of_much_detail_are_halved(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    field, signal = Siren(2, 3, first_omega=3000.0, hidden_features=64, hidden_layers=1), field_of("colour")[1]
+    assert isinstance(signal, ImageSignal)
+    signal = replace(signal, lattice=Lattice.of_cubes((400, 400), 3, -0.1, 0.1))
+    checkpoint.save(tmp_path / "f.safetensors", field, signal=signal.to_json())
+    described, weights = parts_of(page := page_of(tmp_path / "f.safetensors"))
+    assert len(picture_of(field, signal) or "") > 20_000
+    assert 1000 < len(described["picture"]) <= 8192
+    assert len(page.encode()) - 4 * -(-weights.nbytes // 3) <= 120_000
 
 
 def test_a_layer_that_tiles_share_is_in_the_page_once(tmp_path: Path) -> None:

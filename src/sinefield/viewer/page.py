@@ -57,6 +57,7 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 _COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)  # in no text of the script does it matter
 _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) )", re.MULTILINE)
+_PICTURE: Final = 1 << 13  # characters of the picture for browsers that evaluate nothing
 _PALETTES: Final = {"sequential": "viridis", "diverging": "RdBu_r", "cyclic": "twilight"}
 
 
@@ -155,6 +156,7 @@ def _page_of(subject: Subject, original: str | Path | None, live: int | None = N
     module, header = subject.field, subject.header
     signal = kinds.signal_from_json(header.get("signal") or {})
     found: dict[str, Any] = {
+        "original": original_of(signal, subject.path, header, original),
         "title": subject.path.name,
         "kind": signal.kind,
         "facts": _facts(module, header),
@@ -167,8 +169,7 @@ def _page_of(subject: Subject, original: str | Path | None, live: int | None = N
     except NotShownError as error:
         stored = np.empty(0, "<f4")
         found |= {"field": None, "reason": f"{error}."[:1].upper() + f"{error}."[1:]}
-    found["picture"] = picture_of(module, signal)
-    found["original"] = original_of(signal, subject.path, header, original)
+    found["picture"] = picture_of(module, signal, _PICTURE)
     return _html(found, base64.b64encode(stored.tobytes()).decode()), stored.nbytes // 4, found["original"]
 
 

@@ -20,10 +20,17 @@ from sinefield.signals.video import VideoSignal
 from sinefield.signals.volume import VolumeSignal
 
 _LONGEST: Final = 192  # pixels of the picture for browsers that evaluate nothing
+_HALVED: Final = 3  # times, at most
 
 
-def picture_of(field: nn.Module, signal: Signal) -> str | None:
-    """Return a small picture of a field as a ``data:`` address; None: there is none of it."""
+def picture_of(field: nn.Module, signal: Signal, most: int | None = None) -> str | None:
+    """Return a small picture of a field as a ``data:`` address; None: there is none of it.
+
+    Args:
+        field: Φ.
+        signal: how it is read back.
+        most: characters of the address, for which the picture is halved until it has no more; None: any number.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.png"
         match signal:
@@ -43,7 +50,13 @@ def picture_of(field: nn.Module, signal: Signal) -> str | None:
             case AudioSignal() | _:
                 return None
         with Image.open(path) as picture:
-            return address_of(picture)
+            address = address_of(picture)
+            for _ in range(_HALVED):
+                if most is None or len(address) <= most:
+                    break
+                picture.thumbnail((max(picture.size) // 2,) * 2)
+                address = address_of(picture)
+            return address
 
 
 def _size(width: int, height: int, longest: int) -> tuple[int, int]:
