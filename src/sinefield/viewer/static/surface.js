@@ -75,7 +75,7 @@ export class Surface {
     this.changed();
     this.cells ??= this.makeCells();
     await this.cells;
-    for (const step of again ? [1] : [4, 1]) {
+    for (const step of again ? [1] : [16, 4, 1]) {
       const columns = Math.ceil(width / step), rows = Math.ceil(height / step);
       for (let top = 0; top < rows;) {
         if (generation !== this.generation) return;
