@@ -74,7 +74,8 @@ def test_pictures_of_much_detail_are_halved(tmp_path: Path) -> None:
     torch.manual_seed(0)
     field, signal = Siren(2, 3, first_omega=3000.0, hidden_features=64, hidden_layers=1), field_of("colour")[1]
     assert isinstance(signal, ImageSignal)
-    field.layers[-1].weight.data.mul_(10)
+    *_, weight, _ = field.parameters()
+    weight.data.mul_(10)
     signal = replace(signal, lattice=Lattice.of_cubes((400, 400), 3, 0.0, 255.0))
     checkpoint.save(tmp_path / "f.safetensors", field, signal=signal.to_json())
     described, weights = parts_of(page := page_of(tmp_path / "f.safetensors"))
