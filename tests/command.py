@@ -1,4 +1,4 @@
-"""The command line as a user runs it: in a subprocess, in a folder of its own."""
+"""The command line as a user runs it: in a process of its own, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forks
 import sinefield.cli
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Return what ``sinefield`` answered in a folder."""
+    """Return what ``sinefield`` answered in a folder, in a fork of a process that has PyTorch imported."""
+    return forks.run(folder, "-m", "sinefield", *arguments)
+
+
+def run_alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Return what ``sinefield`` answered in a folder, in a Python of its own: what it imports and hashes is its own."""
     return subprocess.run(
         [sys.executable, "-m", "sinefield", *arguments],
         cwd=folder,

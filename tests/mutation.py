@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import random
 import resource
 import signal
-import subprocess
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import forks
 
 MEMORY = 2 << 30
 """Bytes that a reader may take beyond what the process has after its imports."""
@@ -71,9 +71,7 @@ def check_reader(reader: str, files: Sequence[Path], count: int, folder: Path, *
     done = 0
     while done < count:
         arguments = json.dumps([reader, [str(each) for each in files], done, count, str(folder), seed])
-        process = subprocess.run(
-            [sys.executable, __file__, arguments], capture_output=True, text=True, check=False, env=os.environ
-        )
+        process = forks.run(Path.cwd(), __file__, arguments)
         report = folder / "report.json"
         number, fault = json.loads(report.read_text()) if report.exists() else (done, "nothing was read")
         last = f"mutation {number} of {reader}, kept in {folder}"

@@ -20,7 +20,7 @@ from PIL import GifImagePlugin, Image
 from torch import Tensor, nn
 
 import sinefield
-from command import run
+from command import run, run_alone
 
 SMALL = ["--width", "32", "--depth", "1", "--passes", "2", "--device", "cpu"]
 
@@ -235,7 +235,8 @@ def test_the_field_is_named_after_the_picture(photo: Path, tmp_path: Path) -> No
 def test_same_seed_same_bytes(photo: Path, tmp_path: Path) -> None:
     files = []
     for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
-        assert run(tmp_path, "fit", str(photo), "-o", f"{name}.safetensors", *SMALL, "--seed", seed).returncode == 0
+        done = run_alone(tmp_path, "fit", str(photo), "-o", f"{name}.safetensors", *SMALL, "--seed", seed)
+        assert done.returncode == 0
         files.append((tmp_path / f"{name}.safetensors").read_bytes())
     assert files[0] == files[1]
     assert files[0] != files[2]
@@ -282,7 +283,7 @@ def test_compare(photo: Path, tmp_path: Path) -> None:
     assert found.returncode == 0, found.stderr
     assert "siren" in found.stdout
     assert "relu" in found.stdout
-    found = run(tmp_path, "compare", str(photo), *networks, *SMALL, "--json")
+    found = run_alone(tmp_path, "compare", str(photo), *networks, *SMALL, "--json")
     results = json.loads(found.stdout)["networks"]
     assert set(results) == {"siren", "relu"}
     assert all(each["metrics"]["psnr"] > 0 and each["seconds"] > 0 for each in results.values())
@@ -327,7 +328,7 @@ def test_inspect_a_new_network_and_a_field(field: Path, tmp_path: Path) -> None:
     assert len(layers) == 3
     assert all(each["distance to arcsine"] < 0.05 for each in layers)
     assert (tmp_path / "i.png").exists()
-    assert "2 sine" in run(tmp_path, "inspect", str(field)).stdout
+    assert "2 sine" in run_alone(tmp_path, "inspect", str(field)).stdout
 
 
 def test_info(field: Path, tmp_path: Path) -> None:
@@ -344,7 +345,7 @@ def test_a_file_of_the_first_version_is_told_and_rendered(field: Path, tmp_path:
     signal = {"kind": "image", "height": 20, "width": 30, "channels": 3, "low": 0.0, "high": 255.0, "bits": 8}
     old = {"version": 1, "network": header["fields"]["u"], "signal": signal}
     safetensors.torch.save_file(tensors, tmp_path / "old.safetensors", metadata={"sinefield": json.dumps(old)})
-    assert "siren" in run(tmp_path, "info", "old.safetensors").stdout
+    assert "siren" in run_alone(tmp_path, "info", "old.safetensors").stdout
     for name, path in (("old.png", "old.safetensors"), ("new.png", str(field))):
         found = run(tmp_path, "render", path, name)
         assert found.returncode == 0, found.stderr

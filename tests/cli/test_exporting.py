@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import sinefield
-from command import run, run_here
+from command import run_alone, run_here
 from exported import IMAGE, network
 from sinefield import checkpoint
 from sinefield.fields import TiledSiren
@@ -22,7 +22,7 @@ def field(tmp_path: Path) -> Path:
 
 
 def test_the_ending_chooses_the_format(field: Path) -> None:
-    done = run(field.parent, "export", "photo.safetensors", "photo.py", "--json")
+    done = run_alone(field.parent, "export", "photo.safetensors", "photo.py", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["file"] == "photo.py"
     assert f"sinefield {sinefield.__version__}" in (field.parent / "photo.py").read_text()

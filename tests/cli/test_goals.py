@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from command import run
+from command import run, run_alone
 
 SMALL = ["--width", "32", "--depth", "1", "--device", "cpu", "--resize", "32", "--batch", "64"]
 RATE = ["--learning-rate", "2e-3"]
@@ -20,7 +20,7 @@ def test_a_goal_of_decibels_is_reached(tmp_path: Path) -> None:
     results = []
     for name, goal in (("a", ["--until", "22"]), ("b", ["--psnr", "22"])):
         path = tmp_path / f"{name}.safetensors"
-        found = run(tmp_path, "fit", "sample:camera", "-o", str(path), "--json", "--quiet", *SMALL, *RATE, *goal)
+        found = run_alone(tmp_path, "fit", "sample:camera", "-o", str(path), "--json", "--quiet", *SMALL, *RATE, *goal)
         assert found.returncode == 0, found.stderr
         result = json.loads(found.stdout)
         assert result["stopped"] == "goal"
@@ -89,7 +89,7 @@ def test_a_picture_is_filled_in_until_a_goal(tmp_path: Path) -> None:
     options = ["--pixels", "0.5", "--width", "32", "--depth", "1", "--passes", "60", "--quiet", "--json"]
     y, x = np.mgrid[0:24, 0:24] / 24
     np.save(tmp_path / "smooth.npy", np.sin(3 * x) * np.cos(2 * y))
-    found = run(tmp_path, "inpaint", "smooth.npy", "-o", "field.safetensors", "--until", "psnr=12.3", *options)
+    found = run_alone(tmp_path, "inpaint", "smooth.npy", "-o", "field.safetensors", "--until", "psnr=12.3", *options)
     assert found.returncode == 0, found.stderr
     result = json.loads(found.stdout)
     assert result["stopped"] == "goal"

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from siren_pytorch import SirenNet
 
-from command import run, run_here
+from command import run_alone, run_here
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def weights(tmp_path: Path) -> Path:
 
 
 def test_a_network_of_others_is_rendered(weights: Path) -> None:
-    done = run(weights.parent, "import", "theirs.pth", "--kind", "image", "--shape", "6x8")
+    done = run_alone(weights.parent, "import", "theirs.pth", "--kind", "image", "--shape", "6x8")
     assert done.returncode == 0, done.stderr
     assert "theirs.safetensors: siren-pytorch, ω₀ = 30 and 1" in done.stdout
     assert "because    tensors are named layers.0." in done.stdout

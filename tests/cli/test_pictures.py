@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import ImageCms
 
-from command import run
+from command import run, run_alone
 from sinefield.io.pictures.colour_profiles import make_profile
 
 SMALL = ("--width", "64", "--depth", "2", "--passes", "250", "--quiet")
@@ -60,12 +60,12 @@ def test_a_photo_with_a_profile_keeps_its_colours(tmp_path: Path) -> None:
 def test_several_pictures_and_their_pages(tmp_path: Path) -> None:
     pages = np.random.default_rng(0).integers(0, 256, (3, 16, 20), np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack")
-    told = run(tmp_path, "fit", "a.tif", *TINY, "--passes", "1").stderr
+    told = run_alone(tmp_path, "fit", "a.tif", *TINY, "--passes", "1").stderr
     assert told.startswith(
         "sinefield: a.tif: it has 3 pages, the first is used; --page N for another, or --kind volume"
     )
-    assert run(tmp_path, "fit", "a.tif", *TINY, "--passes", "1", "--page", "2").stderr == ""
-    refused = run(tmp_path, "fit", "a.tif", "--page", "3")
+    assert run_alone(tmp_path, "fit", "a.tif", *TINY, "--passes", "1", "--page", "2").stderr == ""
+    refused = run_alone(tmp_path, "fit", "a.tif", "--page", "3")
     assert (refused.returncode, refused.stderr) == (
         2,
         "sinefield: there is no page 3 in a.tif: its pages are numbered 0 to 2\n",
@@ -99,9 +99,9 @@ def test_nothing_of_a_library_is_printed(tmp_path: Path) -> None:
     PIL.Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(
         tmp_path / "b.jpg", icc_profile=b"nonsense" * 20
     )
-    assert run(tmp_path, "fit", "a.tif", *TINY, "--passes", "1").stderr == ""
+    assert run_alone(tmp_path, "fit", "a.tif", *TINY, "--passes", "1").stderr == ""
     assert run(tmp_path, "fit", "cut.tif").stderr.startswith(
         "sinefield: cut.tif cannot be read as a picture (it ends early"
     )
-    told = run(tmp_path, "fit", "b.jpg", *TINY, "--passes", "1").stderr
+    told = run_alone(tmp_path, "fit", "b.jpg", *TINY, "--passes", "1").stderr
     assert told == "sinefield: b.jpg: its colour profile is damaged and left out\n"

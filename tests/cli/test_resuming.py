@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from command import run
+from command import run, run_alone
 
 OPTIONS = ["sample:camera", "--resize", "32", "--width", "16", "--depth", "1", "--batch", "64", "--passes", "6"]
 
@@ -70,7 +70,7 @@ def test_a_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, whole: bytes) ->
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "b.safetensors").read_bytes()) > len(whole)
-    gone_on = run(tmp_path, "fit", *OPTIONS, "-o", "c.safetensors", "--resume", "b.safetensors")
+    gone_on = run_alone(tmp_path, "fit", *OPTIONS, "-o", "c.safetensors", "--resume", "b.safetensors")
     assert gone_on.returncode == 0, gone_on.stderr
     assert (tmp_path / "c.safetensors").read_bytes() == whole
     assert run(tmp_path, "info", "b.safetensors").returncode == 0  # a checkpoint is a field like any other

@@ -12,7 +12,7 @@ import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
-from command import run
+from command import run, run_alone
 
 SMALL = ["--width", "32", "--depth", "2", "--passes", "1", "--device", "cpu"]
 
@@ -45,7 +45,7 @@ def test_a_scan_becomes_a_mesh_in_its_units(field: Path, tmp_path: Path, suffix:
 
 
 def test_an_offset_surface_is_larger(field: Path, tmp_path: Path) -> None:
-    found = run(tmp_path, "mesh", str(field), "out.ply", "--resolution", "32", "--offset", "2")
+    found = run_alone(tmp_path, "mesh", str(field), "out.ply", "--resolution", "32", "--offset", "2")
     assert found.returncode == 0, found.stderr
     assert "1 part, watertight, genus 0" in found.stdout
     assert np.allclose(trimesh.load(tmp_path / "out.ply").bounds, [[78, -22, -32], [122, 22, 32]], atol=2)

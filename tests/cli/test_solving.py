@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import sinefield
-from command import run
+from command import run, run_alone
 from sinefield import cli
 from sinefield.laws import LAWS
 
@@ -43,7 +43,7 @@ def test_what_is_not_solved_has_exit_status_1_and_is_kept(tmp_path: Path) -> Non
 
 
 def test_too_few_features_are_told_in_a_line_before_solving(tmp_path: Path) -> None:
-    done = run(tmp_path, "solve", "poisson", "--source", "1", "--shift", "10000", "--features", "60", "--quiet")
+    done = run_alone(tmp_path, "solve", "poisson", "--source", "1", "--shift", "10000", "--features", "60", "--quiet")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(
