@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import machine
-from priors import DATA, Row, Task, made_up, measured, published
+from priors import DATA, Row, Task, measured, published, read_task
 from sinefield import priors
 from sinefield.io import sets
 from sinefield.priors.prior import Prior
@@ -47,12 +47,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true")
     chosen = parser.parse_args()
     seconds = 0.3 if chosen.smoke else chosen.seconds
-    if chosen.smoke:
-        pictures, held = made_up(100), made_up(20)
-    else:
-        pictures = sets.read(chosen.data / "train-images-idx3-ubyte.gz")
-        held = sets.read(chosen.data / "t10k-images-idx3-ubyte.gz", limit=HELD)
-    task = Task.of(pictures, held)
+    pictures, task = read_task(None if chosen.smoke else chosen.data, HELD)
 
     def of(method: str, solver: Solver) -> Callable[[], Row]:
         return lambda: ours(task, pictures, method, solver, seconds)

@@ -168,7 +168,10 @@ def test_the_distance_of_a_circle_of_an_icon_is_that_of_the_formula(tmp_path: Pa
 def test_icons_that_are_not_square_keep_their_aspect_and_those_without_an_outline_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "a.svg").write_text(svg('<rect x="5" width="10" height="5"/>', 'viewBox="0 0 20 10"'))
     (tmp_path / "b.svg").write_text(svg(""))
-    with pytest.warns(SignalWarning, match=r"1 of 2 have no outline within their frame \(.*b.svg\); they are left out"):
+    with pytest.warns(
+        SignalWarning,
+        match=r"1 of 2 are not there, or have no outline within their frame \(.*b.svg\); they are left out",
+    ):
         found = sets.read(tmp_path, longest=40)
     rows, columns = (found.values[0, ..., 0] < 0).nonzero()
     unit = 40 * 0.9 / 20  # samples
@@ -189,6 +192,12 @@ def test_glyphs_of_a_font_have_the_areas_that_it_draws(tmp_path: Path) -> None:
     (tmp_path / "fonts").mkdir()
     (tmp_path / "fonts" / "a.ttf").write_bytes(Path(font).read_bytes())
     assert len(sets.read(tmp_path / "fonts", limit=5).values) == 5
+    other = font_manager.findfont("DejaVu Sans Display", fallback_to_default=False)
+    (tmp_path / "fonts" / "b.ttf").write_bytes(Path(other).read_bytes())
+    with pytest.warns(
+        SignalWarning, match="1 of 2 are not there, or have no outline within their frame .*'A' of b.ttf"
+    ):
+        assert len(sets.read(tmp_path / "fonts", characters="A").values) == 1
 
 
 @pytest.mark.parametrize(

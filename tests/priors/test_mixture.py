@@ -55,6 +55,27 @@ def test_the_conditional_mean_is_the_textbooks(monkeypatch: pytest.MonkeyPatch) 
         np.testing.assert_allclose(found[row], expected, rtol=1e-6, atol=1e-6)
 
 
+def test_several_clusterings_give_the_mean_of_what_each_gives_within_the_range_of_the_pictures() -> None:
+    rows, held, new = blobs(200), blobs(20, seed=1), blobs(30, seed=2)
+    contexts = context_of(new.unsqueeze(2), random_masks(30, 36, 8, torch.Generator().manual_seed(0)))
+    model = Mixture(36, 1, 4, clusterings=2)
+    model.learn(rows, held, points_of(6, 6))
+    parts = []
+    for number in range(2):
+        each = Mixture(36, 1, 4)
+        some = slice(4 * number, 4 * number + 4)
+        for name in ("logits", "means", "packed", "scales"):
+            getattr(each, name).copy_(getattr(model, name)[some])
+        each.temperature.copy_(model.temperature)
+        parts.append(each(contexts))
+    assert not torch.equal(model.means[:4], model.means[4:])
+    expected = ((parts[0] + parts[1]) / 2).clamp(rows.min(), rows.max())
+    known = contexts[:, 36:] > 0
+    torch.testing.assert_close(model(contexts), torch.where(known, contexts[:, :36], expected), rtol=1e-4, atol=1e-4)
+    errors = [float((each - new).square().mean()) for each in (model(contexts), *parts)]
+    assert errors[0] < max(errors[1:])
+
+
 def test_what_is_found_of_a_context_does_not_depend_on_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     model = drawn()
     pictures = torch.randn(6, 7, 2, dtype=torch.float64)

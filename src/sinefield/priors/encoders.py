@@ -154,18 +154,28 @@ class GuessEncoder(nn.Module):
         latent: k; see :func:`spreads_of`.
         width: of the network.
         depth: its residual layers.
-        components: of the mixture.
+        components: of the mixture, in each clustering.
+        clusterings: of the mixture.
     """
 
     reading: Tensor
     centre: Tensor
 
-    def __init__(self, points: Tensor, channels: int, latent: int, width: int, depth: int, components: int = 1) -> None:
+    def __init__(
+        self,
+        points: Tensor,
+        channels: int,
+        latent: int,
+        width: int,
+        depth: int,
+        components: int = 1,
+        clusterings: int = 1,
+    ) -> None:
         super().__init__()
         self.pixels, self.channels = len(points), channels
         size = self.pixels * channels
         spreads = spreads_of(latent)
-        self.mixture = Mixture(self.pixels, channels, components)
+        self.mixture = Mixture(self.pixels, channels, components, clusterings)
         self.first = nn.Linear(2 * size + self.pixels, width)
         self.blocks = nn.ModuleList(
             [
@@ -245,7 +255,7 @@ def encoder_named(name: str, points: Tensor, shape: tuple[int, int], channels: i
         points: of the pixels.
         shape: height and width.
         channels: c.
-        **sizes: ``latent``, ``width`` and ``depth``, of a guess ``components`` too.
+        **sizes: ``latent``, ``width`` and ``depth``, of a guess ``components`` and ``clusterings`` too.
 
     Raises:
         ValueError: there is none of that name.

@@ -7,6 +7,9 @@
 with C the known values. As pictures are no Gaussians, the pixels of one tell less of its k than their likelihood says:
 τ below 1 accounts for it. Contexts with the same pixels known share the factors L_k.
 
+Clusters that are begun from other pictures are others. What is guessed is the mean of the means that several such
+clusterings give, which errs less than each of them, and within the least and the greatest value of the pictures.
+
 The n_k pictures of a cluster are too few for a covariance S_k of its own. It is drawn towards that of all clusters
 together, W, and this one towards the covariance T of a process whose correlation falls exponentially with the distance:
 
@@ -17,9 +20,10 @@ together, W, and this one towards the covariance T of a process whose correlatio
 Σ_k is kept as its Cholesky factor in eight bits, relative to the largest number of each row: a positive matrix again,
 whose conditional means differ by less than a thousandth of their error.
 
-Sources: Haff, "Empirical Bayes estimation of the multivariate normal covariance matrix", The Annals of Statistics 8,
-1980 (shrinkage); Zoran and Weiss, "From learning models of natural image patches to whole image restoration", ICCV 2011
-(mixtures of full covariances as priors of pictures).
+Sources: Breiman, "Bagging predictors", Machine Learning 24, 1996 (the mean of several); Haff, "Empirical Bayes
+estimation of the multivariate normal covariance matrix", The Annals of Statistics 8, 1980 (shrinkage); Zoran and Weiss,
+"From learning models of natural image patches to whole image restoration", ICCV 2011 (mixtures of full covariances as
+priors of pictures).
 """
 
 from __future__ import annotations
@@ -40,13 +44,14 @@ NOISE: Final = 2e-3
 TOGETHER: Final = 256
 """How many contexts with the same pixels known are looked at together."""
 
-DENSE: Final = 2**26
+DENSE: Final = 2**27
 """The most numbers that the covariances of a mixture have together."""
 
 _STEPS = 15  # of k-means
 _AXES = 40  # main axes of all pictures along which they are clustered
 _ENOUGH = 4096  # pictures that tell variances and the correlation of neighbours
 _LEAST = 1e-3  # the share of a component below which it is left out
+_BEYOND = 1e6  # any value, where none is learnt
 _TRIED = 64  # how many contexts of each size the settings are compared on
 _ALIKE = 8  # how many of them share a mask
 
@@ -83,7 +88,8 @@ class Mixture(nn.Module):
     Args:
         pixels: of the pictures.
         channels: c, all of which are known at a pixel or none.
-        components: k; 1: a single Gaussian.
+        components: k of each clustering; 1: a single Gaussian.
+        clusterings: how many there are.
     """
 
     logits: Tensor
@@ -91,15 +97,19 @@ class Mixture(nn.Module):
     packed: Tensor
     scales: Tensor
     temperature: Tensor
+    least: Tensor
+    most: Tensor
 
-    def __init__(self, pixels: int, channels: int, components: int) -> None:
+    def __init__(self, pixels: int, channels: int, components: int, clusterings: int = 1) -> None:
         super().__init__()
-        size = pixels * channels
-        self.pixels, self.channels = pixels, channels
-        self.register_buffer("logits", torch.zeros(components))
-        self.register_buffer("means", torch.zeros(components, size))
-        self.register_buffer("scales", torch.ones(components, size))
-        self.register_buffer("packed", pack(torch.eye(size, dtype=torch.int32).expand(components, size, size)))
+        size, count = pixels * channels, components * clusterings
+        self.pixels, self.channels, self.clusterings = pixels, channels, clusterings
+        self.register_buffer("logits", torch.zeros(count))
+        self.register_buffer("means", torch.zeros(count, size))
+        self.register_buffer("scales", torch.ones(count, size))
+        self.register_buffer("packed", pack(torch.eye(size, dtype=torch.int32).expand(count, size, size)))
+        self.register_buffer("least", torch.tensor(-_BEYOND))
+        self.register_buffer("most", torch.tensor(_BEYOND))
         self.register_buffer("temperature", torch.tensor(1.0))
         self._dense: Tensor | None = None
 
@@ -117,20 +127,24 @@ class Mixture(nn.Module):
         super()._load_from_state_dict(*arguments)
 
     @torch.no_grad()
-    def take(self, shares: Tensor, means: Tensor, covariances: Tensor, temperature: float = 1.0) -> None:
-        """Become the mixture of some Gaussians; σ² is added to what is given.
+    def take(
+        self, shares: Tensor, means: Tensor, covariances: Tensor, temperature: float = 1.0, clustering: int = 0
+    ) -> None:
+        """Become the mixture of some Gaussians, or have it as one of the clusterings; σ² is added to what is given.
 
         Args:
             shares: π, of at most as many components as this has; the others are never chosen.
             means: m.
             covariances: Σ without σ².
             temperature: τ.
+            clustering: which.
         """
-        count = len(shares)
-        self.logits.fill_(-1e4)[:count] = shares.log()
-        self.means[:count] = means
+        count, each_has = len(shares), len(self.logits) // self.clusterings
+        first = clustering * each_has
+        self.logits[first : first + each_has].fill_(-1e4)[:count] = shares.log()
+        self.means[first : first + count] = means
         self.temperature.fill_(temperature)
-        for k, each in enumerate(covariances):
+        for k, each in enumerate(covariances, first):
             noisy = each.double()
             noisy.diagonal().add_(NOISE)
             factor = torch.linalg.cholesky(noisy)
@@ -153,6 +167,8 @@ class Mixture(nn.Module):
             The settings.
         """
         moments = Moments(rows, points)
+        self.least.copy_(rows.min())
+        self.most.copy_(rows.max())
         repeated = held.repeat(math.ceil(_TRIED / len(held)), 1)[:_TRIED].unflatten(1, (self.pixels, self.channels))
         generator = torch.Generator().manual_seed(0)
         tried = [
@@ -171,23 +187,31 @@ class Mixture(nn.Module):
             ]
             return math.fsum(math.log(float(each) + 1e-9) for each in errors)
 
-        best = Shrinkage(min(len(self.means), max(1, len(rows) // 10)))
+        best = Shrinkage(min(len(self.means) // self.clusterings, max(1, len(rows) // 10)))
         least = error(best)
         for kind in range(4):
             for other in list(best.others())[kind]:
                 found = error(other)
                 if found < least:
                     best, least = other, found
-        self.take(*moments.of(best), best.temperature)
+        for number in range(self.clusterings):
+            self.take(*moments.of(best, number), best.temperature, number)
         return best
 
     @torch.no_grad()
     def forward(self, contexts: Tensor) -> Tensor:
         """Return the conditional means ``(n, size)`` of contexts; what is known is kept as it is."""
-        return self._found(contexts, self.logits, self.means, self.covariances, self.temperature)
+        parts = self.logits, self.means, self.covariances, self.temperature
+        return self._found(contexts, *parts, self.clusterings)
 
     def _found(
-        self, contexts: Tensor, logits: Tensor, means: Tensor, covariances: Tensor, temperature: Tensor
+        self,
+        contexts: Tensor,
+        logits: Tensor,
+        means: Tensor,
+        covariances: Tensor,
+        temperature: Tensor,
+        clusterings: int = 1,
     ) -> Tensor:
         values, masks = contexts.split([self.pixels * self.channels, self.pixels], dim=1)
         kinds, kind_of = torch.unique(masks, dim=0, return_inverse=True)
@@ -204,14 +228,14 @@ class Mixture(nn.Module):
                 offsets = (values[some][:, known] - means[:, None, known]).mT  # (k, m, n)
                 half = torch.linalg.solve_triangular(lower, offsets, upper=False)
                 fits = logits - 0.5 * half.square().sum(1).mT - lower.diagonal(dim1=1, dim2=2).log().sum(1)  # (n, k)
-                shares = (temperature * fits).softmax(1)
+                shares = (temperature * fits).unflatten(1, (clusterings, -1)).softmax(2)
                 shares = torch.where(shares < _LEAST, 0.0, shares)
-                shares = shares / shares.sum(1, keepdim=True)
+                shares = (shares / shares.sum(2, keepdim=True) / clusterings).flatten(1)
                 used = (shares.amax(0) > 0).nonzero().squeeze(1)
                 along = torch.linalg.solve_triangular(lower[used].mT, half[used], upper=True)
                 weighed = (along * shares.mT[used].unsqueeze(1)).flatten(0, 1)  # (k m, n)
                 rows = torch.cat([covariances[k].index_select(0, known) for k in used.tolist()])  # (k m, size)
-                guess = shares @ means + weighed.mT @ rows
+                guess = (shares @ means + weighed.mT @ rows).clamp(self.least, self.most)
                 found[some] = torch.where(mask, values[some], guess)
         return found
 
@@ -228,27 +252,30 @@ class Moments:
     def __init__(self, rows: Tensor, points: Tensor) -> None:
         self.rows, self.points = rows, points
         self.smooth = _smooth_covariance(rows[:_ENOUGH], points)
-        self._kept: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+        self._kept: dict[tuple[int, int], tuple[Tensor, Tensor, Tensor]] = {}
 
-    def of(self, setting: Shrinkage) -> tuple[Tensor, Tensor, Tensor]:
+    def of(self, setting: Shrinkage, clustering: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Return π ``(k,)``, m ``(k, size)`` and Σ ``(k, size, size)`` without σ²."""
-        counts, means, own = self._of_clusters(setting.components)
+        if clustering > 0:
+            self._kept.clear()  # the settings are found
+        counts, means, own = self._of_clusters(setting.components, clustering)
         total = float(counts.sum())
         pooled = (counts / total @ own.flatten(1)).unflatten(0, own.shape[1:])
         target = (total * pooled + setting.smooth * self.smooth) / (total + setting.smooth)
         share = (setting.within / (counts + setting.within))[:, None, None]
         return counts / total, means, torch.lerp(own, target.expand_as(own), share)
 
-    def _of_clusters(self, components: int) -> tuple[Tensor, Tensor, Tensor]:
-        if components not in self._kept:
-            groups = cluster(self.rows, components)
+    def _of_clusters(self, components: int, clustering: int) -> tuple[Tensor, Tensor, Tensor]:
+        key = components, clustering
+        if key not in self._kept:
+            groups = cluster(self.rows, components, clustering)
             parts = [self.rows[groups == k] for k in range(components)]
             offsets = [each - each.mean(0) for each in parts]
             counts = torch.tensor([float(len(each)) for each in parts])
             means = torch.stack([each.mean(0) for each in parts])
             own = torch.stack([each.mT @ each / len(each) for each in offsets])
-            self._kept[components] = counts, means, own
-        return self._kept[components]
+            self._kept[key] = counts, means, own
+        return self._kept[key]
 
 
 def _smooth_covariance(rows: Tensor, points: Tensor) -> Tensor:
@@ -300,12 +327,12 @@ def unpack(packed: Tensor, size: int) -> Tensor:
     return found
 
 
-def cluster(rows: Tensor, count: int) -> Tensor:
-    """Return the number of the cluster of each of the rows, by k-means along their main axes."""
+def cluster(rows: Tensor, count: int, seed: int = 0) -> Tensor:
+    """Return the number of the cluster of each of the rows, by k-means along their main axes, begun from some rows."""
     offsets = rows - rows.mean(0)
     axes = torch.linalg.eigh(offsets.mT @ offsets / len(rows))[1][:, -_AXES:]
     places = offsets @ axes
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     centres = places[torch.randperm(len(places), generator=generator)[:count]]
     groups = torch.zeros(len(places), dtype=torch.long)
     for _ in range(_STEPS):

@@ -75,7 +75,8 @@ class Prior(nn.Module):
         hidden_features: of the fields.
         hidden_layers: of the fields.
         first_omega: of the fields.
-        components: of the mixture of the encoder ``"guess"``.
+        components: of each clustering of the encoder ``"guess"``.
+        clusterings: how many it has.
         pictures: how many latents the encoder ``"table"`` has.
         kind: ``"image"``, ``"audio"`` or ``"shape"``.
         rate: samples a second of sounds.
@@ -108,6 +109,7 @@ class Prior(nn.Module):
         hidden_layers: int,
         first_omega: float,
         components: int = 1,
+        clusterings: int = 1,
         pictures: int = 1,
         kind: str = "image",
         rate: int = 0,
@@ -125,7 +127,7 @@ class Prior(nn.Module):
             raise ValueError(
                 f"a prior is of pictures of 4 pixels to {VALUES} values, and has a latent of 4 to 4096 numbers"
             )
-        if not 1 <= components * size**2 <= DENSE:
+        if min(components, clusterings) < 1 or components * clusterings * size**2 > DENSE:
             raise ValueError(f"a prior of pictures of {size} values has no mixture of {components} components")
         if method not in GENERATORS:
             raise ValueError(f"unknown method {method!r}; choose one of {', '.join(GENERATORS)}")
@@ -146,6 +148,7 @@ class Prior(nn.Module):
             "hidden_layers": hidden_layers,
             "first_omega": float(first_omega),
             "components": components,
+            "clusterings": clusterings,
             "pictures": pictures,
             "kind": kind,
             "rate": rate,
@@ -161,8 +164,8 @@ class Prior(nn.Module):
         self.register_buffer("calibration", torch.full((len(calibrated_counts(pixels)),), 2.0))
 
     def _encoder_of(self, name: str) -> nn.Module:
-        width, depth, components, pictures = (
-            int(self.settings[each]) for each in ("encoder_features", "encoder_layers", "components", "pictures")
+        width, depth, pictures = (
+            int(self.settings[each]) for each in ("encoder_features", "encoder_layers", "pictures")
         )
         match name:
             case "steps":
@@ -172,7 +175,8 @@ class Prior(nn.Module):
                     raise ValueError("the encoder table is of the methods hypernetwork, modulated and shifted")
                 return TableEncoder(self.points, self.channels, self.latent, depth, pictures)
         sizes = {"latent": self.latent, "width": width, "depth": depth}
-        sizes |= {"components": components} if name == "guess" else {}
+        if name == "guess":
+            sizes |= {each: int(self.settings[each]) for each in ("components", "clusterings")}
         return encoder_named(name, self.points, self.shape, self.channels, **sizes)
 
     @property

@@ -36,7 +36,10 @@ TABLE_LATENT: Final = 64
 """How many numbers a latent of the encoder ``"table"`` has, unless they are given: a table of 256 is slow to change."""
 
 COMPONENTS: Final = 60
-"""The most components of the mixture of the encoder ``"guess"``."""
+"""The most components of each clustering of the encoder ``"guess"``."""
+
+CLUSTERINGS: Final = 2
+"""How many clusterings the encoder ``"guess"`` has: a third would gain little, and each takes as long as the first."""
 
 
 def settings_of(
@@ -72,14 +75,14 @@ def settings_of(
             "hidden_layers": 0,
             "first_omega": math.pi * max(height, width),
         }
-    components = max(1, min(COMPONENTS, DENSE // (pixels * channels) ** 2))
+    components = max(1, min(COMPONENTS, DENSE // CLUSTERINGS // (pixels * channels) ** 2))
     match changes.get("encoder"):
         case "table":
             small["latent"] = TABLE_LATENT
         case "attention":  # wider ones take far longer than what they gain
             small["encoder_features"] = 128
     chosen: dict[str, Any] = {"height": height, "width": width, "method": method, "kind": kind}
-    chosen["components"] = components
+    chosen |= {"components": components, "clusterings": CLUSTERINGS if components > 1 else 1}
     chosen |= {**small, **deep}
     chosen |= {name: each for name, each in changes.items() if each is not None}
     steps = chosen.pop("steps", None)

@@ -138,6 +138,7 @@ def problem_of(
     if pictures.values.min() == pictures.values.max():
         raise ValueError(f"the pictures of {pictures.name} are all of one value; there is nothing to learn")
     chosen["components"] = min(int(chosen["components"]), max(1, len(trained) // 10))
+    chosen["clusterings"] = min(int(chosen["clusterings"]), int(chosen["components"]))  # of one there is one
     size = height * width * channels
     pixels = height * width
     encoder = chosen["encoder"]

@@ -78,9 +78,8 @@ def read(source: str | Path, *, side: int = SIDE, limit: int | None = None, char
         raise ValueError(f"{path} holds no shape with an outline; give SVG files, a font or pictures of silhouettes")
     if left_out:
         some = ", ".join(left_out[:3]) + (", …" if len(left_out) > 3 else "")
-        told = (
-            f"{path}: {len(left_out):,} of {len(left_out) + len(found):,} have no outline within their frame ({some})"
-        )
+        of = f"{len(left_out):,} of {len(left_out) + len(found):,}"
+        told = f"{path}: {of} are not there, or have no outline within their frame ({some})"
         warnings.warn(f"{told}; they are left out", SignalWarning, stacklevel=2)
     return SignalSet(np.stack(found)[..., None], -1.0, 1.0, str(path), "shape")
 
@@ -117,7 +116,7 @@ def distances_of(picture: Picture, side: int) -> NDArray[np.float32]:
 def _pictures_of(files: list[Path], side: int, characters: str | None, left_out: list[str]) -> Iterator[Picture]:
     for path in files:
         if path.suffix.lower() in FONTS:
-            yield from _glyphs(path, _pixels(side), characters, left_out)
+            yield from _glyphs(path, _pixels(side), characters, left_out, alone=len(files) == 1)
         elif characters is not None:
             raise ValueError(f"{path} is no font, of which --characters chooses; leave it out")
         else:
@@ -165,8 +164,10 @@ def _read_svg(path: Path, longest: int) -> Picture:
     return Picture(values.astype(np.float32), 0.0, 255.0, 8, str(path), Details(), None)
 
 
-def _glyphs(path: Path, line: int, characters: str | None, left_out: list[str]) -> Iterator[Picture]:
+def _glyphs(path: Path, line: int, characters: str | None, left_out: list[str], *, alone: bool) -> Iterator[Picture]:
     """Yield pictures of the glyphs of a font, in a square as high as a line; those that leave it are told.
+
+    Characters that one of several fonts has not are left out too.
 
     Raises:
         ValueError: it is no font, or has no glyph of a character that was asked for.
@@ -181,9 +182,10 @@ def _glyphs(path: Path, line: int, characters: str | None, left_out: list[str]) 
     except (OSError, RuntimeError, ZeroDivisionError) as error:
         raise ValueError(f"{path} cannot be read as a font with outlines; it may be damaged, or no TrueType") from error
     missing = [each for each in characters or "" if ord(each) not in glyphs]
-    if missing:
+    if missing and alone:
         raise ValueError(f"the font {path} has no glyph of {', '.join(map(repr, missing[:5]))}; leave it out")
-    wanted = sorted(glyphs) if characters is None else [ord(each) for each in dict.fromkeys(characters)]
+    left_out += [f"{each!r} of {path.name}" for each in missing]
+    wanted = sorted(glyphs) if characters is None else [ord(each) for each in characters if each not in missing]
     seen: set[int] = set()
     place = line / 2, line * ascent / (ascent + descent)
     for code in wanted:
