@@ -81,8 +81,8 @@ def solve(
         unknown: a problem, which brings its own fields and constraints; or a field; or fields by name.
         constraints: C_1 … C_M, for ``unknown`` fields.
         recipe: how, by name or as a value; a name is made to fit the order of the constraints. ``"auto"``: in closed
-            form for recordings, pictures that are not large and whatever else has samples that tell what lies between
-            them, if nothing but ``seconds`` is changed; else ``"fast"``.
+            form for recordings, for pictures that are not large, on their values or one derivative, and for whatever
+            else has samples that tell what lies between them, if nothing but ``seconds`` is changed; else ``"fast"``.
         seed: of the initial weights of a problem's fields, and of the sampling.
         device: where to compute; None: where the fields are.
         compiled: whether to compile parts of the kernels, where that is possible; None: where it repays its seconds.

@@ -1,4 +1,4 @@
-"""The start of a fit on derivatives alone: the picture that the discrete problem finds.
+"""What is known to begin with of a picture from its derivatives alone: what the discrete problem finds.
 
 The low frequencies of a picture are next to nothing of its gradient: an error a cos(k·x) costs a² k², so that a fit
 finds them last and slowest. The discrete problem, a Poisson equation with Neumann's condition, has them at once. Its
@@ -6,6 +6,9 @@ solution f is what a field begins with, by a constraint of its own that fades ou
 alone count, which are those of the function and not of differences:
 
     start       Φ(x) − f(x) = 0     fading
+
+Fields that are solved for, see :mod:`.solved_derivative`, are near it in what derivatives do not tell: that of a
+gradient, or of a Laplacian.
 """
 
 from __future__ import annotations
