@@ -29,7 +29,7 @@ from sinefield.viewer.page import write_page
 
 _ARGUMENTS: Final = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 _PATIENCE: Final = 90.0  # seconds for a picture; what is not drawn then is None
-_LEVELS: Final = tuple(f"seconds to every {step} pixel" for step in ("16th", "4th", "1st"))
+_LEVELS: Final = tuple(f"seconds to every {step} pixel" for step in ("32nd", "8th", "1st"))
 _RENDERER = """() => {
   const gl = document.createElement("canvas").getContext("webgl2");
   return gl.getParameter(gl.getExtension("WEBGL_debug_renderer_info").UNMASKED_RENDERER_WEBGL);
@@ -38,14 +38,21 @@ _RENDERER = """() => {
 _WATCH = """
 window.painted = [];
 const until = setInterval(() => {
-  const plane = document.querySelector("#viewer")?.viewer?.plane;
-  if (!plane) return;
+  const shown = document.querySelector("#viewer")?.viewer?.shown;
+  if (!shown) return;
   clearInterval(until);
-  if (plane.range) window.painted.push(performance.now());
-  const paint = plane.paintAll.bind(plane);
-  plane.paintAll = () => { paint(); window.painted.push(performance.now()); };
+  if (shown.range) window.painted.push(performance.now());
+  const paint = shown.paintAll.bind(shown);
+  shown.paintAll = () => { paint(); window.painted.push(performance.now()); };
 }, 1);
 """
+_FIRST = """async (patience) => {
+  while (!window.painted.length) {
+    if (performance.now() > 1000 * patience) throw new Error(`there was no picture after ${patience} s`);
+    await new Promise((resolve) => { setTimeout(resolve, 5); });
+  }
+  return window.painted[0] / 1000;
+}"""
 _PROGRESSIVE = """async ([width, height, patience]) => {
   const { viewer } = document.querySelector("#viewer"), start = performance.now();
   window.painted.length = 0;
@@ -114,9 +121,7 @@ def picture(*, smoke: bool) -> dict[str, Any]:
     field = Siren(2, 1, hidden_features=width, hidden_layers=3)
     signal = ImageSignal(Lattice.of_cubes((side, side), 1, 0.0, 255.0), 8)
     with opened(field, signal) as page:
-        while not page.evaluate("window.painted?.length"):
-            page.wait_for_timeout(10)
-        first = page.evaluate("window.painted[0]") / 1000
+        first = page.evaluate(_FIRST, _PATIENCE)
         levels = page.evaluate(_PROGRESSIVE, [side, side, _PATIENCE])
         return {
             "network": f"{width} x 3",
