@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # The demo at full quality; a smoke run passes fewer.
 PASSES ?= 16
 
-.PHONY: demo test browser lint docs pictures viewer long clean
+.PHONY: demo test browser smoke lint docs pictures viewer long clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -36,7 +36,11 @@ test: lint docs
 
 # The page of fields in Debian's Chromium, or the one that CHROMIUM names.
 browser: $(STAMP)
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m browser
+
+# Every benchmark, tiny.
+smoke: $(STAMP)
+	$(BIN)/pytest --numprocesses auto -m smoke
 
 long: $(STAMP)
 	$(BIN)/pytest -m long
