@@ -36,14 +36,16 @@ class Opened:
         browser: that it is opened in.
         address: of the page.
         without_webgl: let the browser have none.
+        before: a script that runs before those of the page.
         **context: of the browser, as Playwright takes it.
     """
 
-    def __init__(self, browser: Any, address: str, *, without_webgl: bool = False, **context: Any) -> None:
+    def __init__(
+        self, browser: Any, address: str, *, without_webgl: bool = False, before: str = "", **context: Any
+    ) -> None:
         self.context = browser.new_context(viewport={"width": 320, "height": 420}, accept_downloads=True, **context)
         self.page = self.context.new_page()
-        if without_webgl:
-            self.page.add_init_script(_WITHOUT_WEBGL)
+        self.page.add_init_script((_WITHOUT_WEBGL if without_webgl else "") + before)
         self.said: list[str] = []
         self.asked: list[str] = []
         self.page.on("console", lambda message: self.said.append(message.text))

@@ -17,14 +17,26 @@ from sinefield.viewer.page import write_page
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium."""
+def started() -> Iterator[Callable[..., Any]]:
+    """A function that starts Chromium with arguments beside the usual ones."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert path, "there is no chromium; install it, or name one in CHROMIUM"
     with sync_playwright() as running:
-        started = running.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield started
-        started.close()
+        made: list[Any] = []
+
+        def start(*arguments: str) -> Any:
+            made.append(running.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments]))
+            return made[-1]
+
+        yield start
+        for each in made:
+            each.close()
+
+
+@pytest.fixture(scope="session")
+def browser(started: Callable[..., Any]) -> Any:
+    """Chromium."""
+    return started()
 
 
 @pytest.fixture

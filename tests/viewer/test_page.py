@@ -124,6 +124,17 @@ def test_the_script_is_one_module() -> None:
     assert "<!--" not in text
 
 
+def test_texts_are_in_the_script_as_they_are_written() -> None:
+    """Of the space that it leaves out none is in a text, also in one that other things are put into."""
+    static, shaders = Path(pages.__file__).parent / "static", {"compute", "graphics", "layers", "surface"}
+    for name in MODULES:
+        code = re.sub(
+            r"^ *//.*|^import .*", "", (static / f"{name}.js").read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
+        texts = re.findall(r'"[^"\n]+"' if name in shaders else r'"[^"\n]+"|`[^`\n]+`', code)
+        assert [each for each in texts if each not in script()] == []
+
+
 def test_pages_are_the_same_every_time(tmp_path: Path) -> None:
     path = write_field("grey", tmp_path)
     assert page_of(path) == page_of(path)

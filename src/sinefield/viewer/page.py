@@ -38,7 +38,9 @@ MODULES: Final = (
     "closed",
     "expansion",
     "network",
+    "layers",
     "graphics",
+    "compute",
     "evaluation",
     "quantities",
     "elements",
@@ -54,8 +56,12 @@ MODULES: Final = (
 """The modules of the script, each after those that it imports."""
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
-_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
+_COMMENT = re.compile(r"(^ *| +)// .*$", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)  # in no text of the script does it matter
+_BREAK = re.compile(r"(?<=[{(,;\n])\n+|\n(?=})")  # where no statement ends by it
+# Space beside a sign, which is needed in texts alone. A template within another counts as none: it is of a shader, in
+# which space is not needed either.
+_SPACE = re.compile(r'("[^"\n]*"|`[^`]*`)| ?((?<![+-]) [+-] (?![+-])|=>|[]=,;:?<>(){}*&|%/![]) ?')
 _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) )", re.MULTILINE)
 _PICTURE: Final = 1 << 13  # characters of the picture for browsers that evaluate nothing
 _PALETTES: Final = {"sequential": "viridis", "diverging": "RdBu_r", "cyclic": "twilight"}
@@ -196,9 +202,11 @@ def _looked_at(view: Mapping[str, Any]) -> torch.Tensor:
 
 @cache
 def script() -> str:
-    """Return the script of the page: its modules as one, without imports, comments and indents."""
+    """Return the script of the page: its modules as one, without imports, comments, and space that says nothing."""
     text = "\n".join(_static(f"{name}.js") for name in MODULES)
-    return _INDENT.sub("", _COMMENT.sub("", _EXPORT.sub("", _IMPORT.sub("", text))))
+    for what in (_IMPORT, _EXPORT, _COMMENT, _INDENT, _BREAK):
+        text = what.sub("", text)
+    return _SPACE.sub(lambda found: found[1] or found[2].strip(), text)
 
 
 @cache

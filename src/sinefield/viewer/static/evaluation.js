@@ -1,17 +1,24 @@
 // A field on grids of points, its networks on the graphics processor; what joins them is computed here.
 
-import { evaluateField, layersOfTile, tilesAlong } from "./network.js";
-import { Graphics, pause } from "./graphics.js";
+import { Compute } from "./compute.js";
+import { Graphics } from "./graphics.js";
+import { pause, range } from "./layers.js";
+import { evaluateField, evaluateNetwork, layersOfTile, tilesAlong } from "./network.js";
 
 const PATIENCE = 12; // milliseconds of work before the page gets a turn
 const FEW = 2 ** 18; // products that are sooner computed here than asked for and read back
+const SAMPLES = 8; // points that WebGPU is compared with double precision at
 
 export class Evaluation {
-  // On the graphics processor where it can, else in double precision here; `reason` tells why.
-  constructor(node, weights, exact) {
+  // On the graphics processor where it can, else in double precision here; `reason` tells why. `renderer`: "webgl" or
+  // "webgpu", even if that is the processor after all; else WebGL 2 until WebGPU is there and has been compared.
+  constructor(node, weights, exact, renderer) {
     this.node = node;
     this.weights = weights;
     this.graphics = null;
+    this.compute = null;
+    this.compared = new Map(); // networks by what is asked of them; true: WebGPU finds what it should
+    this.means = "the processor, in double precision"; // what found the last numbers
     this.reason = "";
     this.since = 0; // when the page had its last turn
     if (exact) {
@@ -22,6 +29,19 @@ export class Evaluation {
       this.graphics = new Graphics(networksOf(node), weights);
     } catch (error) {
       this.reason = error.message;
+      return;
+    }
+    const wanted = renderer === "webgpu";
+    if (wanted || (renderer !== "webgl" && !this.graphics.software)) this.offer(wanted);
+  }
+
+  // Asks for WebGPU; nothing waits for it.
+  async offer(wanted) {
+    try {
+      this.compute = await Compute.offered(this.weights, wanted);
+      this.compute?.renew(this.weights);
+    } catch {
+      this.compute = null;
     }
   }
 
@@ -29,6 +49,7 @@ export class Evaluation {
   renew(weights) {
     this.weights = weights;
     this.graphics?.renew(weights);
+    this.compute?.renew(weights);
   }
 
   // How many points a side grids may have.
@@ -47,12 +68,67 @@ export class Evaluation {
   }
 
   async evaluateNode(node, grid, order) {
-    if (node.type === "chain") return this.graphics.evaluate(node.layers, grid, order);
+    if (node.type === "chain") return this.evaluateLayers(node.layers, grid, order);
     if (node.type === "tiled") return this.evaluateTiles(node, grid, order);
     if (!node.parts) return this.evaluateHere(node, grid, order);
     const parts = await Promise.all(node.parts.map((each) => this.evaluateNode(each, grid, order)));
     const points = grid.width * grid.height;
     return parts.slice(1).reduce((a, b) => (node.type === "sum" ? add(a, b) : multiply(a, b, points)), parts[0]);
+  }
+
+  // A network by WebGPU once it is known to find what it should, else by WebGL 2.
+  async evaluateLayers(layers, grid, order) {
+    const { compute } = this;
+    const many = Math.ceil(Math.log2(grid.width * grid.height) / 4); // what is right for few points is compared for more
+    const kind = [order, many, ...layers.map((each) => `${each.activation} ${each.inputs} ${each.outputs}`)].join(", ");
+    if (compute && this.compared.get(kind)) {
+      try {
+        const found = await compute.evaluate(layers, grid, order);
+        this.means = "WebGPU";
+        return found;
+      } catch {
+        this.withdraw();
+      }
+    }
+    const { weights } = this, found = await this.graphics.evaluate(layers, grid, order);
+    this.means = "WebGL 2";
+    if (compute && !this.compared.has(kind)) this.compare(kind, layers, grid, order, found, weights);
+    return found;
+  }
+
+  // Whether WebGPU is about as near to double precision as WebGL 2 is, at some points of a grid, and to that at all but
+  // those few where a kink lies between the two.
+  async compare(kind, layers, grid, order, found, weights) {
+    const { outputs } = layers.at(-1), last = grid.width * grid.height - 1, exact = [];
+    const places = range(SAMPLES).map((k) => Math.round((k * last) / (SAMPLES - 1)));
+    this.compared.set(kind, false);
+    try {
+      const other = listsOf(await this.compute.evaluate(layers, grid, order));
+      for (const n of places) {
+        await pause();
+        exact.push(listsOf(evaluateNetwork(layers, weights, pointOf(grid, n), order)));
+      }
+      if (weights !== this.weights) {
+        this.compared.delete(kind);
+        return;
+      }
+      listsOf(found).forEach((list, i) => {
+        const some = (from) => places.flatMap((n) => [...from.subarray(n * outputs, (n + 1) * outputs)]);
+        const truth = exact.flatMap((each) => [...each[i]]);
+        const rounding = 8 * distance(some(list), truth) + 1e-5 * distance(truth, truth.map(() => 0));
+        const apart = list.filter((x, n) => !(Math.abs(x - other[i][n]) <= 8 * rounding)).length;
+        if (distance(some(other[i]), truth) <= rounding && apart <= list.length / 1000) return;
+        throw new Error("It finds something else.");
+      });
+      this.compared.set(kind, true);
+    } catch {
+      this.withdraw();
+    }
+  }
+
+  withdraw() {
+    this.compute?.device.destroy();
+    this.compute = null;
   }
 
   async evaluateHere(node, grid, order) {
@@ -64,9 +140,7 @@ export class Evaluation {
       laplacian: order > 0 ? arrays() : null,
     };
     for (let n = 0; n < points; n++) {
-      const x = n % grid.width, y = Math.floor(n / grid.width);
-      const point = grid.origin.map((o, k) => o + x * grid.right[k] + y * grid.down[k]);
-      const jet = evaluateField(node, this.weights, point, order);
+      const jet = evaluateField(node, this.weights, pointOf(grid, n), order);
       found.value.set(jet.value, n * outputs);
       for (let i = 0; order > 0 && i < d; i++) found.slopes[i].set(jet.slopes[i], n * outputs);
       if (order > 0) found.laplacian.set(jet.laplacian, n * outputs);
@@ -121,7 +195,7 @@ export class Evaluation {
         }
       };
       const layers = layersOfTile(node, index);
-      if (part.width * part.height * products > FEW) waiting.push(this.graphics.evaluate(layers, part, order).then(join));
+      if (part.width * part.height * products > FEW) waiting.push(this.evaluateLayers(layers, part, order).then(join));
       else join(await this.evaluateHere({ type: "chain", layers }, part, order));
     }
     await Promise.all(waiting);
@@ -143,6 +217,16 @@ export class Evaluation {
     };
   }
 }
+
+function pointOf(grid, n) {
+  const x = n % grid.width, y = Math.floor(n / grid.width);
+  return grid.origin.map((o, k) => o + x * grid.right[k] + y * grid.down[k]);
+}
+
+const listsOf = ({ value, slopes, laplacian }) => [value, ...(slopes ?? []), laplacian].filter(Boolean);
+
+// The root of the mean square of differences.
+const distance = (a, b) => Math.sqrt(a.reduce((sum, x, k) => sum + (x - b[k]) ** 2, 0) / a.length);
 
 // The tiles along an axis that a grid touches, each with the columns or rows from first to last and its weights there.
 function spans(node, axis, grid, along) {

@@ -1,6 +1,6 @@
 // A field of one coordinate as a graph; of a recording its waveform, its spectrogram below, and its sound.
 
-import { pause } from "./graphics.js";
+import { pause } from "./layers.js";
 import { DIVIDER } from "./plane.js";
 import { colour, numbersOf, paletteOf, quantityOf, shown } from "./quantities.js";
 

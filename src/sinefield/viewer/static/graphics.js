@@ -8,44 +8,14 @@
 //   a = W h + b      ∂_i a = W ∂_i h      Δa = W Δh
 //   h = σ(a)         ∂_i h = σ'(a) ∂_i a  Δh = σ''(a) Σ_i (∂_i a)² + σ'(a) Δa
 //
-// The first layer is affine along the grid, so its arguments are found in double precision at the corner of each grid,
-// less whole turns of the sine, and advance from there in single precision: at any zoom they keep their digits.
+// The first layer is affine along the grid, so its arguments are found in double precision at the corner of each grid:
+// at any zoom they keep their digits.
 
-const SHADER_ACTIVATIONS = {
-  identity: "s = a; s1 = vec4(1.0); s2 = vec4(0.0);",
-  sine: "turn(a, s, s1); s2 = -s;",
-  relu: "s = max(a, 0.0); s1 = step(1e-38, a); s2 = vec4(0.0);",
-  tanh: "vec4 e = exp(-2.0 * abs(a)); s = sign(a) * (1.0 - e) / (1.0 + e); s1 = 1.0 - s * s; s2 = -2.0 * s * s1;",
-  sigmoid: "s = 1.0 / (1.0 + exp(-a)); s1 = s * (1.0 - s); s2 = s1 * (1.0 - 2.0 * s);",
-  softplus: `s1 = 1.0 / (1.0 + exp(-a)); s2 = s1 * (1.0 - s1);
-    s = max(a, 0.0) + log(1.0 + exp(-abs(a)));`,
-  elu: "s2 = mix(exp(min(a, 0.0)), vec4(0.0), step(1e-38, a)); s1 = s2 + step(1e-38, a); s = max(a, s1 - 1.0);",
-  selu: `vec4 up = step(1e-38, a); vec4 e = 1.7580993408473766 * exp(min(a, 0.0));
-    s2 = e * (1.0 - up); s1 = s2 + 1.0507009873554805 * up;
-    s = mix(e - 1.7580993408473766, 1.0507009873554805 * a, up);`,
-  exponential: "s = exp(a); s1 = s; s2 = s;",
-};
-
-// sin and cos to a unit in the last place or two, whatever the hardware's own do: the argument less quarter turns, of
-// which π/2 is subtracted in three parts, then the polynomials of the Cephes library.
-export const TURN = `
-void turn(vec4 a, out vec4 s, out vec4 c) {
-  vec4 n = floor(a * 0.6366197723675814 + 0.5);
-  vec4 r = ((a - n * 1.5703125) - n * 4.837512969970703e-4) - n * 7.549789954891882e-8;
-  vec4 z = r * r;
-  vec4 sine = r + r * z * (-1.6666654611e-1 + z * (8.3321608736e-3 - z * 1.9515295891e-4));
-  vec4 cosine = 1.0 - 0.5 * z + z * z * (4.166664568298827e-2 + z * (-1.388731625493765e-3 + z * 2.443315711809948e-5));
-  vec4 odd = n - 2.0 * floor(0.5 * n);
-  vec4 pairs = floor(0.5 * n);
-  vec4 way = 1.0 - 2.0 * (pairs - 2.0 * floor(0.5 * pairs));
-  s = mix(sine, cosine, odd) * way;
-  c = mix(cosine, sine, odd) * way * (1.0 - 2.0 * odd);
-}
-`;
+import { blocksOf, blocksOfWeights, CURVES, firstArguments, isSoftware, pause, range, unpack } from "./layers.js";
 
 // A function of the shader: σ(a), σ'(a) and σ''(a).
 export function activationText(name, activation) {
-  return `void ${name}(vec4 a, out vec4 s, out vec4 s1, out vec4 s2) { ${SHADER_ACTIVATIONS[activation]} }`;
+  return `void ${name}(vec4 a, out vec4 s, out vec4 s1, out vec4 s2) { ${CURVES[activation].replaceAll("let ", "vec4 ")} }`;
 }
 
 const HEAD = `#version 300 es
@@ -56,9 +26,6 @@ precision highp sampler2D;
 
 const WHOLE = `#version 300 es
 void main() { gl_Position = vec4(vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 - 1.0, 0.0, 1.0); }`;
-
-const range = (count) => Array.from({ length: count }, (_, k) => k);
-const blocksOf = (features) => Math.ceil(features / 4);
 
 export class Graphics {
   // Throws an Error, whose message is shown, where there is no WebGL 2 or a network is too wide.
@@ -81,7 +48,8 @@ export class Graphics {
     if (widest + 4 > largest) throw new Error(`A layer of ${widest} features is too wide for this graphics processor.`);
     // A batch of so many products takes some milliseconds.
     const products = layers.reduce((sum, each) => sum + each.inputs * each.outputs, 0) / nodes.length;
-    const most = isSoftware(gl) ? 2 ** 27 : 2 ** 30;
+    this.software = isSoftware(rendererOf(gl));
+    const most = this.software ? 2 ** 27 : 2 ** 30;
     this.shift = Math.min(7, Math.max(3, Math.floor(Math.log2(most / 4 / products) / 2)));
     this.products = products;
     const blocks = Math.max(...layers.map((each) => blocksOf(each.outputs)));
@@ -132,7 +100,8 @@ export class Graphics {
     const gl = this.gl, lanes = order === 0 ? 4 : axes.length + (order > 1 ? 2 : 1);
     gl.disable(gl.BLEND);
     const side = this.sideOf(grid, order);
-    const first = this.firstTexture(layers[0], grid, order, axes, side);
+    const corners = order === 0 ? [[0, 0], [side, 0], [0, side], [side, side]] : [[0, 0]];
+    const first = this.makeTexture(firstArguments(layers[0], this.weights, grid, corners, axes));
     layers.forEach((layer, number) => {
       const begins = number === 0;
       const program = this.program(begins ? "first" : "next", order, lanes, layer.activation);
@@ -163,53 +132,20 @@ export class Graphics {
     return range(lanes).map((lane) => unpack(read, lane, side, grid, outputs, this.columns));
   }
 
-  // The arguments of the first layer at the corner of each lane's grid, their steps to the right and down, and their
-  // slopes along the axes: a column for each four neurons.
-  firstTexture(layer, grid, order, axes, side) {
-    const { inputs: d, outputs } = layer, blocks = blocksOf(outputs);
-    const corners = order === 0 ? [[0, 0], [side, 0], [0, side], [side, side]] : [[0, 0]];
-    const rows = corners.length + 2 + axes.length, data = new Float32Array(rows * blocks * 4);
-    const periodic = layer.activation === "sine", weights = this.weights;
-    for (let j = 0; j < outputs; j++) {
-      const w = layer.weight + j * d;
-      let corner = weights[layer.bias + j], right = 0, down = 0;
-      for (let k = 0; k < d; k++) {
-        corner += weights[w + k] * grid.origin[k];
-        right += weights[w + k] * grid.right[k];
-        down += weights[w + k] * grid.down[k];
-      }
-      // Steps are counted in whole numbers, so that they lose their whole turns too.
-      const reduce = (a) => (periodic ? a - 2 * Math.PI * Math.round(a / (2 * Math.PI)) : a);
-      [...corners.map(([x, y]) => reduce(corner + x * right + y * down)), reduce(right), reduce(down),
-        ...axes.map((axis) => weights[w + axis])].forEach((a, row) => {
-        data[row * blocks * 4 + j] = a;
-      });
-    }
-    return this.makeTexture(blocks, rows, data);
-  }
-
-  // Texel (4k + c, g) holds the weights from input 4k + c to the outputs 4g … 4g + 3; the last column the biases.
   weightTexture(layer) {
     const kept = this.textures.get(layer.weight);
     if (kept) return kept;
-    const { inputs, outputs } = layer, width = 4 * blocksOf(inputs) + 1, height = blocksOf(outputs);
-    const data = new Float32Array(width * height * 4);
-    for (let j = 0; j < outputs; j++) {
-      const at = (j >> 2) * width * 4 + (j & 3);
-      for (let k = 0; k < inputs; k++) data[at + 4 * k] = this.weights[layer.weight + j * inputs + k];
-      data[at + 4 * (width - 1)] = this.weights[layer.bias + j];
-    }
     if (this.textures.size > 256) { // tiles that were not looked at for long
       const [oldest, texture] = this.textures.entries().next().value;
       this.gl.deleteTexture(texture);
       this.textures.delete(oldest);
     }
-    const made = this.makeTexture(width, height, data);
+    const made = this.makeTexture(blocksOfWeights(layer, this.weights));
     this.textures.set(layer.weight, made);
     return made;
   }
 
-  makeTexture(width, height, data) {
+  makeTexture({ width, height, data }) {
     const gl = this.gl, texture = gl.createTexture();
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D, texture);
@@ -225,7 +161,7 @@ export class Graphics {
     this.targets ??= new Map();
     if (!this.targets.has(name)) {
       const textures = range(lanes).map(() =>
-        this.makeTexture(this.columns << this.shift, this.rows << this.shift, null));
+        this.makeTexture({ width: this.columns << this.shift, height: this.rows << this.shift, data: null }));
       const framebuffer = gl.createFramebuffer();
       gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
       const attachments = textures.map((texture, lane) => {
@@ -312,25 +248,11 @@ export class Graphics {
   }
 }
 
-// Whether what is drawn is drawn by the processor after all.
-function isSoftware(gl) {
-  let name = gl.getParameter(gl.RENDERER);
+// The name of what draws.
+function rendererOf(gl) {
+  const name = gl.getParameter(gl.RENDERER);
   const more = name === "WebKit WebGL" && gl.getExtension("WEBGL_debug_renderer_info");
-  if (more) name = gl.getParameter(more.UNMASKED_RENDERER_WEBGL);
-  return /swiftshader|llvmpipe|software|basic render/i.test(name);
-}
-
-function unpack(read, lane, side, grid, outputs, columns) {
-  const found = new Float32Array(grid.width * grid.height * outputs), start = lane * read.width * read.height * 4;
-  for (let output = 0; output < outputs; output++) {
-    const block = output >> 2, left = (block % columns) * side, top = Math.floor(block / columns) * side;
-    for (let y = 0; y < grid.height; y++) {
-      let from = start + ((top + y) * read.width + left) * 4 + (output & 3);
-      let to = y * grid.width * outputs + output;
-      for (let x = 0; x < grid.width; x++, from += 4, to += outputs) found[to] = read.numbers[from];
-    }
-  }
-  return found;
+  return more ? gl.getParameter(more.UNMASKED_RENDERER_WEBGL) : name;
 }
 
 function shaderOf(kind, order, lanes, activation) {
@@ -363,7 +285,6 @@ uniform sampler2D weights;
 uniform ivec4 layout_; // a block's side, blocks in a row, blocks, blocks of the layer before
 ${kind === "first" ? "" : all.map((lane) => `uniform sampler2D h${lane};`).join("\n")}
 ${all.map((lane) => `layout(location = ${lane}) out vec4 o${lane};`).join("\n")}
-${TURN}
 ${activationText("activate", activation)}
 void main() {
   ivec2 p = ivec2(gl_FragCoord.xy), b = p / layout_.x, q = p - b * layout_.x;
@@ -375,9 +296,4 @@ void main() {
   ${end.join("\n  ")}
 }
 `;
-}
-
-// Gives the page a turn.
-export function pause() {
-  return new Promise((resolve) => { setTimeout(resolve, 0); });
 }

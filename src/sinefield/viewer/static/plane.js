@@ -1,6 +1,6 @@
 // A plane of a field: endless pan and zoom, drawn from coarse to fine, a few batches at a time.
 
-import { pause } from "./graphics.js";
+import { pause } from "./layers.js";
 import { colour, numbersOf, paletteOf, quantityOf, rangeOf } from "./quantities.js";
 
 const STEPS = [32, 8, 1]; // screen pixels between points, from the first picture to the last

@@ -6,7 +6,8 @@
 // is not, its slope is the first guess of Newton's method. The rest is estimated: proven bounds by interval arithmetic
 // are the whole range of a network of three hidden layers, and by affine arithmetic they are of use from 256³ cells on.
 
-import { pause, activationText, TURN } from "./graphics.js";
+import { activationText } from "./graphics.js";
+import { pause } from "./layers.js";
 import { evaluateField } from "./network.js";
 import { shown } from "./quantities.js";
 
@@ -213,7 +214,6 @@ uniform float distance_, steep;
 uniform vec3 sides;
 uniform bool normals;
 out vec4 seen;
-${TURN}
 ${layers.map((layer, k) => activationText(`activate${k}`, layer.activation)).join("\n")}
 vec4 a[${most}], b[${most}];
 float phi(vec3 p) {

@@ -28,7 +28,8 @@ export class Viewer {
       this.showPicture(`${page.reason} A picture made beforehand is shown instead.`);
       return;
     }
-    this.evaluation = new Evaluation(page.field, weights, page.exact);
+    this.renderer = new URLSearchParams(location.hash.slice(1)).get("renderer");
+    this.evaluation = new Evaluation(page.field, weights, page.exact, this.renderer);
     this.makeStage();
     if (this.evaluation.reason) this.tellSlow();
     this.show(0);
@@ -39,8 +40,10 @@ export class Viewer {
   }
 
   makeHeader() {
+    this.means = element("dd", {});
     const facts = element("dl", {}, ...this.page.facts.flatMap(([name, text]) =>
       [element("dt", {}, name), element("dd", {}, text)]));
+    if (this.page.field) facts.append(element("dt", {}, "evaluated by"), this.means);
     const about = element("details", { class: "about" }, element("summary", {}, "About this field"), facts);
     return element("header", {}, element("h1", {}, this.page.title), about);
   }
@@ -249,6 +252,7 @@ export class Viewer {
       this.high.textContent = `${shown(high)} ${quantity.unit}`.trim();
       this.bar.setAttribute("aria-label", `${quantity.title} from ${shown(low)} to ${shown(high)} ${quantity.unit}`);
     }
+    this.means.textContent = this.shown instanceof Surface ? "WebGL 2" : this.evaluation.means;
     this.root.dataset.state = this.shown?.done ? "done" : "drawing";
   }
 
@@ -283,7 +287,8 @@ export class Viewer {
   }
 
   get link() {
-    const state = new URLSearchParams({ part: this.part, ...this.shown.state });
+    const state = new URLSearchParams({ part: this.part, ...this.shown.state,
+      ...(this.renderer && { renderer: this.renderer }) });
     return `${location.href.split("#")[0]}#${state}`;
   }
 
