@@ -129,7 +129,7 @@ def test_a_layer_that_tiles_share_is_written_once() -> None:
 
 
 def test_what_is_made_of_several_networks_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"field.safetensors cannot be exported so: a Sum is no sequence"):
+    with pytest.raises(ValueError, match=r"field.safetensors cannot be exported so: a Sum is made of several"):
         numpy_source.source_of(subject_of(Sum(network("siren"), network("siren"))))
-    with pytest.raises(ValueError, match="a Bilinear is no sequence"):
+    with pytest.raises(ValueError, match="a Bilinear is none of the layers"):
         numpy_source.source_of(subject_of(nn.Sequential(nn.Linear(2, 2), nn.Bilinear(2, 2, 1))))

@@ -61,7 +61,7 @@ def test_every_activation_of_ours_is_a_curve() -> None:
     [
         ([nn.Linear(2, 2), nn.Softplus(beta=2.0)], "a softplus of beta 2 cannot be exported"),
         ([nn.Linear(2, 2), nn.GELU("tanh")], "a GELU that is approximated"),
-        ([nn.Linear(2, 2), nn.BatchNorm1d(2)], "a BatchNorm1d is no sequence"),
+        ([nn.Linear(2, 2), nn.BatchNorm1d(2)], "a BatchNorm1d is none of the layers"),
         ([], "a Sequential without an affine map"),
     ],
 )
@@ -82,5 +82,5 @@ def test_subclasses_that_do_something_else_are_refused() -> None:
             return x
 
     for module in (nn.Sequential(Doubled(2, 2)), Residual(nn.Linear(2, 2))):
-        with pytest.raises(ValueError, match="is no sequence"):
+        with pytest.raises(ValueError, match="is none of the layers"):
             steps_of(module)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sinefield.fields import Affine, Field, Sine, SquaredDistances
+from sinefield.fields import Affine, Composite, Field, Sine, SquaredDistances
 
 Array = NDArray[np.floating[Any]]
 
@@ -290,10 +290,15 @@ def _check(part: object) -> None:
             )
         case nn.GELU() if part.approximate != "none":
             raise ValueError("a GELU that is approximated cannot be exported; use nn.GELU()")
+        case Composite():
+            raise ValueError(
+                f"a {type(part).__name__} is made of several fields, which such a file does not hold; "
+                "export a page (.html), a folder, or its parts one by one"
+            )
         case _ if type(part) not in _LAYERS and getattr(part, "name", "") not in (*CURVES, "identity"):
             raise ValueError(
-                f"a {type(part).__name__} is no sequence of affine maps, squared distances and the curves "
-                f"{', '.join(CURVES)}; sums and products are rendered, or exported part by part"
+                f"a {type(part).__name__} is none of the layers that can be exported: affine maps, squared distances, "
+                f"and {', '.join(CURVES)}"
             )
 
 
