@@ -13,8 +13,9 @@ from sinefield.fields.activations import Sine
 from sinefield.fields.field import Layered
 from sinefield.fields.tiled import TiledSiren
 from sinefield.jet import Jet
+from sinefield.kernels.matmul import Trial
 from sinefield.objective import Batch, Objective
-from sinefield.solvers import Adam, Muon, Solver, orthogonalise
+from sinefield.solvers import Adam, Muon, Solver, muon, orthogonalise
 
 
 class Uneven(Layered):
@@ -57,13 +58,14 @@ def copy_gradients(source: Objective, target: Objective) -> None:
         other.grad = own.grad.clone()
 
 
-def test_steps_are_those_of_torch() -> None:
+def test_steps_are_those_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(muon, "_precision", lambda _device: torch.bfloat16)  # as PyTorch's
     mine, theirs = objective(), objective()
     solver = Muon(2e-2, rest=Adam(1e-2, (0.9, 0.99)))
     state = solver.init(mine)
     matrices = [each for name, each in theirs.parameters.items() if name in HIDDEN]
     others = [each for name, each in theirs.parameters.items() if name not in HIDDEN]
-    muon = torch.optim.Muon(matrices, lr=2e-2, weight_decay=0.0)
+    other = torch.optim.Muon(matrices, lr=2e-2, weight_decay=0.0)
     slow = [others[0], others[1]]  # of the first layer, whose frequency of 2 lets it go 15 times as far
     groups = [{"params": slow, "lr": 0.15}, {"params": others[2:], "lr": 1e-2}]
     adam = torch.optim.Adam(groups, betas=(0.9, 0.99))
@@ -71,7 +73,7 @@ def test_steps_are_those_of_torch() -> None:
     for step in range(6):
         solver.step(mine, batch(step), state, 1.0)
         copy_gradients(mine, theirs)
-        muon.step()
+        other.step()
         adam.step()
     for name, each in mine.parameters.items():
         # Muon computes in bfloat16, whose errors add up differently in another order.
@@ -127,6 +129,17 @@ def test_orthogonalised_matrices_have_singular_values_near_one(shape: tuple[int,
         assert 0.6 < float(values.min()) <= float(values.max()) < 1.3
         cosine = float((one * (u @ v)).sum() / one.norm() / (u @ v).norm())
         assert cosine > 0.95
+
+
+def test_bfloat16_is_used_where_it_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {}
+    for rounded, expected in ((2.0, torch.bfloat16), (1.0, torch.float32)):
+        monkeypatch.setattr(muon, "trial", lambda _threads, rounded=rounded: Trial(1.0, 1.0, rounded))
+        muon._precision.cache_clear()
+        found[expected] = orthogonalise(torch.randn(2, 7, 5, generator=torch.Generator().manual_seed(2)))
+        assert found[expected].dtype == expected
+    muon._precision.cache_clear()
+    torch.testing.assert_close(found[torch.bfloat16].float(), found[torch.float32], rtol=0, atol=0.05)
 
 
 @pytest.mark.parametrize("module", [Siren(1, 1, 8, 0), nn.Linear(1, 1)], ids=["no hidden layer", "one layer"])
