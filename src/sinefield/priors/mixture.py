@@ -37,6 +37,7 @@ import torch
 from torch import Tensor, nn
 
 from sinefield.priors.contexts import context_of, known_counts, random_masks
+from sinefield.solvers.alone import one_thread
 
 NOISE: Final = 2e-3
 """σ², of the values."""
@@ -204,6 +205,7 @@ class Mixture(nn.Module):
         parts = self.logits, self.means, self.covariances, self.temperature
         return self._found(contexts, *parts, self.clusterings)
 
+    @one_thread()  # many small matrices
     def _found(
         self,
         contexts: Tensor,

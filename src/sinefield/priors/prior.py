@@ -33,6 +33,7 @@ from sinefield.priors.settings import GENERATORS, VALUES
 from sinefield.priors.steps import FACTS, StepsEncoder
 from sinefield.priors.table import TableEncoder
 from sinefield.signals.lattice import Lattice
+from sinefield.solvers.alone import one_thread
 
 TOGETHER: Final = 256
 """How many contexts are looked at together, so that what is found of them stays in memory."""
@@ -312,6 +313,7 @@ class Prior(nn.Module):
     # ---- what is known before it is trained
 
     @torch.no_grad()
+    @one_thread()
     def learn_statistics(self, pictures: Tensor, held: Tensor) -> None:
         """Take what is known of pictures in closed form, for the parts that start there.
 
