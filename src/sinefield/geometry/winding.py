@@ -30,7 +30,7 @@ _BESIDE, _FAR = (
 _SURE = 0.35  # least difference from 0.5 of a winding number that overrules the plane
 _SAMPLE, _ALL_OF_THEM = 10_000, 0.2  # points in a sample; distance within which the nearest of all points is found
 _WINDING = 2048  # points in the sum of winding numbers
-_CHUNK = 1 << 22  # pairs of a point and a place in one product
+_CHUNK = 1 << 18  # pairs of a point and a place in one product, which stay in a cache
 
 
 def estimate_spacing(points: Doubles, tree: cKDTree) -> float:
@@ -83,12 +83,16 @@ def winding_numbers(points: Doubles, normals: Doubles, places: Doubles) -> Doubl
     areas = _estimate_areas(points, chosen)
     some = torch.from_numpy(np.concatenate([points[chosen], normals[chosen] * areas[:, None]], axis=1)).float()
     anchors, weighted = some[:, :dimension], some[:, dimension:]
+    # Σ a n·(p − x)/r^d is products with a n·p and with a n, times x; r² = (x, 1, x²)·(−2p, p², 1) is one too.
+    constant = (weighted * anchors).sum(1, keepdim=True)
+    factors = torch.cat([weighted, constant], 1)
+    right = torch.cat([-2 * anchors, anchors.square().sum(1, keepdim=True), torch.ones_like(constant)], 1).mT
     found = []
     for chunk in torch.from_numpy(places).float().split(max(1, _CHUNK // len(chosen))):
-        inverse = torch.cdist(chunk, anchors, compute_mode="use_mm_for_euclid_dist").clamp_(min=1e-6).pow_(-dimension)
-        # Σ a n·(p − x)/r^d is two matrix products: that with a n·p, and that with a n, times x.
-        constant: Tensor = (weighted * anchors).sum(1)
-        found.append(inverse @ constant - ((inverse @ weighted) * chunk).sum(1))
+        left = torch.cat([chunk, torch.ones(len(chunk), 1), chunk.square().sum(1, keepdim=True)], 1)
+        inverse = (left @ right).clamp_(min=1e-12).rsqrt_().pow_(dimension)
+        sums: Tensor = inverse @ factors
+        found.append(sums[:, -1] - (sums[:, :-1] * chunk).sum(1))
     total = 2 * math.pi if dimension == 2 else 4 * math.pi
     return (torch.cat(found).double() / total).numpy() if found else np.empty(0)
 
