@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # The demo at full quality; a smoke run passes fewer.
 PASSES ?= 16
 
-.PHONY: demo test browser smoke lint docs pictures viewer long clean
+.PHONY: demo test suite browser smoke lint docs pictures viewer long clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,16 +31,19 @@ lint: $(STAMP)
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-test: lint docs
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+# Of their own, for `make --jobs 2 test` to begin with the tests while the types are checked on one core.
+suite: $(STAMP)
+	$(BIN)/pytest --numprocesses auto --dist worksteal
+
+test: lint docs suite
 
 # The page of fields in Debian's Chromium, or the one that CHROMIUM names.
 browser: $(STAMP)
-	$(BIN)/pytest --numprocesses auto --dist loadfile -m browser
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m browser $$(grep -rl --include='*.py' mark.browser tests)
 
 # Every benchmark, tiny.
 smoke: $(STAMP)
-	$(BIN)/pytest --numprocesses auto -m smoke
+	$(BIN)/pytest --numprocesses auto -m smoke tests/test_smokes.py
 
 long: $(STAMP)
 	$(BIN)/pytest -m long

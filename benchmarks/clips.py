@@ -73,8 +73,8 @@ def main() -> None:
     if options.smoke:
         with tempfile.TemporaryDirectory() as folder:
             clip = Path(folder) / "noise.mp4"
-            video.write(clip, iter(np.random.default_rng(0).integers(0, 255, (30, 32, 48, 3), np.uint8)), 10)
-            rows = [fitted(clip, "48x32", omega, {"passes": 1}) for omega in (None, 30.0)]
+            video.write(clip, iter(np.random.default_rng(0).integers(0, 255, (8, 24, 32, 3), np.uint8)), 10)
+            rows = [fitted(clip, "32x24", omega, {"passes": 1}) for omega in (None, 30.0)]
     else:
         rows = [
             machine.alone(__file__, clip, "--sizes", size, "--seconds", options.seconds, "--only", json.dumps(omega))

@@ -34,7 +34,7 @@ from sinefield.signals.shape import MARGIN, ShapeSignal
 
 RING, TUBE = 0.6, 0.25  # radii
 NEAR = 0.05
-POINTS = 30_000
+FULL, SMOKE = shapes.Sizes(30_000, resolution=128), shapes.Sizes(2000, 500, 100, 24)
 COUNT = 8000  # points near the surface
 _CHUNK = 500  # of them at a time: the graph of a Laplacian in plain PyTorch is large
 RECIPES = {"fast": 1.0, "best": 4.0, "published": 1.0}  # and how many times the seconds each has
@@ -58,9 +58,9 @@ def on_torus(count: int, seed: int, offset: float = 0.0) -> tuple[NDArray[np.flo
     return middle + (TUBE + random.uniform(-offset, offset, (count, 1))) * across, across
 
 
-def judged(field: nn.Module, signal: ShapeSignal, resolution: int) -> dict[str, float]:
+def judged(field: nn.Module, signal: ShapeSignal, sizes: shapes.Sizes) -> dict[str, float]:
     """Return how far a field is from the distance of the torus."""
-    points, across = on_torus(COUNT, 5, NEAR)
+    points, across = on_torus(min(COUNT, sizes.samples), 5, NEAR)
     places = torch.from_numpy(signal.to_field(points)).float()
     pieces = [
         [
@@ -79,32 +79,32 @@ def judged(field: nn.Module, signal: ShapeSignal, resolution: int) -> dict[str, 
         "angle": float(torch.rad2deg(torch.arccos(along.clamp(-1, 1))).mean()),
         "slope off 1": float((slope - 1).abs().mean()),
     }
-    return found | chamfer(field, signal, resolution)
+    return found | chamfer(field, signal, sizes)
 
 
-def chamfer(field: nn.Module, signal: ShapeSignal, resolution: int) -> dict[str, float]:
+def chamfer(field: nn.Module, signal: ShapeSignal, sizes: shapes.Sizes) -> dict[str, float]:
     """Return the Chamfer distance of the mesh of a field, NaN where there is none, and over its floor."""
-    reference = torch.from_numpy(on_torus(shapes.SAMPLES, 1)[0])
-    floor = metrics.chamfer(reference, torch.from_numpy(on_torus(shapes.SAMPLES, 2)[0]))
+    reference = torch.from_numpy(on_torus(sizes.samples, 1)[0])
+    floor = metrics.chamfer(reference, torch.from_numpy(on_torus(sizes.samples, 2)[0]))
     try:
-        mesh, _ = signal.mesh(field, resolution)
+        mesh, _ = signal.mesh(field, sizes.resolution)
     except ValueError:  # no zero set
         return {"Chamfer": math.nan, "Chamfer over the floor": math.nan}
     surface = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    near = metrics.chamfer(reference, torch.from_numpy(shapes.sampled(surface, shapes.SAMPLES, 3)[0]))
+    near = metrics.chamfer(reference, torch.from_numpy(shapes.sampled(surface, sizes.samples, 3)[0]))
     return {"Chamfer": near, "Chamfer over the floor": near / floor}
 
 
-def fitted(way: str, seconds: float, seed: int, count: int, resolution: int) -> dict[str, float]:
+def fitted(way: str, seconds: float, seed: int, sizes: shapes.Sizes) -> dict[str, float]:
     """Return how far the field of a way of fitting is from the distance."""
-    points, normals = on_torus(count, 0)
+    points, normals = on_torus(sizes.points, 0)
     if way == shapes.OFFICIAL:  # which has no scale of its own
         scale = (RING + TUBE) / MARGIN
         signal = ShapeSignal((0.0,) * 3, scale, tuple(np.abs(points).max(0) / scale))
-        return judged(shapes.official(signal.to_field(points), normals, seconds), signal, resolution)
+        return judged(shapes.official(signal.to_field(points), normals, seconds, sizes.step), signal, sizes)
     problem = problems.shape(np.concatenate([points, normals], 1))
     assert isinstance(problem.signal, ShapeSignal)
-    return judged(solve(problem, recipe=way, seconds=seconds, seed=seed).field, problem.signal, resolution)
+    return judged(solve(problem, recipe=way, seconds=seconds, seed=seed).field, problem.signal, sizes)
 
 
 def main() -> None:
@@ -114,12 +114,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0, help="of fitting, each")
     parser.add_argument("--seeds", type=int, default=3, help="of the default; the others have one")
     options = parser.parse_args()
-    seconds, count, resolution = (1.0, 2000, 32) if options.smoke else (options.seconds, POINTS, 128)
+    seconds, sizes = (0.2, SMOKE) if options.smoke else (options.seconds, FULL)
     seeds = 1 if options.smoke else options.seeds
     ways: dict[str, Any] = {}
     for way, times in {**RECIPES, shapes.OFFICIAL: 1.0}.items():
         several = range(seeds if way == "fast" else 1)
-        runs = [fitted(way, times * seconds, seed, count, resolution) for seed in several]
+        runs = [fitted(way, times * seconds, seed, sizes) for seed in several]
         ways[way] = {"seeds": len(runs), **machine.spreads([{"seconds": times * seconds} | run for run in runs])}
         print(way, runs, flush=True)
     row = {"shape": "torus", **recipes.setting(), "ways": ways}

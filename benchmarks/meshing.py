@@ -87,14 +87,14 @@ def main() -> None:
         print(json.dumps(ways[way](Path(path), int(resolution)), default=float))
         return
     with tempfile.TemporaryDirectory() as folder:
-        shape, resolutions, budget = options.shape, RESOLUTIONS, 60.0
+        shape, resolutions, budget, samples = options.shape, RESOLUTIONS, 60.0, 100_000
         if options.smoke:
-            shape, resolutions, budget = Path(folder) / "ball.ply", (32, 48), 2.0
+            shape, resolutions, budget, samples = Path(folder) / "ball.ply", (24,), 0.5, 1000
             trimesh.creation.icosphere(3).export(shape)
         if shape is None:
             parser.error("name the shape to mesh")
         field = Path(folder) / "field.safetensors"
-        sinefield.solve(sinefield.problems.shape(shape), seconds=budget).save(field)
+        sinefield.solve(sinefield.problems.shape(shape, samples=samples), seconds=budget).save(field)
         rows = []
         for resolution in resolutions:
             found = {"resolution": resolution} | machine.alone(__file__, "--alone", "near", field, resolution)

@@ -11,7 +11,7 @@ seconds, and with the settings that its documentation shows for such a problem o
 - sparse finite differences and Chebyshev collocation, see ``equations.py``.
 
     python benchmarks/rivals.py            # about ten minutes
-    python benchmarks/rivals.py --smoke    # half a minute, to see that it runs
+    python benchmarks/rivals.py --smoke    # seconds, to see that it runs
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from sinefield import Siren, solve
 
 PROBLEMS = ("Poisson, two sines", "Helmholtz, k = 1, sin πx sin 4πy")
 _GRID = 200  # points a side that errors are measured at
+_TINY = 0.2  # seconds of a smoke run, whose networks and batches are small
 
 
 def points_of(square: Square) -> NDArray[np.float64]:
@@ -101,7 +102,8 @@ def deepxde(square: Square, seconds: float, seed: int, *, best: bool) -> float:
     model.train(iterations=10**7, display_every=10**7, callbacks=[timer])
     if best:
         # Its own 1,000 iterations between two looks at the clock would be minutes.
-        dde.optimizers.config.LBFGS_options.update(maxiter=10**6, iter_per_step=50, fun_per_step=62)
+        each = 5 if seconds == _TINY else 50
+        dde.optimizers.config.LBFGS_options.update(maxiter=10**6, iter_per_step=each, fun_per_step=each * 5 // 4)
         model.compile("L-BFGS")
         left = max(seconds - (time.perf_counter() - begun), 0.1)
         model.train(display_every=10**7, callbacks=[dde.callbacks.Timer(left / 60)])
@@ -183,15 +185,16 @@ def jinns(square: Square, seconds: float, seed: int) -> float:
             return (laplacian + square.shift * u(x, params)[0] - square.source(x[0], x[1], jnp.sin))[None]
 
     key = jax.random.PRNGKey(seed)
-    layers = ((eqx.nn.Linear, 2, 30), (jax.nn.tanh,), (eqx.nn.Linear, 30, 30), (jax.nn.tanh,))
-    layers += ((eqx.nn.Linear, 30, 30), (jax.nn.tanh,), (eqx.nn.Linear, 30, 1))  # type: ignore[assignment]
+    width, points, steps = (4, 50, 2) if seconds == _TINY else (30, 1000, 20)
+    layers = ((eqx.nn.Linear, 2, width), (jax.nn.tanh,), (eqx.nn.Linear, width, width), (jax.nn.tanh,))
+    layers += ((eqx.nn.Linear, width, width), (jax.nn.tanh,), (eqx.nn.Linear, width, 1))  # type: ignore[assignment]
     u, first = library.nn.PINN_MLP.create(key=key, eqx_list=layers, eq_type="PDEStatio")
     params = library.parameters.Params(nn_params=first, eq_params={})
     data = library.data.CubicMeshPDEStatio(
         key=key,
-        n=1000,
+        n=points,
         nb=400,
-        omega_batch_size=1000,
+        omega_batch_size=points,
         omega_border_batch_size=100,
         dim=2,
         min_pts=(square.lower,) * 2,
@@ -209,7 +212,7 @@ def jinns(square: Square, seconds: float, seed: int) -> float:
     begun = time.perf_counter()
     while time.perf_counter() - begun < seconds:
         params, _, _, data, loss, state, *_ = library.solve(
-            n_iter=20, init_params=params, data=data, loss=loss, optimizer=optimiser, opt_state=state, verbose=False
+            n_iter=steps, init_params=params, data=data, loss=loss, optimizer=optimiser, opt_state=state, verbose=False
         )
     return error_of(square, lambda points: jax.vmap(lambda p: u(p, params))(jnp.asarray(points)))
 
@@ -251,7 +254,7 @@ def main() -> None:
         error = RIVALS[rival](SQUARES[problem], float(seconds), int(seed))
         print(json.dumps({"error": error if math.isfinite(error) else 1e9, "seconds": time.perf_counter() - begun}))
         return
-    seeds, seconds = (1, 1.0) if options.smoke else (options.seeds, options.seconds)
+    seeds, seconds = (1, _TINY) if options.smoke else (options.seeds, options.seconds)
     known: dict[str, dict[str, Any]] = {problem: {} for problem in PROBLEMS}
     if options.rivals:
         last = json.loads((machine.RESULTS / "rivals.json").read_text())["results"]

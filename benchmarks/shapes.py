@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,6 @@ import sinefield
 from sinefield import metrics
 from sinefield.signals.shape import ShapeSignal
 
-SAMPLES = 30_000
-POINTS = 100_000
 OURS, BARE, DIGS, OFFICIAL = (
     "points with normals",
     "points alone",
@@ -42,7 +41,26 @@ OURS, BARE, DIGS, OFFICIAL = (
     "official loss, plain PyTorch",
 )
 OFF_THE_SURFACE = (0.0, 0.005, 0.01)  # where slopes are looked at, along the normal, to one side or the other
-_ON_SURFACE = 8000  # points of a step of the official loss, and as many anywhere
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is computed.
+
+    Args:
+        points: of a scan.
+        samples: points of a surface that a field is judged by.
+        step: points of a step of the official loss on the surface, and as many anywhere.
+        resolution: of the mesh.
+    """
+
+    points: int = 100_000
+    samples: int = 30_000
+    step: int = 8000
+    resolution: int = 256
+
+
+SMOKE = Sizes(1000, 500, 100, 24)
 
 
 def scaled(path: Path) -> trimesh.Trimesh:
@@ -60,7 +78,7 @@ def sampled(mesh: trimesh.Trimesh, count: int, seed: int) -> tuple[NDArray[np.fl
     return np.asarray(points), np.asarray(mesh.face_normals[faces])
 
 
-def official(points: NDArray[np.float64], normals: NDArray[np.float64], seconds: float) -> nn.Module:
+def official(points: NDArray[np.float64], normals: NDArray[np.float64], seconds: float, step: int) -> nn.Module:
     """Return the published network after as many seconds of the official loss, in plain PyTorch."""
     torch.manual_seed(0)
     field = peers.published_network(3, 1)
@@ -69,14 +87,14 @@ def official(points: NDArray[np.float64], normals: NDArray[np.float64], seconds:
     start = time.perf_counter()
     with peers.fast_products():
         while time.perf_counter() - start < seconds:
-            some = torch.randint(0, len(on), (_ON_SURFACE,))
-            places = torch.cat([on[some], torch.rand(_ON_SURFACE, 3) * 2 - 1]).requires_grad_()
+            some = torch.randint(0, len(on), (step,))
+            places = torch.cat([on[some], torch.rand(step, 3) * 2 - 1]).requires_grad_()
             values = field(places)
             (slope,) = torch.autograd.grad(values.sum(), places, create_graph=True)
-            turned = 1 - nn.functional.cosine_similarity(slope[:_ON_SURFACE], across[some], dim=1)
+            turned = 1 - nn.functional.cosine_similarity(slope[:step], across[some], dim=1)
             loss = (
-                3e3 * values[:_ON_SURFACE].abs().mean() / 2
-                + 1e2 * torch.exp(-1e2 * values[_ON_SURFACE:].abs()).mean() / 2
+                3e3 * values[:step].abs().mean() / 2
+                + 1e2 * torch.exp(-1e2 * values[step:].abs()).mean() / 2
                 + 1e2 * turned.mean() / 2
                 + 5e1 * (slope.norm(dim=1) - 1).abs().mean()
             )
@@ -86,22 +104,23 @@ def official(points: NDArray[np.float64], normals: NDArray[np.float64], seconds:
     return field
 
 
-def scored(field: nn.Module, signal: ShapeSignal, truth: trimesh.Trimesh, resolution: int) -> dict[str, Any]:
+def scored(field: nn.Module, signal: ShapeSignal, truth: trimesh.Trimesh, sizes: Sizes) -> dict[str, Any]:
     """Return how near a field comes to a mesh."""
-    reference, across = sampled(truth, SAMPLES, 1)
+    count = sizes.samples
+    reference, across = sampled(truth, count, 1)
     truly, normals_there = torch.from_numpy(reference), torch.from_numpy(across)
-    floor = metrics.chamfer(truly, torch.from_numpy(sampled(truth, SAMPLES, 2)[0]))
+    floor = metrics.chamfer(truly, torch.from_numpy(sampled(truth, count, 2)[0]))
     try:
-        mesh, extraction = signal.mesh(field, resolution)
+        mesh, extraction = signal.mesh(field, sizes.resolution)
     except ValueError as error:
         return {"Chamfer": None, "over the floor": None, "failed": str(error)}
     report = mesh.report()
     surface = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    found, normals = (torch.from_numpy(each) for each in sampled(surface, SAMPLES, 3))
+    found, normals = (torch.from_numpy(each) for each in sampled(surface, count, 3))
     distance = metrics.chamfer(truly, found)
     random = np.random.default_rng(4)
-    near = sampled(truth, SAMPLES, 5)[0] + random.uniform(-0.1, 0.1, (SAMPLES, 3))
-    anywhere = random.uniform(-1, 1, (SAMPLES, 3))
+    near = sampled(truth, count, 5)[0] + random.uniform(-0.1, 0.1, (count, 3))
+    anywhere = random.uniform(-1, 1, (count, 3))
     exact = [igl.signed_distance(each, truth.vertices, truth.faces)[0] for each in (near, anywhere)]
     close = np.abs(exact[0]) < 0.1
     return {
@@ -114,7 +133,7 @@ def scored(field: nn.Module, signal: ShapeSignal, truth: trimesh.Trimesh, resolu
         "error near": float(np.abs(signal.distances(field, near) - exact[0])[close].mean()),
         "sign right": float(((signal.distances(field, anywhere) < 0) == (exact[1] < 0)).mean()),
         "slope off 1 near": {
-            f"{off:g}": slope_error(field, signal, reference + off * random.choice([-1, 1], (SAMPLES, 1)) * across)
+            f"{off:g}": slope_error(field, signal, reference + off * random.choice([-1, 1], (count, 1)) * across)
             for off in OFF_THE_SURFACE
         },
     }
@@ -135,9 +154,9 @@ def cut(points: NDArray[np.float64], normals: NDArray[np.float64]) -> tuple[NDAr
     return points[kept], normals[kept]
 
 
-def damaged(truth: trimesh.Trimesh) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def damaged(truth: trimesh.Trimesh, count: int) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Return scans that something is wrong with."""
-    points, normals = sampled(truth, POINTS, 0)
+    points, normals = sampled(truth, count, 0)
     noise = 0.01 * 1.8 * np.random.default_rng(0).standard_normal(points.shape)
     return {
         "noise of 1 %": (points + noise, normals),
@@ -147,7 +166,7 @@ def damaged(truth: trimesh.Trimesh) -> dict[str, tuple[NDArray[np.float64], NDAr
 
 
 def fitted(
-    method: str, points: NDArray[np.float64], normals: NDArray[np.float64], seconds: float
+    method: str, points: NDArray[np.float64], normals: NDArray[np.float64], seconds: float, step: int
 ) -> tuple[nn.Module, ShapeSignal, dict[str, Any]]:
     """Return the field that a way of fitting found, how it is read, and what is to be said of the fit."""
     start = time.perf_counter()
@@ -157,7 +176,7 @@ def fitted(
     signal = problem.signal
     assert isinstance(signal, ShapeSignal)
     if method == OFFICIAL:
-        return official(points, normals, seconds), ShapeSignal((0.0,) * 3, 1.0, signal.extent), {}
+        return official(points, normals, seconds, step), ShapeSignal((0.0,) * 3, 1.0, signal.extent), {}
     solution = sinefield.solve(problem, seconds=seconds)
     told = {"before": before, "steps": solution.history[-1].step, "slope off 1": solution.metrics["slope_error"]}
     return solution.field, signal, told
@@ -175,15 +194,15 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        shapes, budgets, resolution, count = options.shapes, options.seconds, options.resolution, POINTS
+        shapes, budgets, sizes = options.shapes, options.seconds, replace(Sizes(), resolution=options.resolution)
         if options.smoke:
-            shapes, budgets, resolution, count = [Path(folder) / "ball.ply"], [0.5], 32, 1000
+            shapes, budgets, sizes = [Path(folder) / "ball.ply"], [0.2], SMOKE
             trimesh.creation.icosphere(3).export(shapes[0])
         if not shapes:
             parser.error("name the shapes to fit")
         truths = {path.stem: scaled(path) for path in shapes}
         cases = [
-            (name, truth, "as it is", sampled(truth, count, 0), method, seconds)
+            (name, truth, "as it is", sampled(truth, sizes.points, 0), method, seconds)
             for name, truth in truths.items()
             for seconds in budgets
             for method in (OURS, BARE, OFFICIAL, DIGS)[: options.ways]
@@ -193,13 +212,13 @@ def main() -> None:
             name, truth = next(iter(truths.items()))
             cases += [
                 (name, truth, damage, scan, method, budgets[0])
-                for damage, scan in damaged(truth).items()
+                for damage, scan in damaged(truth, sizes.points).items()
                 for method in (OURS, BARE)
             ]
         rows = []
         for name, truth, damage, (points, normals), method, seconds in cases:
-            field, signal, told = fitted(method, points, normals, seconds)
-            score = scored(field, signal, truth, resolution)
+            field, signal, told = fitted(method, points, normals, seconds, sizes.step)
+            score = scored(field, signal, truth, sizes)
             rows.append({"shape": name, "scan": damage, "method": method, "seconds": seconds} | score | told)
             print(rows[-1], flush=True)
     names = dict.fromkeys(name for row in rows for name in row)

@@ -46,14 +46,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--smoke", action="store_true")
     chosen = parser.parse_args()
-    seconds = 0.3 if chosen.smoke else chosen.seconds
+    seconds = 0.1 if chosen.smoke else chosen.seconds
     pictures, task = read_task(None if chosen.smoke else chosen.data, HELD)
 
     def of(method: str, solver: Solver) -> Callable[[], Row]:
         return lambda: ours(task, pictures, method, solver, seconds)
 
     def rival(rate: float) -> Callable[[], Row]:
-        return lambda: published(task, seconds, 4 if chosen.smoke else 16, 0, rate)
+        return lambda: published(task, seconds, 0, rate, smoke=chosen.smoke)
 
     variants = {
         f"{method}, {name}": of(method, solver)

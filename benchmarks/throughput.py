@@ -141,7 +141,7 @@ def main() -> None:
     options = parser.parse_args()
     longest, steps, passes, repeats, product_size = 256, 2, 3, options.repeats, 4096
     if options.smoke:
-        longest, steps, passes, repeats, product_size = 48, 1, 2, 1, 512
+        longest, steps, passes, repeats, product_size = 24, 1, 2, 1, 128
     product = best_product(product_size, repeats)
     trained = training(longest, steps, passes, repeats, product["best"])
     machine.write("throughput", {"product": product, "training": trained}, smoke=options.smoke)

@@ -60,7 +60,7 @@ class Plan:
     command_passes: int = 5
 
 
-SMOKE = Plan(longest=48, steps=(1, 2), known={3: 13.0}, fast=(2,), rival=(2,), levels=(8.0, 60.0), command_passes=1)
+SMOKE = Plan(longest=24, steps=(1, 2), known={3: 13.0}, fast=(2,), rival=(2,), levels=(8.0, 60.0), command_passes=1)
 
 
 # ---- time to quality
