@@ -12,7 +12,8 @@ import trimesh
 from numpy.typing import NDArray
 from PIL import Image
 
-from command import run, run_alone
+from command import run, run_alone, run_here
+from sinefield.plots import shapes as figures
 
 SMALL = ["--width", "32", "--depth", "2", "--passes", "1", "--device", "cpu"]
 
@@ -25,7 +26,10 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Path:
     egg.apply_scale([20, 20, 30])
     egg.apply_translation([100, 0, 0])
     egg.export(folder / "egg.ply")
-    found = run(folder, "fit", "egg.ply", "--samples", "4000", "--figure", "egg.png", "--learning-rate", "2e-3", *SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "_SIDE", 100)
+        options = ["--samples", "4000", "--figure", "egg.png", "--learning-rate", "2e-3", *SMALL]
+        found = run_here(folder, "fit", "egg.ply", *options)
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith("egg.ply: surface error 0.0")
     assert (folder / "egg.png").stat().st_size > 50_000

@@ -85,7 +85,7 @@ def test_a_fit_is_watched_until_ctrl_c_which_saves_it(tmp_path: Path) -> None:
 
 def test_an_equation_is_watched_as_it_is_solved(tmp_path: Path) -> None:
     """Page and server are those of fits: asked, the server tells what the first step of Gauss-Newton found."""
-    watched(tmp_path, "solve", "burgers", kind=b"slabs", patience=30)
+    watched(tmp_path, "solve", "burgers", "--features", "400", kind=b"slabs", patience=30)
     assert (tmp_path / "burgers.safetensors").exists()
     found = run_here(tmp_path, "solve", "heat", "--no-browser")
     assert (found.returncode, found.stderr.count("\n")) == (2, 1)

@@ -384,7 +384,8 @@ def test_every_solver_takes_part_in_continuous_domains() -> None:
             Constraint(omega, lambda u: u.gradient - 2 * u.points, name="slope"),
             Constraint(omega.boundary, lambda u: u.value - 1, name="ends"),
         ]
-        recipe = Recipe("contract", rated(name, 2e-3), Cosine(0.01), batch=256, passes=1)
+        passes = 1 if name in ITERATIVE else 0.1  # others solve a linear problem in a few steps
+        recipe = Recipe("contract", rated(name, 2e-3), Cosine(0.01), batch=256, passes=passes)
         solve(u, constraints, recipe)
         with torch.no_grad():
             assert abs(float(u(torch.tensor([[0.5]]).to(next(u.parameters())))) - 0.25) < 0.05, name

@@ -20,6 +20,7 @@ from sinefield.geometry import Camera
 from sinefield.io import SignalWarning
 from sinefield.io.clouds import Cloud
 from sinefield.kinds import signal_from_json
+from sinefield.plots import shapes as figures
 from sinefield.problems import shape
 from sinefield.signals.shape import ShapeSignal
 
@@ -70,7 +71,7 @@ def test_the_distance_from_a_ball_satisfies_every_term(terms: str, *, normals: b
 
 
 @pytest.mark.parametrize("dimension", [2, 3])
-def test_a_ball_is_fitted(dimension: int) -> None:
+def test_a_ball_is_fitted(dimension: int, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = shape(ball(dimension=dimension), **SMALL)
     solution = solve(problem, passes=0.5, batch=512, learning_rate=3e-3)
     signal = problem.signal
@@ -84,6 +85,7 @@ def test_a_ball_is_fitted(dimension: int) -> None:
         assert (report["watertight"], report["components"], report["genus"]) == (True, 1, 0)
         assert report["area"] == pytest.approx(4 * math.pi * RADIUS**2, rel=0.05)
         assert np.allclose(mesh.vertices.mean(0), CENTRE, atol=0.1)
+    monkeypatch.setattr(figures, "_SIDE", 60)
     figure = plots.solution_figure(solution)
     assert len(figure.axes) >= 3
 

@@ -21,6 +21,7 @@ from sinefield.signals.shape import ShapeSignal
 from sinefield.solution import Solution
 
 _LINES = 10  # of equal distance, on each side of the surface
+_SIDE = 420  # pixels of pictures of surfaces
 
 
 def draw_distances(
@@ -54,11 +55,11 @@ def shape_figure(solution: Solution) -> Figure:
             views = {"in front": Camera(), "behind": Camera(azimuth=210.0)}
             for column, (name, camera) in enumerate(views.items()):
                 axes = figure.add_subplot(grid[0, column])
-                axes.imshow(signal.sample(field, (420, 420), camera=camera))
+                axes.imshow(signal.sample(field, (_SIDE, _SIDE), camera=camera))
                 axes.set_title(f"from {name}" if name == "behind" else name)
                 axes.set_axis_off()
             axes = figure.add_subplot(grid[1, 0])
-            axes.imshow(signal.sample(field, (420, 420), colouring="curvature"))
+            axes.imshow(signal.sample(field, (_SIDE, _SIDE), colouring="curvature"))
             axes.set_title("mean curvature: convex red, concave blue")
             axes.set_axis_off()
             ticks = np.linspace(-1, 1, 201)
