@@ -241,8 +241,16 @@ def test_what_a_network_adds_is_damped_where_it_does_harm() -> None:
     guess = prior.encoder.mixture(some)
     torch.nn.init.normal_(prior.encoder.more.bias)
     assert float((prior.complete(some)[0].flatten(1) - guess).square().mean()) > 0.1
-    damp(prior, held)
+    assert damp(prior, held)
     assert float((prior.complete(some)[0].flatten(1) - guess).square().mean()) < 1e-3
+
+
+def test_what_is_told_was_measured_after_the_damping() -> None:
+    solution = priors.train(blobs(12), settings=SMALL, passes=0.3, batch=32)  # learns these few by heart
+    measured = solution.problem.measure
+    assert measured is not None
+    assert solution.metrics == pytest.approx(measured(solution.fields, None), rel=1e-4)
+    assert solution.metrics["error at 10"] < 0.97 * solution.history[-1].metrics["error at 10"]
 
 
 @pytest.mark.parametrize("count", [2, 7])

@@ -11,7 +11,7 @@ the context.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Literal, cast, final
 
@@ -209,7 +209,8 @@ def train(
     solution = solve(problem, recipe=recipe or recipe_of(method, len(pictures.values)), **arguments)
     prior = cast("Prior", solution.field)
     held, trained = split(pictures)
-    damp(prior, held)
+    if damp(prior, held):
+        solution = replace(solution, metrics={**solution.metrics, **_measure(held, prior, None)})
     learn_variance(prior, trained[:HELD_OUT])
     calibrate(prior, held[:DESCENDED] if isinstance(prior.encoder, TableEncoder) else held)
     learn_latents(prior, trained[: 2 * prior.latent])
@@ -264,13 +265,16 @@ def learn_variance(prior: Prior, pictures: Tensor) -> None:
 
 
 @torch.no_grad()
-def damp(prior: Prior, pictures: Tensor) -> None:
+def damp(prior: Prior, pictures: Tensor) -> bool:
     """Scale what a network adds to a guess by what is best on pictures ``(n, pixels, c)``, from 0 to 1.
 
     Of few pictures a network learns what is true of them alone.
+
+    Returns:
+        Whether the prior has changed.
     """
     if not isinstance(prior.encoder, GuessEncoder):
-        return
+        return False
     more, generator = prior.encoder.more, torch.Generator().manual_seed(0)
     learnt = [each.clone() for each in more.parameters()]
     along, length = 0.0, 1e-12
@@ -284,8 +288,10 @@ def damp(prior: Prior, pictures: Tensor) -> None:
         added, gain = found[1] - found[0], known**0.5
         along += gain * float((added * (pictures - found[0])).sum())
         length += gain * float(added.square().sum())
+    share = min(1.0, max(0.0, along / length))
     for each in more.parameters():
-        each.mul_(min(1.0, max(0.0, along / length)))
+        each.mul_(share)
+    return share < 1
 
 
 @torch.no_grad()
