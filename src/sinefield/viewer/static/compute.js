@@ -27,6 +27,8 @@ export class Compute {
     this.programs = new Map();
     this.layers = new Map();
     this.lost = false;
+    this.waiting = 0; // batches that are to be read
+    this.nudging = false;
     device.lost.then(() => { this.lost = true; });
     // What is wrong is told by what was asked for.
     device.addEventListener("uncapturederror", (event) => event.preventDefault());
@@ -107,15 +109,23 @@ export class Compute {
     }
   }
 
-  // Waits until a buffer can be read; Firefox looks for that ten times a second, or else when something is submitted.
+  // Waits until a buffer can be read.
   async mapped(buffer) {
-    let waits = true;
-    const ready = buffer.mapAsync(GPUMapMode.READ).finally(() => { waits = false; });
-    while (waits) {
-      await Promise.race([ready, pause()]);
-      if (waits) this.device.queue.submit([]);
+    this.waiting += 1;
+    this.nudge();
+    try {
+      await buffer.mapAsync(GPUMapMode.READ);
+    } finally {
+      this.waiting -= 1;
     }
-    await ready;
+  }
+
+  // Firefox looks ten times a second whether a buffer can be read, or else when something is submitted.
+  async nudge() {
+    if (this.nudging) return;
+    this.nudging = true;
+    for (await pause(); this.waiting > 0; await pause()) this.device.queue.submit([]);
+    this.nudging = false;
   }
 
   // A buffer by its name, of some bytes at least.
