@@ -7,6 +7,7 @@ import { evaluateField, evaluateNetwork, layersOfTile, tilesAlong } from "./netw
 
 const PATIENCE = 12; // milliseconds of work before the page gets a turn
 const FEW = 2 ** 18; // products that are sooner computed here than asked for and read back
+const SLOW = 50; // milliseconds that nobody minds once
 const SAMPLES = 8; // points that WebGPU is compared with double precision at
 
 export class Evaluation {
@@ -37,6 +38,7 @@ export class Evaluation {
 
   // Asks for WebGPU; nothing waits for it.
   async offer(wanted) {
+    this.wanted = wanted; // even where it is the processor, or slow
     try {
       this.compute = await Compute.offered(this.weights, wanted);
       this.compute?.renew(this.weights);
@@ -90,15 +92,16 @@ export class Evaluation {
         this.withdraw();
       }
     }
-    const { weights } = this, found = await this.graphics.evaluate(layers, grid, order);
+    const { weights } = this, [found, taken] = await timed(() => this.graphics.evaluate(layers, grid, order));
     this.means = "WebGL 2";
-    if (compute && !this.compared.has(kind)) this.compare(kind, layers, grid, order, found, weights);
+    if (compute && !this.compared.has(kind)) this.compare(kind, layers, grid, order, found, taken, weights);
     return found;
   }
 
   // Whether WebGPU is about as near to double precision as WebGL 2 is, at some points of a grid, and to that at all but
-  // those few where a kink lies between the two.
-  async compare(kind, layers, grid, order, found, weights) {
+  // those few where a kink lies between the two, and does not take much longer, as where a browser seldom looks for what
+  // is to be read.
+  async compare(kind, layers, grid, order, found, taken, weights) {
     const { outputs } = layers.at(-1), last = grid.width * grid.height - 1, exact = [];
     const places = range(SAMPLES).map((k) => Math.round((k * last) / (SAMPLES - 1)));
     this.compared.set(kind, false);
@@ -120,6 +123,8 @@ export class Evaluation {
         if (distance(some(other[i]), truth) <= rounding && apart <= list.length / 1000) return;
         throw new Error("It finds something else.");
       });
+      const [, again] = await timed(() => this.compute.evaluate(layers, grid, order)); // with its shaders at hand
+      if (again > 3 * taken + SLOW && !this.wanted) throw new Error("It is slow.");
       this.compared.set(kind, true);
     } catch {
       this.withdraw();
@@ -224,6 +229,12 @@ function pointOf(grid, n) {
 }
 
 const listsOf = ({ value, slopes, laplacian }) => [value, ...(slopes ?? []), laplacian].filter(Boolean);
+
+// What is found, and in how many milliseconds.
+async function timed(find) {
+  const since = performance.now();
+  return [await find(), performance.now() - since];
+}
 
 // The root of the mean square of differences.
 const distance = (a, b) => Math.sqrt(a.reduce((sum, x, k) => sum + (x - b[k]) ** 2, 0) / a.length);
