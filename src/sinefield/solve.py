@@ -106,7 +106,7 @@ def solve(
     >>> solution = solve(u, [
     ...     Constraint(omega, lambda u: u.gradient - 2 * u.points, name="slope"),
     ...     Constraint(omega.boundary, lambda u: u.value - 1, name="ends"),
-    ... ], passes=8, batch=256, learning_rate=2e-3)
+    ... ], passes=2, batch=256, learning_rate=2e-3)
     >>> bool((u(torch.tensor([[0.5]])) - 0.25).abs() < 0.05)
     True
     """
