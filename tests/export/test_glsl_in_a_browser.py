@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -52,14 +52,10 @@ DRAWN = """([shader, points, d]) => {
 
 
 @pytest.fixture(scope="module")
-def page() -> Any:
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-    with sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
-        yield browser.new_page()
-        browser.close()
+def page(browser: Any) -> Iterator[Any]:
+    found = browser.new_page()
+    yield found
+    found.close()
 
 
 def drawn(page: Any, text: str, expression: str, points: torch.Tensor) -> Any:
