@@ -17,7 +17,7 @@ Each row tells how many pictures it is of, the seconds that it was trained for, 
 
 Debian has the pictures: apt-get install dataset-fashion-mnist.
 
-    python benchmarks/priors.py                    # two hours, twenty minutes of them forward alone
+    python benchmarks/priors.py                    # an hour and a half
     python benchmarks/priors.py --seconds 1800     # as long as a prior may be trained
     python benchmarks/priors.py --only forward     # one method; the others are kept from the last result
     python benchmarks/priors.py --only forward --keep FOLDER --again --count 10000   # measure what is trained already
@@ -59,11 +59,8 @@ from sinefield.solve import solve
 DATA = Path("/usr/share/datasets/fashion-mnist")
 FEW = 100  # pictures of the slow methods
 FIRST = 150  # pictures that the goal was measured on
-LONG = "forward, 20 minutes"
-LONGER = 1200.0  # seconds of it
 METHODS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "forward": ("forward", {}),
-    LONG: ("forward", {}),
     "hypernetwork": ("hypernetwork", {}),
     "modulated": ("modulated", {}),
     "shifted": ("shifted", {}),
@@ -410,7 +407,7 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, metavar="PNG", help="draw what the prior of forward in --keep makes")
     parser.add_argument("--smoke", action="store_true")
     chosen = parser.parse_args()
-    usual = seconds = 0.2 if chosen.smoke else chosen.seconds
+    seconds = 0.2 if chosen.smoke else chosen.seconds
     pictures, task = read_task(None if chosen.smoke else chosen.data, chosen.count)
     seeds = range(1 if chosen.smoke else chosen.seeds)
     if chosen.figure is not None:
@@ -418,7 +415,6 @@ def main() -> None:
         return
 
     def trained(name: str) -> Callable[[], Row]:
-        seconds = LONGER if name == LONG and not chosen.smoke else usual
         if chosen.again:
             return lambda: again(task, name, chosen.keep)
         return lambda: over_seeds([ours(task, pictures, name, seconds, seed=seed, keep=chosen.keep) for seed in seeds])
