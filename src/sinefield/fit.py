@@ -17,6 +17,7 @@ from sinefield import recipe as recipes
 from sinefield.approach import Approach
 from sinefield.constraint import Constraint
 from sinefield.domains import Domain, FiniteDomain
+from sinefield.goal import Goal
 from sinefield.history import Clock, Record
 from sinefield.kernels import Execution, matmul
 from sinefield.objective import Batch, Objective
@@ -35,6 +36,7 @@ COMPILED_FROM: Final = 1.5e13
 """The FLOP of a fit on a CPU from which compiling repays its seconds: about a minute's on two cores."""
 
 
+_GOALS: Final = {"psnr", "until"}  # settings of a recipe
 _NAMED: Final = 64  # points that are measured to know the names of metrics
 
 
@@ -252,9 +254,11 @@ def _settled(unknown: _Unknown, recipe: str | Recipe, changes: Mapping[str, Any]
         ValueError: it has none.
     """
     if isinstance(unknown, Problem) and (solved := unknown.solved) is not None:
-        sure = recipe == "auto" and changes.keys() <= {"seconds"} and solved.is_sure
-        if sure or recipe == "solved":
-            return solved.problem(unknown), SOLVED
+        psnr = _wanted_psnr(changes)
+        left_to_choose = recipe == "auto" and changes.keys() <= {"seconds"} | (_GOALS if psnr is not None else set())
+        if recipe == "solved" or left_to_choose:
+            found = solved.problem(unknown, asked=recipe == "solved", psnr=psnr)
+            return (unknown, recipe) if found is None else (found, SOLVED)
     if recipe == "solved":
         raise ValueError(
             "a field is solved for where samples on a lattice are fitted on their values, or pixels on their gradients "
@@ -262,6 +266,15 @@ def _settled(unknown: _Unknown, recipe: str | Recipe, changes: Mapping[str, Any]
             f"{', '.join(recipes.RECIPES)} here"
         )
     return unknown, recipe
+
+
+def _wanted_psnr(changes: Mapping[str, Any]) -> float | None:
+    """Return the PSNR in dB that is a goal, as the main metric of a picture is; None: there is no goal, or another."""
+    wanted = [changes[each] for each in _GOALS if changes.get(each) is not None]
+    if len(wanted) != 1:
+        return None
+    goal = Goal.of(wanted[0])
+    return goal.value if goal.metric in ("", "psnr") else None
 
 
 def _aimed(recipe: Recipe, objective: Objective, problem: Problem) -> Recipe:

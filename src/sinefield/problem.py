@@ -24,18 +24,16 @@ Measure = Callable[[nn.Module, int | None], dict[str, float]]
 class InClosedForm(Protocol):
     """A field that follows from a problem without a search."""
 
-    @property
-    def is_sure(self) -> bool:
-        """Whether nothing is gained by a search."""
-
-    def problem(self, of: Problem) -> Problem:
-        """Return a problem with that field.
+    def problem(self, of: Problem, *, asked: bool, psnr: float | None = None) -> Problem | None:
+        """Return a problem with that field; None: a search may find a better one, and nobody asked for this one.
 
         Args:
             of: what is solved.
+            asked: whether this field was asked for.
+            psnr: in dB, that is wanted of a field as small as may be; None: nobody said.
 
         Raises:
-            ValueError: there is none after all.
+            ValueError: it was asked for, and there is none after all.
         """
 
 

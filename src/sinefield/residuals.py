@@ -17,6 +17,7 @@ from sinefield.jet import Jet, jet
 from sinefield.linearisation import to_real_rows
 from sinefield.objective import Batch, Group, Objective
 
+_MANY = 2**12  # times as many points as are drawn
 _PROBES = 6  # plane waves that the size of terms is estimated by
 
 
@@ -32,7 +33,10 @@ def draw_samples(domain: Domain, count: int, generator: torch.Generator) -> Samp
         case ContinuousDomain():
             return domain.draw(count, generator, torch.float64)
         case FiniteDomain():
-            some = torch.randperm(domain.size, generator=generator)[:count].sort().values
+            if domain.size > _MANY * count:  # so that hardly any is drawn twice
+                some = torch.randint(domain.size, (count,), generator=generator).unique()
+            else:
+                some = torch.randperm(domain.size, generator=generator)[:count].sort().values
             found = domain.at(some)
             return Samples(found.points.double(), found.targets)
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from sinefield.domains import Grid
 from sinefield.problem import Problem
+from sinefield.problems.fewer_sines import MOST, FewerSines
 from sinefield.problems.tiles_of_sines import TOGETHER, TilesOfSines, solved_by
 from sinefield.solvers.alone import one_thread
 from sinefield.solvers.kriging import doubled
@@ -53,32 +54,29 @@ class SolvedSamples:
 
     grid: Grid
 
-    @property
-    def is_sure(self) -> bool:
-        """Whether nothing is gained by training: the samples tell what lies between them, or are a picture's."""
-        smooth, _ = self._looked_at
-        if smooth is not None:
-            return self._tiles.is_small(smooth.choice.trial.band)
-        return self._is_whole_picture and self._tiles.is_small(ROUGH[0][0])
-
-    def _worst(self, probe: _Probe, choice: Choice) -> float:
-        """Return the error of the tile, or of the sample within one, that is worst predicted by the others."""
-        worst = 0.0
+    def _has_worse(self, than: float, probe: _Probe, choice: Choice) -> bool:
+        """Return whether a tile, or a sample within one, is predicted worse by the others."""
         judged = torch.ones(self._tiles.seen, dtype=torch.bool)
         within = (slice(None), *(slice(_BORDER, -_BORDER) for _ in self._tiles.seen))
         for tiles in self._tiles.spread(_ALL).split(TOGETHER):
-            value, known = self._samples(tiles)
+            value, known = self._tiles.samples_of(tiles)
             value = (value - probe.mean)[known.flatten(1).all(1)]
             if not len(value):
                 continue
+            usual, noise = choice.system(choice.usual)
+            off = usual.residuals(value, noise)
+            value = value[_exceeds(off[within], than) | (off.square().flatten(1).mean(1) > than**2)]
+            if not len(value):
+                continue
             errors = choice.trial.errors(value, judged)
-            worst = max(worst, math.sqrt(float(errors.min(1).values.max())))
+            if float(errors.min(1).values.max()) > than**2:
+                return True
             numbers = choice.of_tiles(errors)
             for number in numbers.unique().tolist():
                 system, noise = choice.system(number)
-                off = system.residuals(value[numbers == number], noise)[within]
-                worst = max(worst, float(off.abs().max()) if off.numel() else 0.0)
-        return worst
+                if _exceeds(system.residuals(value[numbers == number], noise)[within], than).any():
+                    return True
+        return False
 
     @property
     def _is_recording(self) -> bool:
@@ -90,16 +88,39 @@ class SolvedSamples:
         """Whether the samples are a picture's without a gap, so that what lies halfway between them is predicted."""
         return self.grid.dimension == 2 and "known" not in self.grid.targets
 
-    def problem(self, of: Problem) -> Problem:
-        """Return a problem with the field that solves it.
+    @property
+    def _is_large_picture(self) -> bool:
+        """Whether they are a picture's of which a field that meets edges is too large to be made unasked."""
+        return self.grid.dimension == 2 and not self._tiles.is_small(ROUGH[0][0])
+
+    def problem(self, of: Problem, *, asked: bool, psnr: float | None = None) -> Problem | None:
+        """Return a problem with the field that solves it; None: training may find a better one.
 
         Args:
             of: the problem of the signal.
+            asked: whether the field that meets the samples was asked for, however large it is.
+            psnr: in dB, that is wanted of a picture; None: nobody said.
 
         Raises:
-            ValueError: no part of the signal is known everywhere, so that nothing tells how smooth it is.
+            ValueError: it was asked for, and no part of the signal is known everywhere, so that nothing tells how
+                smooth it is.
         """
+        small_with_edges = self._is_whole_picture and not self._is_large_picture
+        fewer = FewerSines(self.grid) if self._is_whole_picture or self._is_large_picture else None
+        if psnr is not None and not (psnr > MOST and small_with_edges) and (fewer is not None or not asked):
+            return None if fewer is None else fewer.problem(of, psnr)
         smooth, seconds = self._looked_at
+        is_small = small_with_edges if smooth is None else self._tiles.is_small(smooth.choice.trial.band)
+        if asked or is_small:
+            return self._met(of, smooth, seconds)
+        return None if fewer is None else fewer.problem(of, spent=seconds)
+
+    def _met(self, of: Problem, smooth: _Chosen | None, seconds: float) -> Problem:
+        """Return the problem with a field that meets the samples.
+
+        Raises:
+            ValueError: no part of the signal is known everywhere.
+        """
         start = time.perf_counter()
         with one_thread():
             chosen = smooth or self._rough()
@@ -114,14 +135,7 @@ class SolvedSamples:
 
     @cached_property
     def _tiles(self) -> TilesOfSines:
-        return TilesOfSines(self.grid, self.grid.at(torch.zeros(1, dtype=torch.long)).targets["value"].shape[1])
-
-    def _samples(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the samples that tiles see, ``(tiles, n_1, …, n_d, c)``, and which are known."""
-        value = self._tiles.samples("value", tiles)
-        if "known" not in self.grid.targets:
-            return value, torch.ones_like(value, dtype=torch.bool)
-        return value, (self._tiles.samples("known", tiles) > 0).expand_as(value)
+        return TilesOfSines.of(self.grid, "value")
 
     @cached_property
     def _looked_at(self) -> tuple[_Chosen | None, float]:
@@ -146,7 +160,9 @@ class SolvedSamples:
         if self._is_recording and error > WELL_SAMPLED * probe.deviation:
             found = choose(probe.samples, judged, *BROAD)
             error = max(found.error, probe.missed(found))
-        elif not self._is_recording and max(error / WELL_SAMPLED, self._worst(probe, found) / WORST) > probe.deviation:
+        elif not self._is_recording and (
+            error > WELL_SAMPLED * probe.deviation or self._has_worse(WORST * probe.deviation, probe, found)
+        ):
             return None
         return _Chosen(found, error / (probe.deviation or 1.0), probe.mean)
 
@@ -165,7 +181,7 @@ class SolvedSamples:
 
     def _probe(self, count: int) -> _Probe | None:
         """Return what some tiles see, spread over the signal; None: none of them is known everywhere."""
-        value, known = self._samples(self._tiles.spread(count))
+        value, known = self._tiles.samples_of(self._tiles.spread(count))
         whole = known.flatten(1).all(1)
         if not whole.any():
             return None
@@ -179,7 +195,7 @@ class SolvedSamples:
         """Return the coefficients of tiles, ``(tiles, m_1, …, m_d, c)``."""
         if chosen.finer is not None:
             return self._of_finer(chosen, tiles)
-        value, known = self._samples(tiles)
+        value, known = self._tiles.samples_of(tiles)
         value = torch.where(known, value - chosen.mean, 0.0)
         choice, judged = chosen.choice, torch.ones(self._tiles.seen, dtype=torch.bool)
         whole = known.flatten(1).all(1)
@@ -264,6 +280,11 @@ class _Chosen:
     left_out: float
     mean: Tensor
     finer: Tensor | None = None
+
+
+def _exceeds(residuals: Tensor, than: float) -> Tensor:
+    """Return which tiles have a residual that is larger."""
+    return (residuals.abs() > than).flatten(1).any(1)
 
 
 def _solve_where_known(system: LeaveOneOut, noise: float, value: Tensor, known: Tensor) -> Tensor:

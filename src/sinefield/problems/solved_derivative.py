@@ -53,17 +53,16 @@ class SolvedDerivative:
     grid: Grid
     quantity: str
 
-    @property
-    def is_sure(self) -> bool:
-        """Whether the field is small enough to be made where nobody asked for it."""
-        return self._tiles.is_small(_SINES[self.quantity][0])
-
-    def problem(self, of: Problem) -> Problem:
-        """Return a problem with the field that solves it.
+    def problem(self, of: Problem, *, asked: bool, psnr: float | None = None) -> Problem | None:
+        """Return a problem with the field that solves it; None: it is too large to be made where nobody asked for it.
 
         Args:
             of: the problem of the derivatives.
+            asked: whether it was asked for.
+            psnr: in dB, that is wanted; None: nobody said. Derivatives are not met by fewer sines.
         """
+        if not asked and (psnr is not None or not self._tiles.is_small(_SINES[self.quantity][0])):
+            return None
         start = time.perf_counter()
         with one_thread():
             sines = _SINES[self.quantity]
@@ -88,7 +87,7 @@ class SolvedDerivative:
 
     @cached_property
     def _tiles(self) -> TilesOfSines:
-        return TilesOfSines(self.grid, self.grid.at(torch.zeros(1, dtype=torch.long)).targets[self.quantity].shape[1])
+        return TilesOfSines.of(self.grid, self.quantity)
 
     def _solve(self, known: KnownDerivatives, tiles: Tensor) -> Tensor:
         """Return what :class:`~sinefield.solvers.known_derivatives.KnownDerivatives` finds for some tiles."""

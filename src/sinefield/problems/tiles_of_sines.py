@@ -40,10 +40,17 @@ class TilesOfSines:
     Args:
         grid: of the samples.
         channels: c of the field.
+        overlap: of neighbouring tiles, as part of a tile.
     """
 
     grid: Grid
     channels: int
+    overlap: float = OVERLAP
+
+    @classmethod
+    def of(cls, grid: Grid, name: str, overlap: float = OVERLAP) -> TilesOfSines:
+        """Return the tiles of the field that a target of samples is given for."""
+        return cls(grid, grid.at(torch.zeros(1, dtype=torch.long)).targets[name].shape[1], overlap)
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -58,13 +65,13 @@ class TilesOfSines:
     @property
     def seen(self) -> tuple[int, ...]:
         """How many samples a tile sees along each axis."""
-        return TileSamples(self.grid, self.counts, OVERLAP, torch.arange(1)).seen
+        return TileSamples(self.grid, self.counts, self.overlap, torch.arange(1)).seen
 
     @property
     def firsts(self) -> list[Tensor]:
         """The first sample that a tile sees along each axis, by its place along it."""
         return [
-            first_seen(torch.arange(count), size, count, each, OVERLAP)
+            first_seen(torch.arange(count), size, count, each, self.overlap)
             for size, count, each in zip(self.grid.shape, self.counts, self.seen, strict=True)
         ]
 
@@ -79,15 +86,27 @@ class TilesOfSines:
 
     def is_small(self, band: Band) -> bool:
         """Return whether a field of these sines is small enough to be made where nobody asked for it."""
-        numbers = band.count(self.seen) * self.count * self.channels
-        return numbers <= max(SMALL, 2 * self.grid.size * self.channels)
+        return self.numbers(band) <= max(SMALL, 2 * self.grid.size * self.channels)
+
+    def numbers(self, band: Band) -> int:
+        """Return how many numbers a field of these sines has, but for the layer that its tiles share."""
+        return band.count(self.seen) * self.count * self.channels
 
     def samples(self, name: str, tiles: Tensor) -> Tensor:
         """Return a target of the samples that tiles see, ``(tiles, n_1, …, n_d, …)``, in double precision."""
-        domain = TileSamples(self.grid, self.counts, OVERLAP, tiles)
-        target = domain.at(torch.arange(domain.size)).targets[name]
-        found: Tensor = target.reshape(*domain.seen, len(tiles), *target.shape[1:]).double()
-        return found.movedim(self.grid.dimension, 0)
+        number = torch.zeros((len(tiles), *[1] * self.grid.dimension), dtype=torch.int64)
+        for axis, (size, first, place) in enumerate(zip(self.grid.shape, self.firsts, self.places(tiles), strict=True)):
+            along = first[place][:, None] + torch.arange(self.seen[axis])
+            number = number * size + along.view(len(tiles), *[1] * axis, -1, *[1] * (self.grid.dimension - axis - 1))
+        target = self.grid.targets[name][number.flatten()]
+        return target.reshape(*number.shape, *target.shape[1:]).double()
+
+    def samples_of(self, tiles: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the target ``value`` that tiles see, ``(tiles, n_1, …, n_d, c)``, and where it is known."""
+        value = self.samples("value", tiles)
+        if "known" not in self.grid.targets:
+            return value, torch.ones_like(value, dtype=torch.bool)
+        return value, (self.samples("known", tiles) > 0).expand_as(value)
 
     def field(self, axes: Sequence[Axis], coefficients: Callable[[Tensor], Tensor], mean: Tensor) -> TiledSiren:
         """Return the field.
@@ -97,7 +116,7 @@ class TilesOfSines:
             coefficients: of them in some tiles, ``(tiles, m_1, …, m_d, c)``, given the numbers of these.
             mean: what is added everywhere, ``(c,)``.
         """
-        halves = [(1 + OVERLAP) * size / each / 2 for size, each in zip(self.grid.shape, self.counts, strict=True)]
+        halves = [(1 + self.overlap) * size / each / 2 for size, each in zip(self.grid.shape, self.counts, strict=True)]
         waves = _half(torch.stack(torch.meshgrid(*[each.frequencies for each in axes], indexing="ij"), -1))
         waves = waves * torch.tensor(halves, dtype=torch.float64)  # in coordinates of a tile, [−1, 1]
         omega = max(1.0, float(waves.abs().max())) if len(waves) else 1.0
@@ -110,7 +129,7 @@ class TilesOfSines:
             first_omega=omega,
             tiles="x".join(map(str, self.counts)),
             extent="x".join(f"{each:.15g}" for each in extent),
-            overlap=OVERLAP,
+            overlap=self.overlap,
             first_layer="shared",
         )
         names = list(field.tiles.weights())

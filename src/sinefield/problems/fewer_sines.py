@@ -1,0 +1,173 @@
+"""Pictures whose fields are solved for with fewer sines than pixels: large pictures, and small fields of others.
+
+As in :mod:`.solved` each of many small tiles is a layer of sines whose last layer follows in closed form, here that of
+the least squares, with the fewest sines that reach a PSNR. How many these are is asked of some of the tiles, each of
+which takes a few products of small matrices. Unknown pixels are filled in with the nearest known ones, and then with
+what the sines have there, again and again: these are then those of the least squares of the known pixels.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, final
+
+import torch
+from torch import Tensor
+
+from sinefield.domains import Grid
+from sinefield.io.known import fill_unknown
+from sinefield.problem import Problem
+from sinefield.problems.tiles_of_sines import SMALL, TilesOfSines, solved_by
+from sinefield.solvers.alone import one_thread
+from sinefield.solvers.leave_one_out import Band, Expected, LeaveOneOut
+
+ENOUGH: Final = 45.0
+"""The PSNR in dB where nobody says how well a picture has to be met: at 42, coasts of maps have ripples one can see."""
+
+MOST: Final = 70.0
+"""The PSNR in dB that such fields reach of any picture."""
+
+_OVERLAP = 0.125  # of neighbouring tiles: errors of so few sines are large at the very edge only
+_BANDS = tuple(Band(part / 14, period) for part in range(2, 15) for period in (1.05, 1.2))
+# Rough pictures are met best by sines that are nearly periodic over a tile, smooth ones by those that are not.
+_EXPECTED = Expected(0.35)
+_NOISES = (40.0, 4e-3)  # λ, over the mean square error that is wanted
+# The first holds sines near the limit back, which takes a fifth of the ripples beside edges for 0.1 dB; noise is met by
+# the second.
+_MARGIN = 0.1  # dB beyond what is wanted, which some tiles are to tell
+_PROBED, _SEARCHED = 256, 4096  # tiles that are asked, and among which they are looked for where some are unknown
+_BORDER = 2  # samples along the edge of a tile, which weigh little where it has a neighbour
+_TIMES = 12  # that what is not known is filled in
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FewerSines:
+    """The field of a picture of as few sines as reach a PSNR; see this module.
+
+    Args:
+        grid: the pixels, with the target ``value`` ``(n, c)``, and ``known`` where some are not.
+    """
+
+    grid: Grid
+
+    def problem(self, of: Problem, psnr: float | None = None, *, spent: float = 0.0) -> Problem:
+        """Return a problem with the field that solves it.
+
+        Args:
+            of: the problem of the picture.
+            psnr: in dB, that is wanted; None: :data:`ENOUGH`, of no more numbers than values, if these are many.
+            spent: the seconds until now.
+        """
+        start = time.perf_counter()
+        with one_thread():
+            probe = self._probe
+            error = 4 * 10 ** (-((ENOUGH if psnr is None else psnr) + _MARGIN) / 10)
+            system, noise = self._chosen(probe, error, limited=psnr is None)
+
+            def coefficients(tiles: Tensor) -> Tensor:
+                value, known = self._tiles.samples_of(tiles)
+                value = _filled(torch.where(known, value - probe.mean, 0.0), known, system, noise)
+                return system.coefficients(system.solve(value, noise))
+
+            field = self._tiles.field(system.axes, coefficients, probe.mean)
+            left_out = probe.left_out(system, noise)
+        return solved_by(of, field, left_out=left_out, seconds=spent + time.perf_counter() - start)
+
+    @cached_property
+    def _tiles(self) -> TilesOfSines:
+        return TilesOfSines.of(self.grid, "value", _OVERLAP)
+
+    @property
+    def _probe(self) -> _Probe:
+        """What some tiles see that have known pixels."""
+        tiles = self._tiles.spread(_SEARCHED if "known" in self.grid.targets else _PROBED)
+        value, known = self._tiles.samples_of(tiles)
+        some = known.flatten(1).any(1).nonzero()[:, 0]
+        some = some[:: max(1, len(some) // _PROBED)]
+        tiles, value, known = tiles[some], value[some], known[some]
+        mean = torch.where(known, value, 0.0).flatten(0, -2).sum(0) / known.flatten(0, -2).sum(0).clamp(min=1)
+        judged = known.clone()
+        for axis, (place, count) in enumerate(zip(self._tiles.places(tiles), self._tiles.counts, strict=True)):
+            judged.narrow(axis + 1, 0, _BORDER)[place > 0] = False
+            judged.narrow(axis + 1, self._tiles.seen[axis] - _BORDER, _BORDER)[place < count - 1] = False
+        return _Probe(torch.where(known, value - mean, 0.0), known, judged, mean)
+
+    def _chosen(self, probe: _Probe, enough: float, *, limited: bool) -> tuple[LeaveOneOut, float]:
+        """Return the fewest sines whose mean square error is small enough, else the best of all there may be, and λ.
+
+        Args:
+            probe: by which it is estimated.
+            enough: the error.
+            limited: whether there may be no more numbers than values, where these are many.
+        """
+        most = max(SMALL, self.grid.size * self._tiles.channels) if limited else math.inf
+        sizes = {each: self._tiles.numbers(each) for each in _BANDS}
+        allowed = sorted((each for each in _BANDS if sizes[each] <= most), key=sizes.__getitem__) or [_BANDS[0]]
+        if not probe.judged.any():  # nothing tells how many there have to be
+            allowed = allowed[-1:]
+        found: list[tuple[float, LeaveOneOut, float]] = []
+        for noise in [enough * each for each in (_NOISES[:1] if limited else _NOISES)]:
+            for _, bands in itertools.groupby(allowed, key=sizes.__getitem__):
+                systems = [LeaveOneOut(each, _EXPECTED, self._tiles.seen) for each in bands]
+                found += [(probe.error(each, noise), each, noise) for each in systems]
+                error, system, _ = min(found, key=lambda each: each[0])
+                if error <= enough:
+                    return system, noise
+        _, system, noise = min(found, key=lambda each: each[0])
+        return system, noise
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Probe:
+    """What some tiles see.
+
+    Args:
+        values: less their mean, 0 where they are not known, ``(tiles, n_1, n_2, c)``.
+        known: which are.
+        judged: by which of these sines are judged.
+        mean: ``(c,)``.
+    """
+
+    values: Tensor
+    known: Tensor
+    judged: Tensor
+    mean: Tensor
+
+    def error(self, system: LeaveOneOut, noise: float) -> float:
+        """Return the mean square error of sines, with λ."""
+        filled = _filled(self.values, self.known, system, noise)
+        return _mean_square(noise * system.solve(filled, noise)[self.judged])
+
+    def left_out(self, system: LeaveOneOut, noise: float) -> float:
+        """Return how far pixels are from what the others predict, over the deviation of all."""
+        filled = _filled(self.values, self.known, system, noise)
+        deviation = math.sqrt(_mean_square(self.values[self.known])) or 1.0
+        return math.sqrt(_mean_square(system.residuals(filled, noise)[self.judged])) / deviation
+
+
+def _filled(values: Tensor, known: Tensor, system: LeaveOneOut, noise: float) -> Tensor:
+    """Return the values of tiles with some that ask nothing more of the sines where they are not known."""
+    holed = (~known).flatten(1).any(1) & known.flatten(1).any(1)
+    if not holed.any():
+        return values
+    some, there = values[holed], known[holed]
+    filled = torch.stack([_nearest(*each) for each in zip(some, there, strict=True)])
+    for _ in range(_TIMES):
+        filled = torch.where(there, some, filled - noise * system.solve(filled, noise))
+    return values.index_copy(0, holed.nonzero()[:, 0], filled)
+
+
+def _nearest(values: Tensor, known: Tensor) -> Tensor:
+    """Return the values of a tile with the nearest known ones in place of unknown ones; 0 where a channel has none."""
+    usable = known | ~known.flatten(0, -2).any(0)
+    return torch.from_numpy(fill_unknown(values.numpy(), usable.numpy()))
+
+
+def _mean_square(values: Tensor) -> float:
+    return float(values.square().mean()) if values.numel() else 0.0
