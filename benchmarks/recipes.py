@@ -1,5 +1,6 @@
 """Sinefield's recipes side by side: what they leave between the samples, at about the same seconds.
 
+    default    what is done where nobody asks, where it is told beside the others
     solved     nothing is trained: a layer of sines in each of many small tiles, where the problem has that
     fast       the default where that is not sure: its own budget
     samples    for decibels at the samples: as many passes as ``fast``
@@ -42,7 +43,7 @@ EARLIER = Recipe(
     passes=16,
     pace=16,
 )
-WAYS = ("solved", "fast", "samples", "earlier", "best", "published", "steps")
+WAYS = ("default", "solved", "fast", "samples", "earlier", "best", "published", "steps")
 STEPS = 300
 LONG = f"published, {STEPS} steps"
 _SOUND = replace(EARLIER, solver=Adam(3e-4, (0.9, 0.99)), schedule=Cosine(0.005), batch=2048, passes=24, pace=32)
@@ -73,6 +74,7 @@ def compared(
     *,
     alone: Callable[[], Problem] | None = None,
     at_once: Callable[[], Problem] | None = None,
+    default: bool = False,
     steps: bool = False,
     known: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -84,13 +86,14 @@ def compared(
         options: of :func:`add_options`.
         alone: the problem anew, as one network, for ``earlier`` and ``published``; None: as for the others.
         at_once: the problem anew for ``solved``; None: as for the others.
+        default: whether what is done where nobody asks is none of the others.
         steps: whether the published recipe takes :data:`STEPS` steps too.
         known: of other recipes, from the last result.
     """
 
     def fitted(seed: int, recipe: str, budget: Mapping[str, Any]) -> dict[str, float]:
         start = time.perf_counter()
-        own = {"solved": at_once, "earlier": alone, "published": alone}.get(recipe)
+        own = {"auto": at_once, "solved": at_once, "earlier": alone, "published": alone}.get(recipe)
         problem = (own or pose)()
         solution = solve(problem, recipe=earlier(problem) if recipe == "earlier" else recipe, seed=seed, **budget)
         seconds = time.perf_counter() - start
@@ -104,6 +107,8 @@ def compared(
         told = ", ".join(f"{key} {found[name][key]['median']:.4g}" for key in runs[0])
         print(f"  {name}: {told}", flush=True)
 
+    if default and "default" in options.ways:
+        add("default", "auto", 1)
     if "solved" in options.ways and (at_once or pose)().solved is not None:
         add("solved", "solved", 1)  # it has no seed
     for recipe in ("fast", "samples", "earlier", "best"):

@@ -20,6 +20,7 @@ from sinefield.problem import Problem
 from sinefield.problems import fewer_sines, tiles_of_sines
 from sinefield.problems.fewer_sines import FewerSines
 from sinefield.solution import Solution
+from sinefield.solvers.leave_one_out import Band, Expected, LeaveOneOut
 
 
 def photograph(side: int) -> NDArray[np.float64]:
@@ -145,7 +146,7 @@ def test_pixels_that_are_not_known_ask_nothing(monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_filled_in_leads_to_the_least_squares_of_what_is_known() -> None:
     samples = np.random.default_rng(0).uniform(-1, 1, (27, 27))
     known = np.random.default_rng(1).uniform(size=(27, 27)) < 0.8
-    system = fewer_sines.LeaveOneOut(fewer_sines.Band(0.3, 1.2), fewer_sines.Expected(0.35), (27, 27))
+    system = LeaveOneOut(Band(0.3, 1.2), Expected(0.35), (27, 27))
     noise = 1e-2
     value = torch.from_numpy(np.where(known, samples, 0.0))[None, ..., None]
     there = torch.from_numpy(known)[None, ..., None]
