@@ -87,7 +87,7 @@ def splined(source: str, numbers: int) -> dict[str, Any]:
     return {
         "method": SPLINE,
         "recipe": None,
-        "PSNR": 10 * math.log10(255**2 / error),
+        "PSNR": 10 * math.log10(255**2 / error) if error else math.inf,
         "seconds": time.perf_counter() - start,
         "seconds with reading": time.perf_counter() - start,
         "parameters": smaller.size,
@@ -172,7 +172,8 @@ def main() -> None:
         if options.smoke:
             return splined(source, numbers) if method == SPLINE else fitted(source, method, tile_size, budget)
         arguments = [source, "--seconds", seconds, "--tile-size", tile_size]
-        return machine.alone(__file__, *arguments, "--only", json.dumps([method, numbers]))
+        found: dict[str, Any] = machine.alone(__file__, *arguments, "--only", json.dumps([method, numbers]))
+        return found
 
     solved = run(SOLVED)
     rows = [solved, run(SPLINE, solved["parameters"]), run(TILED), *(run(each) for each in ones)]

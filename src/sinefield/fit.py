@@ -17,7 +17,6 @@ from sinefield import recipe as recipes
 from sinefield.approach import Approach
 from sinefield.constraint import Constraint
 from sinefield.domains import Domain, FiniteDomain
-from sinefield.goal import Goal
 from sinefield.history import Clock, Record
 from sinefield.kernels import Execution, matmul
 from sinefield.objective import Batch, Objective
@@ -270,11 +269,8 @@ def _settled(unknown: _Unknown, recipe: str | Recipe, changes: Mapping[str, Any]
 
 def _wanted_psnr(changes: Mapping[str, Any]) -> float | None:
     """Return the PSNR in dB that is a goal, as the main metric of a picture is; None: there is no goal, or another."""
-    wanted = [changes[each] for each in _GOALS if changes.get(each) is not None]
-    if len(wanted) != 1:
-        return None
-    goal = Goal.of(wanted[0])
-    return goal.value if goal.metric in ("", "psnr") else None
+    goal = SOLVED.changed(**{name: changes[name] for name in _GOALS & changes.keys()}).until
+    return goal.value if goal is not None and goal.metric in ("", "psnr") else None
 
 
 def _aimed(recipe: Recipe, objective: Objective, problem: Problem) -> Recipe:
