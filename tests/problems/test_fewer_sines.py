@@ -87,7 +87,7 @@ def test_as_few_sines_are_taken_as_reach_what_is_wanted(psnr: float, monkeypatch
     assert solution.metrics["psnr"] >= psnr
     assert isinstance(solution.field, TiledSiren)
     width = int(solution.field.settings["hidden_features"])
-    bands = [each for each in fewer_sines._BANDS if each.count((27, 27)) - 1 < width]
+    bands = [each for each in fewer_sines._BANDS if each.count((26, 26)) - 1 < width]
     monkeypatch.setattr(fewer_sines, "_BANDS", tuple(bands))
     less = decibels(sampled(fewer(problem, psnr), (120, 120))[..., 0] - photograph(120))
     assert less < psnr + 1.0
@@ -118,7 +118,7 @@ def test_large_pictures_are_solved_for_with_no_more_numbers_than_values(monkeypa
         solution = solve(posed(samples))
         assert solution.recipe.name == "solved"
         assert isinstance(solution.field, TiledSiren)
-        assert solution.field.overlap == 0.125
+        assert solution.field.overlap == fewer_sines._OVERLAP
         assert numbers(solution) < 1.1 * samples.size  # and the sines, which all share
     assert solve(posed(smooth), recipe="solved").metrics["psnr"] > 100  # whoever asks gets as many as it takes
 

@@ -31,7 +31,7 @@ ENOUGH: Final = 45.0
 MOST: Final = 70.0
 """The PSNR in dB that such fields reach of any picture."""
 
-_OVERLAP = 0.125  # of neighbouring tiles: errors of so few sines are large at the very edge only
+_OVERLAP = 1 / 16  # of neighbouring tiles: errors of so few sines are large at the very edge only
 _BANDS = tuple(Band(part / 14, period) for part in range(2, 15) for period in (1.05, 1.2))
 # Rough pictures are met best by sines that are nearly periodic over a tile, smooth ones by those that are not.
 _EXPECTED = Expected(0.35)
@@ -40,7 +40,7 @@ _NOISES = (40.0, 4e-3)  # λ, over the mean square error that is wanted
 # the second.
 _MARGIN = 0.1  # dB beyond what is wanted, which some tiles are to tell
 _PROBED, _SEARCHED = 256, 4096  # tiles that are asked, and among which they are looked for where some are unknown
-_BORDER = 2  # samples along the edge of a tile, which weigh little where it has a neighbour
+_BORDER = 1  # samples along the edge of a tile, which weigh little where it has a neighbour
 _TIMES = 12  # that what is not known is filled in
 
 
