@@ -36,8 +36,8 @@ _BANDS = tuple(Band(part / 14, period) for part in range(2, 15) for period in (1
 # Rough pictures are met best by sines that are nearly periodic over a tile, smooth ones by those that are not.
 _EXPECTED = Expected(0.35)
 _NOISES = (40.0, 4e-3)  # λ, over the mean square error that is wanted
-# The first holds sines near the limit back, which takes a fifth of the ripples beside edges for 0.1 dB; noise is met by
-# the second.
+# The first holds sines near the limit back, which makes ripples beside edges smaller for next to nothing; noise is met
+# by the second.
 _MARGIN = 0.1  # dB beyond what is wanted, which some tiles are to tell
 _PROBED, _SEARCHED = 256, 4096  # tiles that are asked, and among which they are looked for where some are unknown
 _BORDER = 1  # samples along the edge of a tile, which weigh little where it has a neighbour
