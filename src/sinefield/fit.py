@@ -36,6 +36,8 @@ COMPILED_FROM: Final = 1.5e13
 
 
 _GOALS: Final = {"psnr", "until"}  # settings of a recipe
+_OF_PICTURES: Final = ("", "psnr")  # metrics that a goal of a picture's values is of
+_OF_VALUES: Final = (*_OF_PICTURES, "mse", "snr")
 _NAMED: Final = 64  # points that are measured to know the names of metrics
 
 
@@ -253,9 +255,10 @@ def _settled(unknown: _Unknown, recipe: str | Recipe, changes: Mapping[str, Any]
         ValueError: it has none.
     """
     if isinstance(unknown, Problem) and (solved := unknown.solved) is not None:
-        psnr = _wanted_psnr(changes)
-        left_to_choose = recipe == "auto" and changes.keys() <= {"seconds"} | (_GOALS if psnr is not None else set())
-        if recipe == "solved" or left_to_choose:
+        goal = SOLVED.changed(**{name: changes[name] for name in _GOALS & changes.keys()}).until
+        of_values = goal is None or goal.metric in _OF_VALUES
+        if recipe == "solved" or (recipe == "auto" and of_values and changes.keys() <= {"seconds"} | _GOALS):
+            psnr = goal.value if goal is not None and goal.metric in _OF_PICTURES else None
             found = solved.problem(unknown, asked=recipe == "solved", psnr=psnr)
             return (unknown, recipe) if found is None else (found, SOLVED)
     if recipe == "solved":
@@ -265,12 +268,6 @@ def _settled(unknown: _Unknown, recipe: str | Recipe, changes: Mapping[str, Any]
             f"{', '.join(recipes.RECIPES)} here"
         )
     return unknown, recipe
-
-
-def _wanted_psnr(changes: Mapping[str, Any]) -> float | None:
-    """Return the PSNR in dB that is a goal, as the main metric of a picture is; None: there is no goal, or another."""
-    goal = SOLVED.changed(**{name: changes[name] for name in _GOALS & changes.keys()}).until
-    return goal.value if goal is not None and goal.metric in ("", "psnr") else None
 
 
 def _aimed(recipe: Recipe, objective: Objective, problem: Problem) -> Recipe:

@@ -249,6 +249,12 @@ def test_settings_of_a_search_are_of_a_search(changes: dict[str, Any]) -> None:
     assert solution.recipe.name == "fast"
 
 
+@pytest.mark.parametrize("goal", ["snr=30", "psnr=40", "1e-4"])
+def test_a_recording_with_a_goal_of_its_values_is_solved_for(goal: str) -> None:
+    solution = solve(posed(0.5 * np.sin(0.05 * np.arange(900.0))), until=goal)
+    assert (solution.recipe.name, solution.stopped) == ("solved", "goal")
+
+
 def test_mixtures_are_trained() -> None:
     problem = problems.image(sampled(plane, (40, 40)), on=["value", "laplacian"])
     assert problem.solved is None

@@ -84,7 +84,10 @@ class General:
     recipe: RecipeName = "auto"
     passes: Passes = None
     seconds: Seconds = None
-    psnr: Annotated[float | None, typer.Option(help="The same as --until psnr=VALUE, in dB.")] = None
+    psnr: Annotated[
+        float | None,
+        typer.Option(help="The same as --until psnr=VALUE, in dB; pictures then have as few numbers as reach it."),
+    ] = None
     until: Until = None
     seed: Seed = 0
     device: Device = "auto"

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from sinefield.domains import Grid
+from sinefield.fields.tiled import TiledSiren
 from sinefield.io.known import fill_unknown
 from sinefield.problem import Problem
 from sinefield.problems.tiles_of_sines import SMALL, TilesOfSines, solved_by
@@ -38,7 +39,8 @@ _EXPECTED = Expected(0.35)
 _NOISES = (40.0, 4e-3)  # λ, over the mean square error that is wanted
 # The first holds sines near the limit back, which makes ripples beside edges smaller for next to nothing; noise is met
 # by the second.
-_MARGIN = 0.1  # dB beyond what is wanted, which some tiles are to tell
+_MARGIN = 0.05  # dB, that the edges of tiles may take, by which nothing is judged
+_TRIES = 4  # that are made where all tiles tell that there have to be more sines than some of them told
 _PROBED, _SEARCHED = 256, 4096  # tiles that are asked, and among which they are looked for where some are unknown
 _BORDER = 1  # samples along the edge of a tile, which weigh little where it has a neighbour
 _TIMES = 12  # that what is not known is filled in
@@ -65,18 +67,34 @@ class FewerSines:
         """
         start = time.perf_counter()
         with one_thread():
-            probe = self._probe
-            error = 4 * 10 ** (-((ENOUGH if psnr is None else psnr) + _MARGIN) / 10)
-            system, noise = self._chosen(probe, error, limited=psnr is None)
-
-            def coefficients(tiles: Tensor) -> Tensor:
-                value, known = self._tiles.samples_of(tiles)
-                value = _filled(torch.where(known, value - probe.mean, 0.0), known, system, noise)
-                return system.coefficients(system.solve(value, noise))
-
-            field = self._tiles.field(system.axes, coefficients, probe.mean)
+            probe, wanted = self._probe, 4 * 10 ** (-((ENOUGH if psnr is None else psnr) + _MARGIN) / 10)
+            aim, last = wanted, None
+            for _ in range(_TRIES):
+                system, noise = self._chosen(probe, aim, limited=psnr is None)
+                if system.axes[0].band == last:  # there may be no more of them
+                    break
+                field, error = self._solved(system, noise, probe.mean)
+                if error <= wanted:
+                    break
+                aim, last = aim * wanted / error, system.axes[0].band
             left_out = probe.left_out(system, noise)
         return solved_by(of, field, left_out=left_out, seconds=spent + time.perf_counter() - start)
+
+    def _solved(self, system: LeaveOneOut, noise: float, mean: Tensor) -> tuple[TiledSiren, float]:
+        """Return the field of some sines, and the mean square error of its tiles."""
+        squares = pixels = 0.0
+
+        def coefficients(tiles: Tensor) -> Tensor:
+            nonlocal squares, pixels
+            value, known = self._tiles.samples_of(tiles)
+            value = _filled(torch.where(known, value - mean, 0.0), known, system, noise)
+            solved = system.solve(value, noise)
+            missed = noise * solved[self._judged(tiles, known)]
+            squares, pixels = squares + float(missed.square().sum()), pixels + missed.numel()
+            return system.coefficients(solved)
+
+        field = self._tiles.field(system.axes, coefficients, mean)
+        return field, squares / max(pixels, 1.0)
 
     @cached_property
     def _tiles(self) -> TilesOfSines:
@@ -91,11 +109,15 @@ class FewerSines:
         some = some[:: max(1, len(some) // _PROBED)]
         tiles, value, known = tiles[some], value[some], known[some]
         mean = torch.where(known, value, 0.0).flatten(0, -2).sum(0) / known.flatten(0, -2).sum(0).clamp(min=1)
-        judged = known.clone()
+        return _Probe(torch.where(known, value - mean, 0.0), known, self._judged(tiles, known), mean)
+
+    def _judged(self, tiles: Tensor, known: Tensor) -> Tensor:
+        """Return by which pixels the sines of tiles are judged: the known ones but for those that weigh little."""
+        found = known.clone()
         for axis, (place, count) in enumerate(zip(self._tiles.places(tiles), self._tiles.counts, strict=True)):
-            judged.narrow(axis + 1, 0, _BORDER)[place > 0] = False
-            judged.narrow(axis + 1, self._tiles.seen[axis] - _BORDER, _BORDER)[place < count - 1] = False
-        return _Probe(torch.where(known, value - mean, 0.0), known, judged, mean)
+            found.narrow(axis + 1, 0, _BORDER)[place > 0] = False
+            found.narrow(axis + 1, self._tiles.seen[axis] - _BORDER, _BORDER)[place < count - 1] = False
+        return found
 
     def _chosen(self, probe: _Probe, enough: float, *, limited: bool) -> tuple[LeaveOneOut, float]:
         """Return the fewest sines whose mean square error is small enough, else the best of all there may be, and λ.

@@ -107,8 +107,8 @@ class SolvedSamples:
         """
         small_with_edges = self._is_whole_picture and not self._is_large_picture
         fewer = FewerSines(self.grid) if self._is_whole_picture or self._is_large_picture else None
-        if psnr is not None and not (psnr > MOST and small_with_edges) and (fewer is not None or not asked):
-            return None if fewer is None else fewer.problem(of, psnr)
+        if psnr is not None and fewer is not None and (psnr <= MOST or not small_with_edges):
+            return fewer.problem(of, psnr)
         smooth, seconds = self._looked_at
         is_small = small_with_edges if smooth is None else self._tiles.is_small(smooth.choice.trial.band)
         if asked or is_small:
