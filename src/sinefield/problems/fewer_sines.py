@@ -39,7 +39,7 @@ _EXPECTED = Expected(0.35)
 _NOISES = (40.0, 4e-3)  # λ, over the mean square error that is wanted
 # The first holds sines near the limit back, which makes ripples beside edges smaller for next to nothing; noise is met
 # by the second.
-_MARGIN = 0.05  # dB, that the edges of tiles may take, by which nothing is judged
+_MARGIN = 0.15  # dB, that the edges of tiles may take, by which nothing is judged
 _TRIES = 4  # that are made where all tiles tell that there have to be more sines than some of them told
 _PROBED, _SEARCHED = 256, 4096  # tiles that are asked, and among which they are looked for where some are unknown
 _BORDER = 1  # samples along the edge of a tile, which weigh little where it has a neighbour
