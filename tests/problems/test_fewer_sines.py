@@ -19,6 +19,7 @@ from sinefield.io import SignalWarning
 from sinefield.problem import Problem
 from sinefield.problems import fewer_sines, tiles_of_sines
 from sinefield.problems.fewer_sines import FewerSines
+from sinefield.problems.tiles_of_sines import TilesOfSines
 from sinefield.solution import Solution
 from sinefield.solvers.leave_one_out import Band, Expected, LeaveOneOut
 
@@ -170,6 +171,17 @@ def test_tiles_that_nothing_is_known_of_are_as_the_mean(monkeypatch: pytest.Monk
     values = field(torch.tensor([[0.0, -0.9], [0.2, -0.5]], dtype=torch.float64)).detach()
     assert float(values.std()) < 1e-3
     assert abs(float(values.mean()) - photograph(96)[:, :50].mean()) < 0.1
+
+
+@pytest.mark.parametrize("overlap", [1 / 32, 1 / 16, 0.25, 1.0], ids=str)
+@pytest.mark.parametrize("shape", [(512, 660), (97, 43), (71, 5)], ids=str)
+def test_tiles_see_every_sample_that_they_have_a_weight_at(shape: tuple[int, int], overlap: float) -> None:
+    tiles = TilesOfSines(Grid(shape, {"value": torch.arange(float(math.prod(shape)))[:, None]}), 1, overlap)
+    everything = torch.arange(tiles.count)
+    samples, _ = tiles.samples_of(everything)
+    total = torch.zeros(math.prod(shape), dtype=torch.float64)
+    total.index_add_(0, samples.flatten().long(), tiles.weights(everything).flatten())
+    assert torch.allclose(total, torch.ones_like(total), atol=1e-9)
 
 
 def test_colours_share_their_sines() -> None:

@@ -164,7 +164,7 @@ class TiledSiren(Composite):
         width = 2 * points.new_tensor(self.extent) / counts  # of a tile
         place = (points + points.new_tensor(self.extent)) / width  # in tiles
         seam = place.detach().round().clamp(min=1).minimum((counts - 1).clamp(min=1))
-        rising = _step((place - seam) / self.overlap + 0.5, order)
+        rising = rising_step((place - seam) / self.overlap + 0.5, order)
         alone = counts == 1
         rising = [torch.where(alone, torch.zeros_like(each), each) for each in rising]
         rising = [each / (self.overlap * width) ** power for power, each in enumerate(rising)]
@@ -225,7 +225,7 @@ class _Pairs:
         return found
 
 
-def _step(place: Tensor, order: int) -> list[Tensor]:
+def rising_step(place: Tensor, order: int) -> list[Tensor]:
     """Return S(t), from 0 to 1 with t, and its derivatives up to an order (0 to 4); outside [0, 1] S is at its end."""
     t = place.clamp(0, 1)
     found = [t**3 * (t * (6 * t - 15) + 10)]

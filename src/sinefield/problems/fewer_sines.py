@@ -39,10 +39,9 @@ _EXPECTED = Expected(0.35)
 _NOISES = (40.0, 4e-3)  # λ, over the mean square error that is wanted
 # The first holds sines near the limit back, which makes ripples beside edges smaller for next to nothing; noise is met
 # by the second.
-_MARGIN = 0.15  # dB, that the edges of tiles may take, by which nothing is judged
 _TRIES = 4  # that are made where all tiles tell that there have to be more sines than some of them told
 _PROBED, _SEARCHED = 256, 4096  # tiles that are asked, and among which they are looked for where some are unknown
-_BORDER = 1  # samples along the edge of a tile, which weigh little where it has a neighbour
+_INSIDE = 0.5  # of the weight of a tile
 _TIMES = 12  # that what is not known is filled in
 
 
@@ -67,7 +66,7 @@ class FewerSines:
         """
         start = time.perf_counter()
         with one_thread():
-            probe, wanted = self._probe, 4 * 10 ** (-((ENOUGH if psnr is None else psnr) + _MARGIN) / 10)
+            probe, wanted = self._probe, 4 * 10 ** (-(ENOUGH if psnr is None else psnr) / 10)
             aim, last = wanted, None
             for _ in range(_TRIES):
                 system, noise = self._chosen(probe, aim, limited=psnr is None)
@@ -89,8 +88,9 @@ class FewerSines:
             value, known = self._tiles.samples_of(tiles)
             value = _filled(torch.where(known, value - mean, 0.0), known, system, noise)
             solved = system.solve(value, noise)
-            missed = noise * solved[self._judged(tiles, known)]
-            squares, pixels = squares + float(missed.square().sum()), pixels + missed.numel()
+            weights = self._weights(tiles, known)
+            squares += float((weights * (noise * solved).square()).sum())
+            pixels += float(weights.sum())
             return system.coefficients(solved)
 
         field = self._tiles.field(system.axes, coefficients, mean)
@@ -109,15 +109,14 @@ class FewerSines:
         some = some[:: max(1, len(some) // _PROBED)]
         tiles, value, known = tiles[some], value[some], known[some]
         mean = torch.where(known, value, 0.0).flatten(0, -2).sum(0) / known.flatten(0, -2).sum(0).clamp(min=1)
-        return _Probe(torch.where(known, value - mean, 0.0), known, self._judged(tiles, known), mean)
+        return _Probe(torch.where(known, value - mean, 0.0), known, self._weights(tiles, known), mean)
 
-    def _judged(self, tiles: Tensor, known: Tensor) -> Tensor:
-        """Return by which pixels the sines of tiles are judged: the known ones but for those that weigh little."""
-        found = known.clone()
-        for axis, (place, count) in enumerate(zip(self._tiles.places(tiles), self._tiles.counts, strict=True)):
-            found.narrow(axis + 1, 0, _BORDER)[place > 0] = False
-            found.narrow(axis + 1, self._tiles.seen[axis] - _BORDER, _BORDER)[place < count - 1] = False
-        return found
+    def _weights(self, tiles: Tensor, known: Tensor) -> Tensor:
+        """Return how much the errors of tiles weigh at the pixels they see; 0 where these are not known.
+
+        Φ is a mean of tiles with these weights, so that its square errors are at most the mean of theirs.
+        """
+        return self._tiles.weights(tiles)[..., None] * known
 
     def _chosen(self, probe: _Probe, enough: float, *, limited: bool) -> tuple[LeaveOneOut, float]:
         """Return the fewest sines whose mean square error is small enough, else the best of all there may be, and λ.
@@ -130,7 +129,7 @@ class FewerSines:
         most = max(SMALL, self.grid.size * self._tiles.channels) if limited else math.inf
         sizes = {each: self._tiles.numbers(each) for each in _BANDS}
         allowed = sorted((each for each in _BANDS if sizes[each] <= most), key=sizes.__getitem__) or [_BANDS[0]]
-        if not probe.judged.any():  # nothing tells how many there have to be
+        if not probe.weights.any():  # nothing tells how many there have to be
             allowed = allowed[-1:]
         found: list[tuple[float, LeaveOneOut, float]] = []
         for noise in [enough * each for each in (_NOISES[:1] if limited else _NOISES)]:
@@ -152,25 +151,29 @@ class _Probe:
     Args:
         values: less their mean, 0 where they are not known, ``(tiles, n_1, n_2, c)``.
         known: which are.
-        judged: by which of these sines are judged.
+        weights: of the errors of these pixels.
         mean: ``(c,)``.
     """
 
     values: Tensor
     known: Tensor
-    judged: Tensor
+    weights: Tensor
     mean: Tensor
 
     def error(self, system: LeaveOneOut, noise: float) -> float:
         """Return the mean square error of sines, with λ."""
-        filled = _filled(self.values, self.known, system, noise)
-        return _mean_square(noise * system.solve(filled, noise)[self.judged])
+        missed = noise * system.solve(_filled(self.values, self.known, system, noise), noise)
+        return self._mean(missed.square(), self.weights)
 
     def left_out(self, system: LeaveOneOut, noise: float) -> float:
         """Return how far pixels are from what the others predict, over the deviation of all."""
-        filled = _filled(self.values, self.known, system, noise)
-        deviation = math.sqrt(_mean_square(self.values[self.known])) or 1.0
-        return math.sqrt(_mean_square(system.residuals(filled, noise)[self.judged])) / deviation
+        off = system.residuals(_filled(self.values, self.known, system, noise), noise)
+        inside = (self.weights > _INSIDE).double()  # others know more of those at the edge
+        deviation = math.sqrt(self._mean(self.values.square(), self.weights)) or 1.0
+        return math.sqrt(self._mean(off.square(), inside)) / deviation
+
+    def _mean(self, values: Tensor, weights: Tensor) -> float:
+        return float((weights * values).sum()) / (float(weights.sum()) or 1.0)
 
 
 def _filled(values: Tensor, known: Tensor, system: LeaveOneOut, noise: float) -> Tensor:
@@ -189,7 +192,3 @@ def _nearest(values: Tensor, known: Tensor) -> Tensor:
     """Return the values of a tile with the nearest known ones in place of unknown ones; 0 where a channel has none."""
     usable = known | ~known.flatten(0, -2).any(0)
     return torch.from_numpy(fill_unknown(values.numpy(), usable.numpy()))
-
-
-def _mean_square(values: Tensor) -> float:
-    return float(values.square().mean()) if values.numel() else 0.0

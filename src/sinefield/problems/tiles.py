@@ -133,7 +133,7 @@ def first_seen(place: Tensor, size: int, count: int, seen: int, overlap: float) 
     [0, 7, 14]
     """
     start = (place.double() - overlap / 2) * (size / count)
-    return start.floor().long().clamp(0, size - seen)
+    return (start - 0.5).ceil().long().clamp(0, size - seen)  # whose middle is the first that the tile has a weight at
 
 
 def counts_for(shape: Sequence[int], sides: Sequence[int]) -> tuple[int, ...]:

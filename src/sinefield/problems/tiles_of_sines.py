@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sinefield.domains import Grid
-from sinefield.fields.tiled import TiledSiren
+from sinefield.fields.tiled import TiledSiren, rising_step
 from sinefield.problem import Problem
 from sinefield.problems.tiles import OVERLAP, TileSamples, counts_for, first_seen
 from sinefield.solvers.leave_one_out import Axis, Band, shifted
@@ -107,6 +107,19 @@ class TilesOfSines:
         if "known" not in self.grid.targets:
             return value, torch.ones_like(value, dtype=torch.bool)
         return value, (self.samples("known", tiles) > 0).expand_as(value)
+
+    def weights(self, tiles: Tensor) -> Tensor:
+        """Return the weights of tiles at the samples that they see, ``(tiles, n_1, …, n_d)``."""
+        found = torch.ones((len(tiles), *[1] * self.grid.dimension), dtype=torch.float64)
+        for axis, (size, count, first, place) in enumerate(
+            zip(self.grid.shape, self.counts, self.firsts, self.places(tiles), strict=True)
+        ):
+            place, width = place[:, None], size / count
+            at = (first[place] + torch.arange(self.seen[axis]) + 0.5) / width  # in tiles
+            (lower,), (upper,) = (rising_step((at - seam) / self.overlap + 0.5, 0) for seam in (place, place + 1))
+            along = torch.where(place > 0, lower, 1.0) * torch.where(place < count - 1, 1 - upper, 1.0)
+            found = found * along.view(len(tiles), *[1] * axis, -1, *[1] * (self.grid.dimension - axis - 1))
+        return found
 
     def field(self, axes: Sequence[Axis], coefficients: Callable[[Tensor], Tensor], mean: Tensor) -> TiledSiren:
         """Return the field.
