@@ -70,13 +70,13 @@ class FewerSines:
             aim, last = wanted, None
             for _ in range(_TRIES):
                 system, noise = self._chosen(probe, aim, limited=psnr is None)
-                if system.axes[0].band == last:  # there may be no more of them
+                if psnr is None and system.axes[0].band == last:  # there may be no more of them
                     break
                 field, error = self._solved(system, noise, probe.mean)
+                left_out = probe.left_out(system, noise)
                 if error <= wanted:
                     break
                 aim, last = aim * wanted / error, system.axes[0].band
-            left_out = probe.left_out(system, noise)
         return solved_by(of, field, left_out=left_out, seconds=spent + time.perf_counter() - start)
 
     def _solved(self, system: LeaveOneOut, noise: float, mean: Tensor) -> tuple[TiledSiren, float]:
