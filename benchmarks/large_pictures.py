@@ -180,7 +180,10 @@ def main() -> None:
     solved = run(SOLVED)
     spline = run(SPLINE, solved["parameters"])
     if options.known:
-        last = json.loads((machine.RESULTS / "large_pictures.json").read_text())["results"]
+        stored = json.loads((machine.RESULTS / "large_pictures.json").read_text())
+        if stored["machine"]["processor"] != machine.describe()["processor"]:
+            parser.error("the last result is of another processor, beside which nothing here can be set")
+        last = stored["results"]
         trained = [last["tiled"], *last["one"]]
     else:
         trained = [run(each) for each in (TILED, *ones)]

@@ -1,12 +1,12 @@
 """With which tiles and sines do the fewest numbers have a PSNR, and how large are the ripples beside edges?
 
-Ten pictures, none of which judges anything else, are solved for with the fewest sines that have 35, 40 and 45 dB, by
-variants of :mod:`sinefield.problems.fewer_sines`: the numbers of the fields over the values of the pictures, the PSNR,
-how far gradients are off those of the field that meets the pixels, and how large errors are where a picture is smooth
-within two pixels and has an edge within eight, over the error of the whole picture. Each over that of the settings as
-chosen, the median of all; PSNRs as what they differ by.
+The ten pictures of ``study_halfway.py``, none of which judges what is chosen, are solved for with the fewest sines
+that have 35, 40 and 45 dB, by variants of :mod:`sinefield.problems.fewer_sines`: the numbers of the fields over the
+values of the pictures, the PSNR, how far gradients are off those of the field that meets the pixels, and how large
+errors are where a picture is smooth within two pixels and has an edge within eight, over the error of the whole
+picture. Each over that of the settings as chosen, the median of all; PSNRs as what they differ by.
 
-    python benchmarks/study_fewer_sines.py            # two minutes
+    python benchmarks/study_fewer_sines.py            # five minutes
     python benchmarks/study_fewer_sines.py --smoke    # seconds, to see that it runs
 """
 
